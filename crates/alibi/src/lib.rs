@@ -1,0 +1,1 @@
+//! ALiBi: one slope per head and the bias that grows with distance.

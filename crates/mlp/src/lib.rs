@@ -1,0 +1,1 @@
+//! Gated (SwiGLU, GeGLU) and plain MLP blocks, and the activations.

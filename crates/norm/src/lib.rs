@@ -1,0 +1,1 @@
+//! RMSNorm, LayerNorm and rows of length one, over ndarray views.

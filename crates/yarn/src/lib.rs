@@ -1,0 +1,1 @@
+//! YaRN's rotary frequencies and attention factor.
