@@ -106,7 +106,8 @@ impl Cache {
 
     /// Bytes reserved for keys and values; blocks that forks share count in each.
     pub fn bytes(&self) -> usize {
-        let size = |block: &Block| std::mem::size_of_val(&*block.keys) + std::mem::size_of_val(&*block.values);
+        let size =
+            |block: &Block| std::mem::size_of_val(&*block.keys) + std::mem::size_of_val(&*block.values);
         self.blocks.iter().map(|block| size(block)).sum()
     }
 

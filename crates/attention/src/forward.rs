@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use camelid_kernels::Backend;
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis};
 
 use crate::cache::Cache;
 use crate::partial::Partial;
@@ -29,7 +29,7 @@ pub struct Segment<'a> {
 }
 
 /// A tile and the place of its result, `[tokens, group, head_dim]`.
-type Work<'a, 'o> = (Tile<'a>, ArrayViewMut3<'o, f32>);
+type Work<'a, 's, 'o> = (Tile<'a, 's>, ArrayViewMut3<'o, f32>);
 
 impl Attention {
     /// Attention with these settings.
@@ -71,25 +71,37 @@ impl Attention {
         if work.len() < 4 * backend.threads() && backend.threads() > 1 {
             each_block(call, work);
         } else {
-            backend.run_each(&mut work, |_, (tile, out)| {
-                let mut sums = tile.nothing();
-                for segment in 0..segments.len() {
-                    let queries = tile.queries(segment);
-                    for block in tile.blocks(segment) {
-                        sums.merge(&tile.sums(&queries, block), backend);
-                    }
-                }
-                tile.finish(&sums, out);
-            });
+            backend.run_each(&mut work, |_, (tile, out)| tile.finish(&tile.all(), out));
         }
         out
+    }
+
+    /// The sums of one query `[heads, head_dim]`, the newest token, over a run of keys: one row for each head.
+    ///
+    /// # Panics
+    /// Where the shapes of settings, query and cache differ, or the run ends beyond the cache.
+    #[track_caller]
+    pub fn sums(
+        &self,
+        query: ArrayView2<'_, f32>,
+        run: Range<usize>,
+        cache: &Cache,
+        backend: &Backend,
+    ) -> Partial {
+        let segments = [Segment { queries: query.insert_axis(Axis(0)), reach: &[run] }];
+        let call = Call { settings: &self.settings, segments: &segments, cache, backend, tokens: 1 };
+        check(call);
+        let mut sums = Partial::empty(0, self.settings.head_dim);
+        (0..self.settings.kv_heads)
+            .for_each(|kv_head| sums.append(Tile { call, tokens: 0..1, kv_head }.all()));
+        sums
     }
 }
 
 /// Few tiles: every block of every tile is a part of its own. Each tile then merges its blocks in the order that it would have met them
 /// in, so the result is the same bits.
-fn each_block(call: Call<'_>, mut work: Vec<Work<'_, '_>>) {
-    let steps = |tile: &Tile<'_>| -> Vec<(usize, usize)> {
+fn each_block(call: Call<'_, '_>, mut work: Vec<Work<'_, '_, '_>>) {
+    let steps = |tile: &Tile<'_, '_>| -> Vec<(usize, usize)> {
         let blocks = |segment| tile.blocks(segment).map(move |block| (segment, block));
         (0..call.segments.len()).flat_map(blocks).collect()
     };
@@ -111,7 +123,7 @@ fn each_block(call: Call<'_>, mut work: Vec<Work<'_, '_>>) {
 }
 
 /// Cuts the result into tiles: runs of tokens times kv heads.
-fn split<'a, 'o>(call: Call<'a>, out: &'o mut Array3<f32>) -> Vec<Work<'a, 'o>> {
+fn split<'a, 's, 'o>(call: Call<'a, 's>, out: &'o mut Array3<f32>) -> Vec<Work<'a, 's, 'o>> {
     let group = call.settings.group();
     let height = (TILE_ROWS / group).max(1);
     let mut work = Vec::new();
@@ -128,11 +140,15 @@ fn split<'a, 'o>(call: Call<'a>, out: &'o mut Array3<f32>) -> Vec<Work<'a, 'o>> 
 }
 
 #[track_caller]
-fn check(Call { settings, segments, cache, tokens, .. }: Call<'_>) {
+fn check(Call { settings, segments, cache, tokens, .. }: Call<'_, '_>) {
     let shape = [tokens, settings.heads, settings.head_dim];
     let held = [cache.kv_heads(), cache.head_dim()];
     let own = [settings.kv_heads, settings.head_dim];
-    assert_eq!(held, own, "a cache of [_, {}, {}] for attention over [_, {}, {}]", held[0], held[1], own[0], own[1]);
+    assert_eq!(
+        held, own,
+        "a cache of [_, {}, {}] for attention over [_, {}, {}]",
+        held[0], held[1], own[0], own[1]
+    );
     for Segment { queries, reach } in segments {
         assert_eq!(queries.shape(), shape, "queries {:?}, not {shape:?}", queries.shape());
         assert_eq!(reach.len(), tokens, "{} runs for {tokens} tokens", reach.len());

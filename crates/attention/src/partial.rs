@@ -45,7 +45,11 @@ impl Partial {
     #[track_caller]
     pub fn merge(&mut self, other: &Self, backend: &Backend) {
         let (rows, width) = (self.sum.len(), lanes(self.head_dim));
-        assert_eq!([rows, self.head_dim], [other.sum.len(), other.head_dim], "sums of different [rows, head_dim]");
+        assert_eq!(
+            [rows, self.head_dim],
+            [other.sum.len(), other.head_dim],
+            "sums of different [rows, head_dim]"
+        );
         for row in 0..rows {
             if other.sum[row] == 0.0 {
                 continue;
@@ -76,10 +80,18 @@ impl Partial {
         }
     }
 
+    /// Puts the rows of another behind these.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.max.extend(other.max);
+        self.sum.extend(other.sum);
+        self.value.extend(other.value);
+    }
+
     /// Σ e^(s−m)·v, `[rows, head_dim up to a multiple of 16]`.
     fn values(&self) -> ArrayView2<'_, f32> {
         let shape = (self.sum.len(), lanes(self.head_dim) * LANES);
-        ArrayView2::from_shape(shape, bytemuck::cast_slice(&self.value)).expect("one row of lanes for each sum")
+        ArrayView2::from_shape(shape, bytemuck::cast_slice(&self.value))
+            .expect("one row of lanes for each sum")
     }
 }
 

@@ -32,7 +32,8 @@ impl Settings {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        for (name, size) in [("heads", self.heads), ("kv_heads", self.kv_heads), ("head_dim", self.head_dim)] {
+        for (name, size) in [("heads", self.heads), ("kv_heads", self.kv_heads), ("head_dim", self.head_dim)]
+        {
             if size == 0 {
                 return Err(Error::Zero { name });
             }

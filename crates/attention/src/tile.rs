@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use camelid_kernels::{Backend, LANES, Lane, PANEL_ROWS, Tile as Weights};
-use ndarray::{ArrayView1, ArrayViewMut3, s};
+use ndarray::{ArrayView1, ArrayViewMut3, Axis};
 
 use crate::cache::{BLOCK, Cache, lanes};
 use crate::forward::Segment;
@@ -12,9 +12,9 @@ use crate::settings::Settings;
 
 /// What one call of attention reads.
 #[derive(Clone, Copy)]
-pub(crate) struct Call<'a> {
+pub(crate) struct Call<'a, 's> {
     pub(crate) settings: &'a Settings,
-    pub(crate) segments: &'a [Segment<'a>],
+    pub(crate) segments: &'a [Segment<'s>],
     pub(crate) cache: &'a Cache,
     pub(crate) backend: &'a Backend,
     /// Queries of the whole call.
@@ -22,8 +22,8 @@ pub(crate) struct Call<'a> {
 }
 
 /// The rows of one kv head for some tokens: row r is token r / group, head r % group of its group.
-pub(crate) struct Tile<'a> {
-    pub(crate) call: Call<'a>,
+pub(crate) struct Tile<'a, 's> {
+    pub(crate) call: Call<'a, 's>,
     pub(crate) tokens: Range<usize>,
     pub(crate) kv_head: usize,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Queries {
     packed: Vec<f32>,
 }
 
-impl<'a> Tile<'a> {
+impl Tile<'_, '_> {
     /// The blocks of keys that some row sees in a segment.
     pub(crate) fn blocks(&self, segment: usize) -> Range<usize> {
         let seen = union(&self.call.segments[segment].reach[self.tokens.clone()]);
@@ -63,6 +63,18 @@ impl<'a> Tile<'a> {
         Partial::empty(self.rows(), self.call.settings.head_dim)
     }
 
+    /// The sums of all rows over all that they see, block by block.
+    pub(crate) fn all(&self) -> Partial {
+        let mut sums = self.nothing();
+        for segment in 0..self.call.segments.len() {
+            let queries = self.queries(segment);
+            for block in self.blocks(segment) {
+                sums.merge(&self.sums(&queries, block), self.call.backend);
+            }
+        }
+        sums
+    }
+
     /// The sums of all rows over one block of keys.
     pub(crate) fn sums(&self, queries: &Queries, block: usize) -> Partial {
         let mut sums = self.nothing();
@@ -76,7 +88,7 @@ impl<'a> Tile<'a> {
     pub(crate) fn finish(&self, sums: &Partial, out: &mut ArrayViewMut3<'_, f32>) {
         for row in 0..self.rows() {
             let (token, head) = self.place(row);
-            sums.finish(row, out.slice_mut(s![token, head, ..]));
+            sums.finish(row, out.index_axis_mut(Axis(0), token).index_axis_move(Axis(0), head));
         }
     }
 
@@ -102,9 +114,14 @@ impl<'a> Tile<'a> {
             (sums.max[row], sums.sum[row]) = self.weigh(row, block * BLOCK + first, run, scores);
         }
         let width_of_values = lanes(*head_dim);
-        let values = &cache.value_rows(block, self.kv_head)[seen.start * width_of_values..seen.end * width_of_values];
-        let weights =
-            Weights { values: &weights[seen.start - first..], rows: rows.len(), cols: seen.len(), stride: width };
+        let values =
+            &cache.value_rows(block, self.kv_head)[seen.start * width_of_values..seen.end * width_of_values];
+        let weights = Weights {
+            values: &weights[seen.start - first..],
+            rows: rows.len(),
+            cols: seen.len(),
+            stride: width,
+        };
         let sums = &mut sums.value[rows.start * width_of_values..rows.end * width_of_values];
         backend.value_sums(weights, values, sums);
     }
@@ -145,10 +162,11 @@ impl<'a> Tile<'a> {
         within(seen.start)..within(seen.end)
     }
 
-    fn query(&self, segment: usize, row: usize) -> ArrayView1<'a, f32> {
+    fn query(&self, segment: usize, row: usize) -> ArrayView1<'_, f32> {
         let (token, head) = self.place(row);
         let head = self.kv_head * self.call.settings.group() + head;
-        self.call.segments[segment].queries.slice_move(s![self.tokens.start + token, head, ..])
+        let queries = self.call.segments[segment].queries;
+        queries.index_axis_move(Axis(0), self.tokens.start + token).index_axis_move(Axis(0), head)
     }
 
     /// The token of a row within the tile, and its head within the group.

@@ -35,7 +35,8 @@ impl Backend {
         assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
         let head_dim = queries.len() / rows;
         let panels = scores.len() / rows;
-        let fits = [head_dim * rows, panels * rows, panels * head_dim] == [queries.len(), scores.len(), keys.len()];
+        let fits =
+            [head_dim * rows, panels * rows, panels * head_dim] == [queries.len(), scores.len(), keys.len()];
         assert!(fits, "{} queries, {} keys, {} scores, {rows} rows", queries.len(), keys.len(), scores.len());
         scores.fill(Lane::ZERO);
         if head_dim == 0 {
@@ -59,7 +60,6 @@ impl Backend {
     /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
     #[track_caller]
     pub fn value_sums(&self, weights: Tile<'_>, values: &[Lane], sums: &mut [Lane]) {
-        weights.check();
         let (rows, keys) = (weights.rows, weights.cols);
         assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
         let width = sums.len() / rows;
@@ -70,7 +70,9 @@ impl Backend {
             return;
         }
         for (row, sums) in sums.chunks_exact_mut(width).enumerate() {
-            for (weight, value) in weights.row(row).iter().zip(values.chunks_exact(width)) {
+            for (weight, value) in
+                weights.values[row * weights.stride..][..keys].iter().zip(values.chunks_exact(width))
+            {
                 for (sum, v) in sums.iter_mut().zip(value) {
                     sum.0.iter_mut().zip(v.0).for_each(|(sum, v)| *sum += weight * v);
                 }

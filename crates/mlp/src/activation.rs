@@ -16,7 +16,10 @@ pub enum Activation {
     #[cfg_attr(feature = "serde", serde(alias = "gelu_python"))]
     Gelu,
     /// ½x(1 + tanh(√(2/π)·(x + 0.044715 x³))); upstream's `gelu_pytorch_tanh`, `gelu_new` or `gelu_fast`. Gated, it is GeGLU.
-    #[cfg_attr(feature = "serde", serde(rename = "gelu_pytorch_tanh", alias = "gelu_new", alias = "gelu_fast"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "gelu_pytorch_tanh", alias = "gelu_new", alias = "gelu_fast")
+    )]
     GeluTanh,
     /// x·σ(1.702 x); upstream's `quick_gelu`.
     QuickGelu,
