@@ -1,0 +1,159 @@
+//! A named tensor: its type, its shape, and where its bytes are.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use half::{bf16, f16};
+
+use crate::source::reserve;
+use crate::{Dtype, Error, Source};
+
+/// A tensor as stored: row-major, little endian, its extents checked against its file.
+///
+/// Nothing of the data is touched before [`Tensor::bytes`] or one of the conversions.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    source: Arc<Source>,
+    start: u64,
+    len: usize,
+}
+
+impl Tensor {
+    /// A tensor over bytes in memory.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the bytes are not as many as the shape says.
+    pub fn from_bytes(name: &str, dtype: Dtype, shape: &[usize], bytes: Bytes) -> Result<Tensor, Error> {
+        let len = bytes.len() as u64;
+        let source = Arc::new(Source::from_bytes("memory", bytes));
+        Tensor::within(&source, name, dtype, shape, 0..len)
+    }
+
+    /// A tensor over a range of a file: its extents must give exactly the range's length, and the range be in the file.
+    pub(crate) fn within(
+        source: &Arc<Source>,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+        range: std::ops::Range<u64>,
+    ) -> Result<Tensor, Error> {
+        let wrong = |problem: String| {
+            Err(Error::Tensor { path: source.path().to_owned(), tensor: name.to_owned(), problem })
+        };
+        let Some(len) = dtype.byte_len(shape) else {
+            return wrong(format!("no tensor of {dtype} can have the shape {shape:?}"));
+        };
+        if range.start > range.end || range.end > source.len() {
+            let total = source.len();
+            return wrong(format!("its bytes {range:?} are not in the file of {total} bytes"));
+        }
+        if range.end - range.start != len as u64 {
+            let given = range.end - range.start;
+            return wrong(format!("{shape:?} in {dtype} takes {len} bytes, the file gives it {given}"));
+        }
+        let (name, shape, source) = (name.to_owned(), shape.to_owned(), Arc::clone(source));
+        Ok(Tensor { name, dtype, shape, source, start: range.start, len })
+    }
+
+    /// The name, as the file writes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The type that it is stored in.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The extents, slowest first: a weight is `[out, in]`.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// How many numbers it holds.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// How many bytes it takes as stored.
+    pub fn byte_len(&self) -> usize {
+        self.len
+    }
+
+    /// The file that it comes from, for messages.
+    pub fn path(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// The bytes as stored: a share of the map where the file is mapped, else read now.
+    ///
+    /// They may lie at any address: the safetensors format allows data at odd offsets.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::OutOfMemory`] where they are read and can't be.
+    pub fn bytes(&self) -> Result<Bytes, Error> {
+        self.source.read(self.start..self.start + self.len as u64)
+    }
+
+    /// The numbers as f32: F64 rounded to nearest, the other types exactly.
+    ///
+    /// # Errors
+    /// [`Error::Conversion`] for integers; as for [`Tensor::bytes`].
+    pub fn to_f32(&self) -> Result<Vec<f32>, Error> {
+        let bytes = self.bytes()?;
+        match self.dtype {
+            Dtype::F64 => self.numbers(&bytes, |b| f64::from_le_bytes(b) as f32),
+            Dtype::F32 => self.numbers(&bytes, f32::from_le_bytes),
+            Dtype::F16 => self.numbers(&bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Dtype::Bf16 => self.numbers(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => Err(self.conversion("f32")),
+            Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => Err(self.conversion("f32")),
+        }
+    }
+
+    /// The numbers as f64, exactly.
+    ///
+    /// # Errors
+    /// As for [`Tensor::to_f32`].
+    pub fn to_f64(&self) -> Result<Vec<f64>, Error> {
+        match self.dtype {
+            Dtype::F64 => self.numbers(&self.bytes()?, f64::from_le_bytes),
+            _ => Ok(self.to_f32()?.into_iter().map(f64::from).collect()),
+        }
+    }
+
+    /// The numbers of an integer tensor as i64.
+    ///
+    /// # Errors
+    /// [`Error::Conversion`] for other types and for U64; as for [`Tensor::bytes`].
+    pub fn to_i64(&self) -> Result<Vec<i64>, Error> {
+        let bytes = self.bytes()?;
+        match self.dtype {
+            Dtype::I64 => self.numbers(&bytes, i64::from_le_bytes),
+            Dtype::I32 => self.numbers(&bytes, |b| i32::from_le_bytes(b).into()),
+            Dtype::I16 => self.numbers(&bytes, |b| i16::from_le_bytes(b).into()),
+            Dtype::I8 => self.numbers(&bytes, |b| i8::from_le_bytes(b).into()),
+            Dtype::U32 => self.numbers(&bytes, |b| u32::from_le_bytes(b).into()),
+            Dtype::U16 => self.numbers(&bytes, |b| u16::from_le_bytes(b).into()),
+            Dtype::U8 | Dtype::Bool => self.numbers(&bytes, |b| u8::from_le_bytes(b).into()),
+            Dtype::U64 | Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 => Err(self.conversion("i64")),
+        }
+    }
+
+    fn numbers<const N: usize, T>(&self, bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Result<Vec<T>, Error> {
+        let (chunks, _) = bytes.as_chunks::<N>();
+        let mut numbers =
+            reserve(chunks.len() as u64).ok_or_else(|| self.source.out_of_memory(bytes.len() as u64))?;
+        numbers.extend(chunks.iter().map(|&chunk| from(chunk)));
+        Ok(numbers)
+    }
+
+    fn conversion(&self, wanted: &'static str) -> Error {
+        let (path, tensor) = (self.path().to_owned(), self.name.clone());
+        Error::Conversion { path, tensor, dtype: self.dtype, wanted }
+    }
+}

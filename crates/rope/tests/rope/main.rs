@@ -1,0 +1,6 @@
+//! What the crate promises: the references' numbers, the laws of rotary embedding, and clear refusals.
+
+mod file;
+mod laws;
+mod reference;
+mod refusals;
