@@ -1,1 +1,17 @@
-//! MHA, MQA and GQA as mergeable sums over runs of keys: causal, sliding, prefix; soft-cap, slopes, log-n; the KV cache.
+#![doc = include_str!("../README.md")]
+mod cache;
+mod forward;
+mod log_n;
+mod partial;
+mod reach;
+mod settings;
+mod softcap;
+mod tile;
+
+pub use cache::{BLOCK, Cache};
+pub use forward::{Attention, Segment};
+pub use log_n::log_n;
+pub use partial::Partial;
+pub use reach::Reach;
+pub use settings::{Error, Settings};
+pub use softcap::softcap;

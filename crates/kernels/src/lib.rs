@@ -23,6 +23,7 @@
 //! ```
 
 mod backend;
+mod panels;
 mod pool;
 mod product;
 mod rows;
@@ -30,6 +31,7 @@ mod tile;
 mod vector;
 
 pub use backend::{Backend, Compute, Isa};
+pub use panels::{LANES, Lane, PANEL_ROWS};
 pub use product::Product;
 pub use rows::{Dtype, Rows};
 pub use tile::{Tile, TileMut};
