@@ -8,7 +8,7 @@ use camelid_kernels::Backend;
 use camelid_linear::{Linear, forward_all};
 use camelid_norm::Norm;
 use camelid_rope::{Frequencies, Pairing, Table};
-use ndarray::{Array2, Array3, Axis, s};
+use ndarray::{Array2, Array3, Axis, Slice};
 
 use crate::architecture::{At, Per};
 use crate::tap::{Observer, Stage, Tap};
@@ -124,7 +124,8 @@ impl AttentionBranch {
 fn turn_heads(x: &mut Array3<f32>, tables: &[Table], pairing: Pairing) {
     let part = x.shape()[2] / tables.len();
     for (axis, table) in tables.iter().enumerate() {
-        table.turn(x.slice_mut(s![.., .., axis * part..(axis + 1) * part]), pairing);
+        let half = Slice::from(axis * part..(axis + 1) * part);
+        table.turn(x.slice_axis_mut(Axis(2), half), pairing);
     }
 }
 

@@ -25,7 +25,7 @@ impl Declaration {
     #[must_use]
     pub fn accepts(&self, config: &Map<String, Json>) -> bool {
         let Some(rule) = &self.matches else { return false };
-        rule.evaluate(minijinja::Value::from_serialize(config)).is_ok_and(|value| value.is_true())
+        rule.evaluate(minijinja::Value::from(minijinja::value::Serde(config))).is_ok_and(|value| value.is_true())
     }
 }
 

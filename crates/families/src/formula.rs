@@ -116,11 +116,13 @@ fn number(value: &Value) -> Result<Json, String> {
 
 #[cfg(test)]
 mod tests {
+    use minijinja::value::Serde;
+
     use super::*;
 
     #[track_caller]
     fn check(formula: &str, expected: Result<Json, &str>) {
-        let context = Value::from_serialize(serde_json::json!({ "hidden_size": 64, "heads": 4, "table": { "a": 1 }, "nothing": null }));
+        let context = Value::from(Serde(serde_json::json!({ "hidden_size": 64, "heads": 4, "table": { "a": 1 }, "nothing": null })));
         let got = Formula::parse(formula).and_then(|formula| formula.json(context));
         match expected {
             Ok(expected) => assert_eq!(got, Ok(expected), "{formula}"),

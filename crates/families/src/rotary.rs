@@ -18,7 +18,7 @@ impl Rope {
             context: self.context,
         };
         let frequencies = match &self.scaling {
-            Some(Scaling::Yarn(yarn)) => yarn.frequencies(settings).map_err(|error| error.to_string())?,
+            Some(Scaling::Yarn(yarn)) => yarn.frequencies(&settings).map_err(|error| error.to_string())?,
             Some(Scaling::Plain(scaling)) => plain(settings, scaling.clone(), length)?,
             None => plain(settings, camelid_rope::Scaling::Default {}, length)?,
         };
