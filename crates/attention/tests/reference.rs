@@ -8,8 +8,8 @@ const SOFTCAP: &[u8] = include_bytes!("data/softcap.safetensors");
 const LOG_N: &[u8] = include_bytes!("data/log_n.safetensors");
 
 fn read<const SIZE: usize, T>(file: &[u8], name: &str, number: fn([u8; SIZE]) -> T) -> Vec<T> {
-    let file = SafeTensors::deserialize(file).unwrap();
-    let tensor = file.tensor(name).unwrap();
+    let file = SafeTensors::deserialize(file).expect("well-formed");
+    let tensor = file.tensor(name).expect(name);
     tensor.data().as_chunks::<SIZE>().0.iter().map(|bytes| number(*bytes)).collect()
 }
 
