@@ -44,18 +44,20 @@ fn frequencies(config: &Value, file: &SafeTensors<'_>) -> Frequencies {
 
 #[track_caller]
 fn check(config: &str, file: &[u8]) {
-    let config: Value = serde_json::from_str(config).unwrap();
-    let file = SafeTensors::deserialize(file).unwrap();
+    let config: Value = serde_json::from_str(config).expect("JSON");
+    let file = SafeTensors::deserialize(file).expect("well-formed");
     let dual = DualChunk::new(Settings {
         chunk_size: size(&config, "chunk_size"),
         local_size: size(&config, "local_size"),
         original_max_position_embeddings: config["original_max_position_embeddings"]
             .as_u64()
             .map(|n| n as usize),
-    });
+    })
+    .expect("good settings");
     let (heads, kv_heads) = (size(&config, "n_heads"), size(&config, "n_kv_heads"));
-    let attention = Attention::new(Shape::plain(heads, kv_heads, size(&config, "head_dim"))).unwrap();
-    let pass = dual.unwrap().pass(0..size(&config, "T"), &frequencies(&config, &file), Pairing::Half);
+    let attention =
+        Attention::new(Shape::plain(heads, kv_heads, size(&config, "head_dim"))).expect("good settings");
+    let pass = dual.pass(0..size(&config, "T"), &frequencies(&config, &file), Pairing::Half);
 
     let mut keys = tensor(&file, "k", f32::from_le_bytes);
     pass.turn_keys(keys.view_mut());
