@@ -25,6 +25,11 @@ impl Problem {
         self.queries.len_of(Axis(0))
     }
 
+    /// The whole text in one pass.
+    fn whole(&self) -> Range<usize> {
+        0..self.tokens()
+    }
+
     fn dual(&self) -> DualChunk {
         DualChunk::new(self.settings).expect("good settings")
     }
@@ -162,7 +167,7 @@ proptest! {
 
     #[test]
     fn equals_one_softmax_over_remapped_positions(problem in problems()) {
-        let passes = [0..problem.tokens()];
+        let passes = [problem.whole()];
         close(&problem.run(&passes, &Backend::serial()), &problem.oracle(&passes))?;
     }
 
@@ -178,7 +183,7 @@ proptest! {
         problem.settings.original_max_position_embeddings = None;
         let starts = (0..problem.tokens()).step_by(size);
         let passes: Vec<_> = starts.map(|start| start..problem.tokens().min(start + size)).collect();
-        let whole = problem.run(std::slice::from_ref(&(0..problem.tokens())), &Backend::serial());
+        let whole = problem.run(&[problem.whole()], &Backend::serial());
         close(&problem.run(&passes, &Backend::serial()), &whole.mapv(f64::from))?;
     }
 
@@ -194,12 +199,12 @@ proptest! {
         cache.append(keys.view(), problem.values.view());
         let reach = Reach::Causal.runs(0..problem.tokens());
         let plain = attention.forward(&[Segment { queries: queries.view(), reach: &reach }], &cache, &Backend::serial());
-        prop_assert_eq!(problem.run(std::slice::from_ref(&(0..problem.tokens())), &Backend::serial()), plain);
+        prop_assert_eq!(problem.run(&[problem.whole()], &Backend::serial()), plain);
     }
 
     #[test]
     fn any_number_of_threads_gives_the_same_bits(problem in problems()) {
-        let passes = [0..problem.tokens()];
+        let passes = [problem.whole()];
         let one = problem.run(&passes, &Backend::serial());
         for threads in [2, 5] {
             prop_assert_eq!(&problem.run(&passes, &Backend::new(threads, Compute::F32)), &one, "{} threads", threads);
@@ -239,7 +244,7 @@ fn many_queries_are_turned_in_blocks() {
         keys: numbers(1),
         values: numbers(2),
     };
-    let passes = [0..tokens];
+    let passes = [problem.whole()];
     close(&problem.run(&passes, &Backend::serial()), &problem.oracle(&passes)).unwrap();
 }
 
