@@ -4,7 +4,7 @@ use camelid_kernels::Backend;
 
 /// x ← cap·tanh(x / cap): nearly x near 0, never beyond ± cap. For scores before bias and mask, and for logits.
 pub fn softcap(x: &mut [f32], cap: f32, backend: &Backend) {
-    backend.scale(1.0 / cap, x);
+    x.iter_mut().for_each(|x| *x /= cap);
     backend.tanh(x);
     backend.scale(cap, x);
 }

@@ -2,11 +2,9 @@
 
 mod common;
 
-use std::num::NonZeroUsize;
-
 use camelid_attention::{Reach, Settings};
 use camelid_kernels::Backend;
-use common::{Problem, difference};
+use common::{Problem, difference, window};
 
 /// Measured errors are below 1e-6; what a wrong key or score would cause is above 1e-3.
 const BOUND: f64 = 3e-6;
@@ -33,10 +31,6 @@ fn capped(heads: usize, kv_heads: usize, head_dim: usize) -> Settings {
 fn sloped(heads: usize, kv_heads: usize, head_dim: usize) -> Settings {
     let slopes = (0..heads).map(|head| 2.0f32.powf(-8.0 / heads as f32 * (head + 1) as f32)).collect();
     Settings { slopes: Some(slopes), ..plain(heads, kv_heads, head_dim) }
-}
-
-fn window(keys: usize) -> Reach {
-    Reach::Window(NonZeroUsize::new(keys).unwrap())
 }
 
 #[test]

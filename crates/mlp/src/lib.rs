@@ -32,3 +32,8 @@ mod block;
 
 pub use activation::Activation;
 pub use block::{Error, Layers, Mlp};
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
