@@ -143,14 +143,28 @@ fn open_file(path: &Path, mapping: Mapping) -> Result<Checkpoint, Error> {
     Ok(Checkpoint { path: path.to_owned(), described: Described::Gguf(metadata), tensors: by_name(tensors)? })
 }
 
-/// The one name with this ending, if there is one; several are an error.
+/// The one name with this ending, if there is one; several are an error, and so is a part of a set without its index.
 fn only<'a>(folder: &Path, names: &'a [String], ending: &str) -> Result<Option<&'a str>, Error> {
-    let mut matching = names.iter().filter(|name| name.ends_with(ending));
-    match (matching.next(), matching.next()) {
-        (first, None) => Ok(first.map(String::as_str)),
-        _ => {
-            let candidates = names.iter().filter(|name| name.ends_with(ending)).cloned().collect();
+    let matching: Vec<&String> = names.iter().filter(|name| name.ends_with(ending)).collect();
+    match matching[..] {
+        [] => Ok(None),
+        [name] if is_part(name) => {
+            let problem = "one of several shards, without the model.safetensors.index.json that lists them";
+            Err(Error::Unsupported { path: folder.join(name), problem: problem.to_owned() })
+        }
+        [name] => Ok(Some(name)),
+        [..] => {
+            let candidates = matching.into_iter().cloned().collect();
             Err(Error::Ambiguous { path: folder.to_owned(), candidates })
         }
     }
+}
+
+/// `model-00001-of-00002.safetensors`: the usual name of one shard of several.
+fn is_part(name: &str) -> bool {
+    let Some((stem, of)) = name.split('.').next().and_then(|stem| stem.rsplit_once("-of-")) else {
+        return false;
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(of) && of != "00001" && stem.rsplit('-').next().is_some_and(digits)
 }
