@@ -21,11 +21,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(target_endian = "big")]
+compile_error!("every format here is little endian, and bytes are shared as stored");
+
 mod checkpoint;
 mod dtype;
 mod error;
+pub mod gguf;
 mod index;
 mod json;
+mod quantised;
 mod safetensors;
 mod source;
 mod tensor;
@@ -33,6 +38,7 @@ mod tensor;
 pub use checkpoint::{Checkpoint, Options};
 pub use dtype::Dtype;
 pub use error::Error;
+pub use gguf::read_gguf;
 pub use json::{JSON_LIMIT, parse_json, read_json};
 pub use safetensors::read_safetensors;
 pub use source::{Mapping, Source};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use half::{bf16, f16};
 
 use crate::source::reserve;
-use crate::{Dtype, Error, Source};
+use crate::{Dtype, Error, Source, quantised};
 
 /// A tensor as stored: row-major, little endian, its extents checked against its file.
 ///
@@ -112,7 +112,29 @@ impl Tensor {
             Dtype::Bf16 => self.numbers(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
             Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => Err(self.conversion("f32")),
             Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => Err(self.conversion("f32")),
+            Dtype::Q4_0 => self.blocks(&bytes, quantised::q4_0),
+            Dtype::Q4_1 => self.blocks(&bytes, quantised::q4_1),
+            Dtype::Q5_0 => self.blocks(&bytes, quantised::q5_0),
+            Dtype::Q5_1 => self.blocks(&bytes, quantised::q5_1),
+            Dtype::Q8_0 => self.blocks(&bytes, quantised::q8_0),
+            Dtype::Q4K => self.blocks(&bytes, quantised::q4_k),
+            Dtype::Q5K => self.blocks(&bytes, quantised::q5_k),
+            Dtype::Q6K => self.blocks(&bytes, quantised::q6_k),
         }
+    }
+
+    /// The same tensor in F32 where it is quantised (in memory of its own), itself where it is not.
+    ///
+    /// # Errors
+    /// As for [`Tensor::bytes`].
+    pub fn dequantise(&self) -> Result<Tensor, Error> {
+        if !self.dtype.is_quantised() {
+            return Ok(self.clone());
+        }
+        let bytes = Bytes::from_owner(Floats(self.to_f32()?));
+        let (name, shape, len) = (self.name.clone(), self.shape.clone(), bytes.len());
+        let source = Arc::new(Source::from_bytes(self.path(), bytes));
+        Ok(Tensor { name, dtype: Dtype::F32, shape, source, start: 0, len })
     }
 
     /// The numbers as f64, exactly.
@@ -141,19 +163,49 @@ impl Tensor {
             Dtype::U16 => self.numbers(&bytes, |b| u16::from_le_bytes(b).into()),
             Dtype::U8 | Dtype::Bool => self.numbers(&bytes, |b| u8::from_le_bytes(b).into()),
             Dtype::U64 | Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 => Err(self.conversion("i64")),
+            Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q5_0 | Dtype::Q5_1 => Err(self.conversion("i64")),
+            Dtype::Q8_0 | Dtype::Q4K | Dtype::Q5K | Dtype::Q6K => Err(self.conversion("i64")),
         }
+    }
+
+    fn blocks<const BYTES: usize, const NUMBERS: usize>(
+        &self,
+        bytes: &[u8],
+        decode: fn(&[u8; BYTES], &mut [f32; NUMBERS]),
+    ) -> Result<Vec<f32>, Error> {
+        let mut numbers = self.room(self.elements())?;
+        let (blocks, _) = bytes.as_chunks::<BYTES>();
+        let mut decoded = [0.0; NUMBERS];
+        for block in blocks {
+            decode(block, &mut decoded);
+            numbers.extend_from_slice(&decoded);
+        }
+        Ok(numbers)
     }
 
     fn numbers<const N: usize, T>(&self, bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Result<Vec<T>, Error> {
         let (chunks, _) = bytes.as_chunks::<N>();
-        let mut numbers =
-            reserve(chunks.len() as u64).ok_or_else(|| self.source.out_of_memory(bytes.len() as u64))?;
+        let mut numbers = self.room(chunks.len())?;
         numbers.extend(chunks.iter().map(|&chunk| from(chunk)));
         Ok(numbers)
+    }
+
+    fn room<T>(&self, count: usize) -> Result<Vec<T>, Error> {
+        let bytes = count.saturating_mul(size_of::<T>()) as u64;
+        reserve(count as u64).ok_or_else(|| self.source.out_of_memory(bytes))
     }
 
     fn conversion(&self, wanted: &'static str) -> Error {
         let (path, tensor) = (self.path().to_owned(), self.name.clone());
         Error::Conversion { path, tensor, dtype: self.dtype, wanted }
+    }
+}
+
+/// Floats that a [`Bytes`] owns; little endian, like all that stands in files.
+struct Floats(Vec<f32>);
+
+impl AsRef<[u8]> for Floats {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
     }
 }
