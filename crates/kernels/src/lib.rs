@@ -23,13 +23,16 @@
 //! ```
 
 mod backend;
+mod math;
 mod pool;
 mod product;
 mod rows;
+mod simd;
 mod tile;
 mod vector;
 
-pub use backend::{Backend, Compute, Isa};
+pub use backend::{Backend, Compute};
 pub use product::Product;
 pub use rows::{Dtype, Rows};
+pub use simd::Isa;
 pub use tile::{Tile, TileMut};
