@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use camelid_attention::Attention;
 use camelid_checkpoint::Checkpoint;
+use camelid_dual_chunk::DualChunk;
 use camelid_kernels::Backend;
 use camelid_linear::{Linear, Weight};
 use camelid_mlp::{Layers, Mlp};
@@ -11,7 +12,7 @@ use camelid_norm::{Norm, Settings, offset_weight};
 use ndarray::Array1;
 
 use crate::architecture::{Architecture, Layer, MlpKind, Position, Rope};
-use crate::branch::{AttentionBranch, HeadNorm, Turn};
+use crate::branch::{AttentionBranch, HeadNorm};
 use crate::error::{Error, Problem};
 use crate::fit::fit;
 use crate::layer::LayerParts;
@@ -114,7 +115,7 @@ impl Loader<'_> {
             softcap: attention.softcap,
             slopes,
         };
-        let turn = layer.rope.as_ref().map(|rope| self.turn(rope, attention.head_dim));
+        let turn = layer.rope.as_ref().map(|rope| self.turn(index, rope, layer)).transpose()?;
         Ok(AttentionBranch {
             query: self.linear(index, Role::Query)?,
             key: self.linear(index, Role::Key)?,
@@ -125,19 +126,19 @@ impl Loader<'_> {
             turn,
             logn: attention.logn,
             window: attention.window.and_then(NonZeroUsize::new),
-            dual_chunk: attention.dual_chunk.clone(),
             core: Attention::new(settings).map_err(|error| component(index, &error))?,
         })
     }
 
     /// Layers that turn alike share one table.
-    fn turn(&mut self, rope: &Rope, head_dim: usize) -> Turn {
-        let rotary = Rotary { rope: rope.clone(), head_dim };
-        let index = self.rotaries.iter().position(|known| *known == rotary).unwrap_or_else(|| {
+    fn turn(&mut self, index: usize, rope: &Rope, layer: &Layer) -> Result<usize, Error> {
+        let dual_chunk = layer.attention.dual_chunk.map(DualChunk::new).transpose();
+        let dual_chunk = dual_chunk.map_err(|error| component(index, &error))?;
+        let rotary = Rotary { rope: rope.clone(), head_dim: layer.attention.head_dim, dual_chunk };
+        Ok(self.rotaries.iter().position(|known| *known == rotary).unwrap_or_else(|| {
             self.rotaries.push(rotary);
             self.rotaries.len() - 1
-        });
-        Turn { index, pairing: rope.pairing }
+        }))
     }
 
     fn mlp(&mut self, index: usize, layer: &Layer) -> Result<Mlp, Error> {

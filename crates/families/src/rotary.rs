@@ -1,6 +1,9 @@
 //! The rotary turns of a forward pass: distinct settings are counted once, their tables made once for all layers.
 
-use camelid_rope::{Frequencies, Settings, Table};
+use std::ops::Range;
+
+use camelid_dual_chunk::DualChunk;
+use camelid_rope::{Frequencies, Pairing, Settings, Table};
 
 use crate::architecture::{Length, Rope, Round};
 use crate::scaling::Scaling;
@@ -52,31 +55,44 @@ fn plain(settings: Settings, scaling: camelid_rope::Scaling, length: usize) -> R
 pub(crate) struct Rotary {
     pub(crate) rope: Rope,
     pub(crate) head_dim: usize,
+    pub(crate) dual_chunk: Option<DualChunk>,
 }
 
 /// The places of the tokens of one call.
-pub(crate) struct Places<'a> {
+pub(crate) struct Places {
+    /// Which tokens they are.
+    pub(crate) tokens: Range<usize>,
     /// On each axis.
-    pub(crate) axes: [&'a [usize]; 2],
-    /// Tokens in sight after this call.
-    pub(crate) length: usize,
+    pub(crate) axes: [Vec<usize>; 2],
     /// Tokens in sight after the first call.
     pub(crate) first_length: usize,
 }
 
+/// The turns of one call.
+#[derive(Debug)]
+pub(crate) enum Turns {
+    /// One table turns the leading features of a head; two turn one half of the head each.
+    Axes(Vec<Table>, Pairing),
+    /// A query has three places, one for each of its runs of keys.
+    Chunks(camelid_dual_chunk::Pass),
+}
+
 impl Rotary {
-    /// The frequencies of this call.
-    pub(crate) fn frequencies(&self, places: &Places<'_>) -> Result<Frequencies, String> {
+    /// The turns of a call's tokens.
+    pub(crate) fn turns(&self, places: &Places) -> Result<Turns, String> {
         let length = match self.rope.length {
-            Length::Current => places.length,
+            Length::Current => places.tokens.end,
             Length::First => places.first_length,
         };
-        self.rope.frequencies(self.head_dim, length)
-    }
-
-    /// One table for each axis.
-    pub(crate) fn tables(&self, places: &Places<'_>) -> Result<Vec<Table>, String> {
-        let frequencies = self.frequencies(places)?;
-        Ok(places.axes[..self.rope.axes].iter().map(|axis| Table::new(&frequencies, axis)).collect())
+        let frequencies = self.rope.frequencies(self.head_dim, length)?;
+        Ok(match &self.dual_chunk {
+            Some(dual_chunk) => {
+                Turns::Chunks(dual_chunk.pass(places.tokens.clone(), &frequencies, self.rope.pairing))
+            }
+            None => {
+                let axes = &places.axes[..self.rope.axes];
+                Turns::Axes(axes.iter().map(|axis| Table::new(&frequencies, axis)).collect(), self.rope.pairing)
+            }
+        })
     }
 }

@@ -84,7 +84,7 @@ impl Weights {
 pub(crate) fn matrix(tensor: &Tensor, shape: &[usize]) -> Result<Weight, Error> {
     let misfit = |message: String| Error::Input(format!("tensor `{}`: {message}", tensor.name()));
     if tensor.dtype().is_quantised() {
-        return matrix(tensor, shape);
+        return matrix(&tensor.dequantise()?, shape);
     }
     let dtype = match tensor.dtype() {
         Dtype::F32 => camelid_linear::Dtype::F32,
