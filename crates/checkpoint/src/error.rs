@@ -117,6 +117,14 @@ pub enum Error {
         /// What is wrong, with the values.
         problem: String,
     },
+    /// A pickle asks for something that tensors do not need. Nothing of it was run.
+    #[error("{}: its pickle asks for {what}, which no tensor needs: refused, nothing was run", .path.display())]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// The opcode, function or class.
+        what: String,
+    },
     /// A sound file of a kind that is not read; the message says what to do instead.
     #[error("{}: {problem}", .path.display())]
     Unsupported {

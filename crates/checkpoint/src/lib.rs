@@ -34,6 +34,7 @@ mod quantised;
 mod safetensors;
 mod source;
 mod tensor;
+mod torch;
 
 pub use checkpoint::{Checkpoint, Options};
 pub use dtype::Dtype;
@@ -43,3 +44,4 @@ pub use json::{JSON_LIMIT, parse_json, read_json};
 pub use safetensors::read_safetensors;
 pub use source::{Mapping, Source};
 pub use tensor::Tensor;
+pub use torch::read_torch;
