@@ -133,6 +133,22 @@ pub enum Error {
         /// What it is, and what to do.
         problem: String,
     },
+    /// Something stands where it would be written.
+    #[error("{}: exists already, and is not overwritten", .path.display())]
+    Exists {
+        /// What stands there.
+        path: PathBuf,
+    },
+    /// A model's hub name leads to nothing in the local cache.
+    #[error("{name}: not in the local cache: {} {problem}", .looked.display())]
+    NotCached {
+        /// The hub name.
+        name: String,
+        /// Where it was looked for.
+        looked: PathBuf,
+        /// What is wrong there.
+        problem: &'static str,
+    },
     /// A tensor was asked for in a type that it does not convert to.
     #[error("{}: tensor {tensor:?} is {dtype} and was asked for as {wanted}", .path.display())]
     Conversion {

@@ -145,6 +145,56 @@ fn end(mut file: Vec<u8>, directory: &[u8], count: u16) -> Vec<u8> {
     file
 }
 
+/// One record, with every length and place in the 64-bit fields, as files beyond 4 GB have them.
+fn archive_64(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let (size, offset) = ((bytes.len() as u64).to_le_bytes(), 0_u64.to_le_bytes());
+    let name_len = (name.len() as u16).to_le_bytes();
+    let mut file = [b"PK\x03\x04", &[0; 22][..], &name_len, &[0; 2], name.as_bytes(), bytes].concat();
+    let start = file.len() as u64;
+    // An unknown extra field of two bytes goes before the one that counts.
+    let extra = [&[9, 9, 2, 0, 7, 7, 1, 0, 24, 0][..], &size, &size, &offset].concat();
+    let entry = [
+        b"PK\x01\x02",
+        &[0; 16][..],
+        &[0xff; 8],
+        &name_len,
+        &(extra.len() as u16).to_le_bytes(),
+        &[0; 10],
+        &[0xff; 4],
+        name.as_bytes(),
+        &extra,
+    ];
+    file.extend(entry.concat());
+    let length = file.len() as u64 - start;
+    let end = [start + length, length, start].map(u64::to_le_bytes);
+    file.extend([b"PK\x06\x06", &[0; 28][..], &1_u64.to_le_bytes(), &end[1], &end[2]].concat());
+    file.extend([b"PK\x06\x07", &[0; 4][..], &end[0], &[0; 4]].concat());
+    file.extend([b"PK\x05\x06", &[0; 4][..], &[0xff; 12], &[0; 2]].concat());
+    file
+}
+
+#[test]
+fn archives_with_64_bit_fields() {
+    let empty = "\u{80}\u{2}}.".chars().map(|letter| letter as u8).collect::<Vec<_>>();
+    let whole = archive_64("a/data.pkl", &empty);
+    assert!(read(whole.clone()).unwrap().is_empty());
+    let bend = |at_end: usize, bytes: &[u8]| {
+        let mut bent = whole.clone();
+        let at = bent.len() - at_end;
+        bent[at..at + bytes.len()].copy_from_slice(bytes);
+        bent
+    };
+    // The end has 22 bytes, the locator 20, the 64-bit end 56, the entry's extra field 34.
+    refused(bend(42 - 8, &[0xff; 8]), "its 64-bit end lies at 18446744073709551615");
+    refused(bend(42 - 8, &[0; 8]), "where the 64-bit end should begin");
+    refused(bend(42 + 8, &[0xff; 8]), "at 18446744073709551615");
+    refused(bend(42 + 16, &[0xff; 8]), "a directory of 18446744073709551615 bytes");
+    refused(bend(42 + 24, &[0xff; 8]), "a directory of 18446744073709551615 entries");
+    refused(bend(42 + 56 + 8, &[0xff; 8]), "\"a/data.pkl\", 4 bytes at 18446744073709551615, is beyond");
+    refused(bend(42 + 56 + 24, &[0xff; 16]), "18446744073709551615 bytes at 0, is beyond");
+    refused(bend(42 + 56 + 26, &[16]), "a field of its directory is cut short");
+}
+
 #[test]
 fn archives_that_lie() {
     let whole = archive(&[("a/data.pkl", b"."), ("a/version", b"3")]);
