@@ -2,6 +2,8 @@
 //!
 //! A [`Checkpoint`] is a configuration and tensors by name. Opening reads headers only; a [`Tensor`] is a name, a
 //! [`Dtype`], a shape (`[out, in]` for a weight) and a range of a mapped file, whose bytes are shared, not copied.
+//! Formats: safetensors (one file or shards), `pytorch_model.bin` (likewise), GGUF, and [`hub`] for names in the local
+//! cache. [`Writer`] writes safetensors. One [`Error`] for all, with file, tensor, key and value.
 //!
 //! ```
 //! use camelid_checkpoint::{Checkpoint, Dtype};
@@ -48,3 +50,8 @@ pub use source::{Mapping, Source};
 pub use tensor::Tensor;
 pub use torch::read_torch;
 pub use writer::{Planned, Writer, write_file};
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
