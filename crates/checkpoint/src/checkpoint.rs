@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::gguf::{self, Metadata, read_gguf};
 use crate::index::{by_name, read_sharded};
-use crate::{Error, Mapping, Source, Tensor, read_json, read_safetensors};
+use crate::{Error, Mapping, Source, Tensor, read_json, read_safetensors, read_torch};
 
-const LOOKED_FOR: &str = "model.safetensors, model.safetensors.index.json, one *.safetensors, one *.gguf";
+const LOOKED_FOR: &str = "model.safetensors, model.safetensors.index.json, one *.safetensors, \
+                          pytorch_model.bin, pytorch_model.bin.index.json, one *.gguf";
 
 /// How to open a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +39,8 @@ impl Checkpoint {
     /// Opens a Hugging Face folder or a GGUF file, mapping its files.
     ///
     /// A folder's weights are taken from the first of these that is there, as in transformers: `model.safetensors`,
-    /// `model.safetensors.index.json` with its shards, the only `*.safetensors`; then the only `*.gguf`.
+    /// `model.safetensors.index.json` with its shards, the only `*.safetensors`, `pytorch_model.bin`,
+    /// `pytorch_model.bin.index.json` with its shards, the only `*.gguf`.
     ///
     /// # Errors
     /// Any [`Error`] but those of writing: see each variant.
@@ -116,6 +118,7 @@ fn file_names(folder: &Path) -> Result<Vec<String>, Error> {
 fn open_folder(folder: &Path, mapping: Mapping) -> Result<Checkpoint, Error> {
     let names = file_names(folder)?;
     let safetensors = |path: &Path| read_safetensors(&Arc::new(Source::open(path, mapping)?));
+    let torch = |path: &Path| read_torch(&Arc::new(Source::open(path, mapping)?));
     let has = |name: &str| names.iter().any(|other| other == name);
     let tensors = if has("model.safetensors") {
         by_name(safetensors(&folder.join("model.safetensors"))?)?
@@ -123,6 +126,10 @@ fn open_folder(folder: &Path, mapping: Mapping) -> Result<Checkpoint, Error> {
         read_sharded(&folder.join("model.safetensors.index.json"), safetensors)?
     } else if let Some(name) = only(folder, &names, ".safetensors")? {
         by_name(safetensors(&folder.join(name))?)?
+    } else if has("pytorch_model.bin") {
+        by_name(torch(&folder.join("pytorch_model.bin"))?)?
+    } else if has("pytorch_model.bin.index.json") {
+        read_sharded(&folder.join("pytorch_model.bin.index.json"), torch)?
     } else if let Some(name) = only(folder, &names, ".gguf")? {
         return open_file(&folder.join(name), mapping);
     } else {

@@ -20,6 +20,18 @@ pub struct Tensor {
     source: Arc<Source>,
     start: u64,
     len: usize,
+    /// Where the numbers do not lie in order: how they lie from `start` on.
+    strided: Option<Arc<Strided>>,
+}
+
+/// A view of numbers that may lie in any order: number (i, j, …) of the shape is `offset + i·strides[0] + j·strides[1] + …`
+/// of the whole. All of them are within `offset..offset + span`.
+#[derive(Clone, Debug)]
+pub(crate) struct Strided {
+    pub(crate) offset: usize,
+    pub(crate) span: usize,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) strides: Vec<usize>,
 }
 
 impl Tensor {
@@ -56,7 +68,28 @@ impl Tensor {
             return wrong(format!("{shape:?} in {dtype} takes {len} bytes, the file gives it {given}"));
         }
         let (name, shape, source) = (name.to_owned(), shape.to_owned(), Arc::clone(source));
-        Ok(Tensor { name, dtype, shape, source, start: range.start, len })
+        Ok(Tensor { name, dtype, shape, source, start: range.start, len, strided: None })
+    }
+
+    /// A view of the numbers that begin at `start` of a file.
+    pub(crate) fn strided(
+        source: &Arc<Source>,
+        name: &str,
+        dtype: Dtype,
+        view: Strided,
+        start: u64,
+    ) -> Result<Tensor, Error> {
+        let size = dtype.block().1 as u64;
+        let start = start + view.offset as u64 * size;
+        let numbers = if view.is_in_order() { view.shape.iter().product() } else { view.span };
+        let mut tensor =
+            Tensor::within(source, name, dtype, &[numbers], start..start + numbers as u64 * size)?;
+        tensor.shape.clone_from(&view.shape);
+        if !view.is_in_order() {
+            tensor.len = tensor.elements() * size as usize;
+            tensor.strided = Some(Arc::new(view));
+        }
+        Ok(tensor)
     }
 
     /// The name, as the file writes it.
@@ -89,14 +122,38 @@ impl Tensor {
         self.source.path()
     }
 
-    /// The bytes as stored: a share of the map where the file is mapped, else read now.
+    /// The bytes, row-major: a share of the map where the file is mapped, else read now. A view whose numbers lie in
+    /// another order in the file (PyTorch's `.bin` may hold some) is gathered into memory of its own.
     ///
     /// They may lie at any address: the safetensors format allows data at odd offsets.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::OutOfMemory`] where they are read and can't be.
     pub fn bytes(&self) -> Result<Bytes, Error> {
-        self.source.read(self.start..self.start + self.len as u64)
+        match &self.strided {
+            None => self.source.read(self.start..self.start + self.len as u64),
+            Some(view) => self.gather(view),
+        }
+    }
+
+    fn gather(&self, view: &Strided) -> Result<Bytes, Error> {
+        let size = self.dtype.block().1;
+        let whole = self.source.read(self.start..self.start + (view.span * size) as u64)?;
+        let mut gathered = self.room(self.len)?;
+        let mut place = vec![0; view.shape.len()];
+        for _ in 0..self.elements() {
+            let at: usize = place.iter().zip(&view.strides).map(|(index, stride)| index * stride).sum();
+            gathered.extend_from_slice(&whole[at * size..][..size]);
+            // The next place in row-major order: the last index that has room goes up, those after it go to zero.
+            for (index, &extent) in place.iter_mut().zip(&view.shape).rev() {
+                *index += 1;
+                if *index < extent {
+                    break;
+                }
+                *index = 0;
+            }
+        }
+        Ok(gathered.into())
     }
 
     /// The numbers as f32: F64 rounded to nearest, the other types exactly.
@@ -134,7 +191,7 @@ impl Tensor {
         let bytes = Bytes::from_owner(Floats(self.to_f32()?));
         let (name, shape, len) = (self.name.clone(), self.shape.clone(), bytes.len());
         let source = Arc::new(Source::from_bytes(self.path(), bytes));
-        Ok(Tensor { name, dtype: Dtype::F32, shape, source, start: 0, len })
+        Ok(Tensor { name, dtype: Dtype::F32, shape, source, start: 0, len, strided: None })
     }
 
     /// The numbers as f64, exactly.
@@ -207,5 +264,19 @@ struct Floats(Vec<f32>);
 impl AsRef<[u8]> for Floats {
     fn as_ref(&self) -> &[u8] {
         bytemuck::cast_slice(&self.0)
+    }
+}
+
+impl Strided {
+    /// Whether the numbers lie in row-major order, one beside the other. An axis of extent 1 may have any stride.
+    fn is_in_order(&self) -> bool {
+        let mut step = 1;
+        // Without numbers there is no order, and no bound to the extents either.
+        self.span == 0
+            || self.shape.iter().zip(&self.strides).rev().all(|(&extent, &stride)| {
+                let fits = extent <= 1 || stride == step;
+                step *= extent.max(1);
+                fits
+            })
     }
 }

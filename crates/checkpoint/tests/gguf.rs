@@ -1,4 +1,5 @@
 //! GGUF against the reference package's own file (`tests/reference/gguf_vectors.py`), and bent files.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::sync::Arc;
