@@ -41,10 +41,24 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
 /// erf x: x·p(x²) for |x| < 1, else 1 − e^(−q(|x|)) with the sign of x, where q = −ln erfc.
 #[inline(always)]
 pub(crate) fn erf<S: Simd>(simd: S, x: S::V) -> S::V {
-    const P: [f32; 7] =
-        [1.128_379_1, -0.376_126_26, 0.112_836, -0.026_854_444, 0.005_189_535, -0.000_802_083_8, 7.889_109e-5];
-    const Q: [f32; 7] =
-        [0.000_312_317_92, 1.127_202_9, 0.637_964, 0.103_257, -0.021_906_814, 0.002_964_076, -0.000_187_977_04];
+    const P: [f32; 7] = [
+        std::f32::consts::FRAC_2_SQRT_PI,
+        -0.376_126_26,
+        0.112_836,
+        -0.026_854_444,
+        0.005_189_535,
+        -0.000_802_083_8,
+        7.889_109e-5,
+    ];
+    const Q: [f32; 7] = [
+        0.000_312_317_92,
+        1.127_202_9,
+        0.637_964,
+        0.103_257,
+        -0.021_906_814,
+        0.002_964_076,
+        -0.000_187_977_04,
+    ];
     let one = simd.splat(1.0);
     let size = simd.copysign(x, one);
     let small = simd.mul(x, polynomial(simd, simd.mul(x, x), &P));

@@ -15,7 +15,7 @@ mod portable;
 use half::{bf16, f16};
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::{Avx512, run_with_bf16};
+pub(crate) use avx512::Avx512;
 
 /// An instruction set that kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

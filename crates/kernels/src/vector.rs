@@ -107,7 +107,8 @@ impl Kernel for Axpy<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let (x, y, length, factor) = (self.x.as_ptr(), self.y.as_mut_ptr(), self.x.len(), simd.splat(self.factor));
+        let (x, y, length, factor) =
+            (self.x.as_ptr(), self.y.as_mut_ptr(), self.x.len(), simd.splat(self.factor));
         let whole = length - length % S::LANES;
         // SAFETY: all reads and writes are within the slices, which are equally long.
         unsafe {

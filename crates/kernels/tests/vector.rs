@@ -8,7 +8,12 @@ fn backends() -> impl Iterator<Item = Backend> {
 }
 
 /// Holds `ours` to `exact` within `relative` of the value, or `absolute`, whichever is larger.
-fn check(ours: fn(&Backend, &mut [f32]), exact: fn(f64) -> f64, points: &[f32], (relative, absolute): (f64, f64)) {
+fn check(
+    ours: fn(&Backend, &mut [f32]),
+    exact: fn(f64) -> f64,
+    points: &[f32],
+    (relative, absolute): (f64, f64),
+) {
     for backend in backends() {
         let mut values = points.to_vec();
         ours(&backend, &mut values);
@@ -37,7 +42,11 @@ fn exp_of_what_is_subnormal_or_beyond() {
     for backend in backends() {
         let mut x = [f32::NEG_INFINITY, -1e30, -110.0, 0.0, -0.0, 89.0, 1e30, f32::INFINITY, f32::NAN];
         backend.exp(&mut x);
-        assert_eq!(x[..8], [0.0, 0.0, 0.0, 1.0, 1.0, f32::INFINITY, f32::INFINITY, f32::INFINITY], "{backend:?}");
+        assert_eq!(
+            x[..8],
+            [0.0, 0.0, 0.0, 1.0, 1.0, f32::INFINITY, f32::INFINITY, f32::INFINITY],
+            "{backend:?}"
+        );
         assert!(x[8].is_nan(), "{backend:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! AVX-512: sixteen lanes; with BF16, products of pairs.
+//! AVX-512: sixteen lanes.
 
 use std::arch::x86_64::*;
 
@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::{Kernel, MOST_LANES, Simd};
 
-/// Made only in [`run`] and [`run_with_bf16`], so only where the machine has the features: this is what makes each
+/// Made only in [`run`] and [`Avx512::assume`], so only where the machine has the features: this is what makes each
 /// call below sound.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
@@ -28,13 +28,15 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
 
-/// As [`run`], with products of bf16 pairs.
-///
-/// # Safety
-/// The machine must have the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-pub(crate) unsafe fn run_with_bf16<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512(()))
+impl Avx512 {
+    /// For functions that switch on the features themselves.
+    ///
+    /// # Safety
+    /// The machine must have them.
+    #[inline(always)]
+    pub(crate) unsafe fn assume() -> Self {
+        Self(())
+    }
 }
 
 /// An intrinsic on registers.
@@ -150,7 +152,10 @@ impl Simd for Avx512 {
                 _mm512_storeu_ps(to.add(lane * stride), _mm512_shuffle_f32x4::<0x88>(ab, cd));
                 _mm512_storeu_ps(to.add((lane + 4) * stride), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
                 _mm512_storeu_ps(to.add((lane + 8) * stride), _mm512_shuffle_f32x4::<0x88>(ab_high, cd_high));
-                _mm512_storeu_ps(to.add((lane + 12) * stride), _mm512_shuffle_f32x4::<0xdd>(ab_high, cd_high));
+                _mm512_storeu_ps(
+                    to.add((lane + 12) * stride),
+                    _mm512_shuffle_f32x4::<0xdd>(ab_high, cd_high),
+                );
             }
         }
     }

@@ -101,10 +101,13 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn store_transposed(self, rows: &[V; MOST_LANES], to: *mut f32, stride: usize) {
-        for lane in 0..LANES {
-            let column: V = from_fn(|row| rows[row][lane]);
-            // SAFETY: the caller's contract.
-            unsafe { self.store(to.add(lane * stride), column) };
+        let [a, b, c, d, ..] = *rows;
+        // SAFETY: the caller's contract.
+        unsafe {
+            self.store(to, [a[0], b[0], c[0], d[0]]);
+            self.store(to.add(stride), [a[1], b[1], c[1], d[1]]);
+            self.store(to.add(2 * stride), [a[2], b[2], c[2], d[2]]);
+            self.store(to.add(3 * stride), [a[3], b[3], c[3], d[3]]);
         }
     }
 }
@@ -127,7 +130,10 @@ mod tests {
     fn every_f16_widens_as_in_half() {
         for bits in 0..=u16::MAX {
             let (ours, reference) = (widen(bits), f16::from_bits(bits).to_f32());
-            assert!(ours.to_bits() == reference.to_bits() || ours.is_nan() && reference.is_nan(), "{bits:#06x}");
+            assert!(
+                ours.to_bits() == reference.to_bits() || ours.is_nan() && reference.is_nan(),
+                "{bits:#06x}"
+            );
         }
     }
 }
