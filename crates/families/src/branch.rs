@@ -60,7 +60,8 @@ impl AttentionBranch {
     ) -> Array2<f32> {
         let settings = self.core.settings();
         let mut show = |stage, value| observer.at(Tap { layer: Some(layer), stage }, value);
-        let [queries, keys, values] = forward_all([&self.query, &self.key, &self.value], x.view(), pass.backend);
+        let [queries, keys, values] =
+            forward_all([&self.query, &self.key, &self.value], x.view(), pass.backend);
         let mut queries = heads(queries, settings.heads);
         let mut keys = heads(keys, settings.kv_heads);
         normalise(&self.query_norm, &mut queries, At::BeforeRope);
@@ -136,7 +137,8 @@ fn normalise(norm: &Option<HeadNorm>, x: &mut Array3<f32>, at: At) {
 fn heads(x: Array2<f32>, heads: usize) -> Array3<f32> {
     let (tokens, width) = x.dim();
     let shape = (tokens, heads, width / heads);
-    x.into_shape_with_order(shape).expect("a projection's result is contiguous, and its width is heads · head_dim")
+    x.into_shape_with_order(shape)
+        .expect("a projection's result is contiguous, and its width is heads · head_dim")
 }
 
 /// `[tokens, heads, head_dim]` → `[tokens, heads · head_dim]`.

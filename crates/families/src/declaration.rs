@@ -122,12 +122,19 @@ impl Declaration {
     pub fn reads(&self) -> BTreeSet<String> {
         let mut direct: Vec<&Formula> = Vec::new();
         let tensors = self.tensors.iter().chain(&self.gguf.tensors).map(|(_, entry)| entry);
-        let entries = self.words.values().chain(self.bias.values()).chain(self.tokenizer.values()).chain(self.chat.values());
+        let entries = self
+            .words
+            .values()
+            .chain(self.bias.values())
+            .chain(self.tokenizer.values())
+            .chain(self.chat.values());
         for entry in entries.chain(tensors.clone()) {
             direct.extend(entry.expr.formulas());
         }
         let mut names: Vec<String> = direct.iter().flat_map(|formula| formula.variables().clone()).collect();
-        names.extend(tensors.filter_map(|entry| Template::of(entry).ok()).flat_map(|template| template.variables()));
+        names.extend(
+            tensors.filter_map(|entry| Template::of(entry).ok()).flat_map(|template| template.variables()),
+        );
         let mut seen = BTreeSet::new();
         while let Some(name) = names.pop() {
             let root = name.split('.').next().unwrap_or_default().to_owned();
@@ -189,7 +196,8 @@ fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
     };
     list.iter()
         .map(|expr| {
-            let text = expr.text().ok_or_else(|| error(format!("ignore.{key}: {} is no name", expr.written())))?;
+            let text =
+                expr.text().ok_or_else(|| error(format!("ignore.{key}: {} is no name", expr.written())))?;
             glob::Pattern::new(text).map_err(|e| error(format!("ignore.{key}: `{text}`: {e}")))?;
             Ok(text.to_owned())
         })
@@ -199,11 +207,13 @@ fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
 /// Lays a child's tensors over its parent's. A role has one owner: naming it evicts the parent's key that held it.
 fn overlay(parent: &mut Vec<(Vec<Role>, Entry)>, child: &[(Vec<Role>, Entry)]) -> Result<(), Error> {
     let named: BTreeSet<Role> = child.iter().flat_map(|(roles, _)| roles.clone()).collect();
-    let (evicted, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(parent).into_iter().partition(|(roles, _)| roles.iter().any(|role| named.contains(role)));
+    let (evicted, kept): (Vec<_>, Vec<_>) = std::mem::take(parent)
+        .into_iter()
+        .partition(|(roles, _)| roles.iter().any(|role| named.contains(role)));
     for (roles, _) in &evicted {
         if let Some(orphan) = roles.iter().find(|role| !named.contains(role)) {
-            let (by, entry) = child.iter().find(|(own, _)| own.iter().any(|r| roles.contains(r))).unwrap_or(&child[0]);
+            let (by, entry) =
+                child.iter().find(|(own, _)| own.iter().any(|r| roles.contains(r))).unwrap_or(&child[0]);
             let message = format!(
                 "naming `{}` takes apart the parent's `{}`, and `{orphan}` is left without a name",
                 write_roles(by),

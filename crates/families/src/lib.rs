@@ -51,8 +51,8 @@ mod weights;
 mod words;
 
 pub use architecture::{
-    Architecture, At, Attention, Block, By, Embedding, Layer, Length, Mlp, MlpKind, Named, Norm, Output, Per, Position,
-    Prefix, Residual, Rope, Round, Stack, Wiring,
+    Architecture, At, Attention, Block, By, Embedding, Layer, Length, Mlp, MlpKind, Named, Norm, Output, Per,
+    Position, Prefix, Residual, Rope, Round, Stack, Wiring,
 };
 pub use cache::Cache;
 pub use camelid_kernels::{Backend, Compute};

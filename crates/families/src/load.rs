@@ -51,10 +51,18 @@ impl Model {
 }
 
 /// A tied model may bring a head all the same: only one that equals the embedding, bit by bit.
-fn untied(architecture: &Architecture, plan: &Plan, checkpoint: &Checkpoint) -> Result<Option<Problem>, Error> {
-    let Some(head) = plan.tied.as_ref().and_then(|planned| checkpoint.tensor(&planned.name)) else { return Ok(None) };
+fn untied(
+    architecture: &Architecture,
+    plan: &Plan,
+    checkpoint: &Checkpoint,
+) -> Result<Option<Problem>, Error> {
+    let Some(head) = plan.tied.as_ref().and_then(|planned| checkpoint.tensor(&planned.name)) else {
+        return Ok(None);
+    };
     let embedding = plan.tensors.iter().find(|planned| planned.roles == [Role::Embedding]);
-    let Some(embedding) = embedding.and_then(|planned| checkpoint.tensor(&planned.name)) else { return Ok(None) };
+    let Some(embedding) = embedding.and_then(|planned| checkpoint.tensor(&planned.name)) else {
+        return Ok(None);
+    };
     debug_assert!(architecture.output.tie);
     let equal = head.dtype() == embedding.dtype() && head.bytes()? == embedding.bytes()?;
     Ok((!equal).then(|| Problem::Untied { name: head.name().to_owned() }))
@@ -75,7 +83,15 @@ impl Loader<'_> {
         let layers = architecture.layers.iter().enumerate().map(|(index, layer)| self.layer(index, layer));
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         let rotaries = self.rotaries;
-        Ok(Model { architecture: architecture.clone(), backend, embedding, layers, rotaries, final_norm, head })
+        Ok(Model {
+            architecture: architecture.clone(),
+            backend,
+            embedding,
+            layers,
+            rotaries,
+            final_norm,
+            head,
+        })
     }
 
     fn head(&mut self, embedding: &Weight) -> Result<Head, Error> {
@@ -162,7 +178,9 @@ impl Loader<'_> {
         let weight = offset_weight(Array1::from(weight), norm.offset as f32);
         let bias = self.weights.bias(layer, role).map(Array1::from);
         let settings = Settings { kind: norm.kind, eps: norm.eps };
-        Norm::new(settings, weight, bias).map(Some).map_err(|error| component(layer.unwrap_or_default(), &error))
+        Norm::new(settings, weight, bias)
+            .map(Some)
+            .map_err(|error| component(layer.unwrap_or_default(), &error))
     }
 
     fn head_norm(&mut self, index: usize, role: Role) -> Result<Option<HeadNorm>, Error> {

@@ -108,13 +108,15 @@ impl Model {
             return Err(Error::Input("there is no token to go on from".into()));
         }
         if cache.layers.len() != self.layers.len() {
-            let message = format!("a cache of {} layers for a model of {}", cache.layers.len(), self.layers.len());
+            let message =
+                format!("a cache of {} layers for a model of {}", cache.layers.len(), self.layers.len());
             return Err(Error::Input(message));
         }
         match tokens.iter().position(|token| *token as usize >= vocab) {
-            Some(at) => {
-                Err(Error::Input(format!("token {} at place {at} is not in the vocabulary of {vocab}", tokens[at])))
-            }
+            Some(at) => Err(Error::Input(format!(
+                "token {} at place {at} is not in the vocabulary of {vocab}",
+                tokens[at]
+            ))),
             None => Ok(()),
         }
     }

@@ -91,7 +91,10 @@ impl Rotary {
             }
             None => {
                 let axes = &places.axes[..self.rope.axes];
-                Turns::Axes(axes.iter().map(|axis| Table::new(&frequencies, axis)).collect(), self.rope.pairing)
+                Turns::Axes(
+                    axes.iter().map(|axis| Table::new(&frequencies, axis)).collect(),
+                    self.rope.pairing,
+                )
             }
         })
     }

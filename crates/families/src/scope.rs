@@ -33,7 +33,11 @@ struct Known {
 
 impl Scope {
     /// The names of a layer, or with `None` those outside the layers.
-    pub(crate) fn new(declaration: &Declaration, config: Arc<Map<String, Json>>, layer: Option<usize>) -> Value {
+    pub(crate) fn new(
+        declaration: &Declaration,
+        config: Arc<Map<String, Json>>,
+        layer: Option<usize>,
+    ) -> Value {
         Value::from_object(Scope {
             config,
             default: declaration.default.clone(),

@@ -70,7 +70,8 @@ impl Reference {
         }
         let tokens = input_ids.len();
         let logits = table(need("logits")?, tokens, Tensor::to_f64)?;
-        let logits_f64 = find("logits_f64").map(|tensor| table(tensor, tokens, Tensor::to_f64)).transpose()?;
+        let logits_f64 =
+            find("logits_f64").map(|tensor| table(tensor, tokens, Tensor::to_f64)).transpose()?;
         if let Some(other) = logits_f64.as_ref().filter(|other| other.dim() != logits.dim()) {
             let message = format!("`logits_f64` is {:?}, but `logits` is {:?}", other.dim(), logits.dim());
             return Err(wrong(path, message));
@@ -130,7 +131,8 @@ fn wrong(path: &Path, message: String) -> Error {
 
 fn ids(tensor: &Tensor) -> Result<Vec<u32>, Error> {
     let id = |id: i64| {
-        u32::try_from(id).map_err(|_| wrong(tensor.path(), format!("`{}` holds {id}, which is no id", tensor.name())))
+        u32::try_from(id)
+            .map_err(|_| wrong(tensor.path(), format!("`{}` holds {id}, which is no id", tensor.name())))
     };
     tensor.to_i64()?.into_iter().map(id).collect()
 }

@@ -39,7 +39,10 @@ mod tests {
 
     #[test]
     fn the_largest_difference_is_measured_against_the_largest_value() {
-        let distance = Distance::between(array![[1.0f32, 2.0], [3.0, 4.5]].view(), array![[1.0, 2.0], [3.0, 4.0]].view());
+        let distance = Distance::between(
+            array![[1.0f32, 2.0], [3.0, 4.5]].view(),
+            array![[1.0, 2.0], [3.0, 4.0]].view(),
+        );
         assert_eq!(distance, Distance { max_abs: 0.5, relative: 0.125 });
     }
 

@@ -18,7 +18,12 @@ pub const TOLERANCE: f64 = 1e-5;
 ///
 /// # Errors
 /// No family has the name. What goes wrong with a case is in the report.
-pub fn verify(library: &Library, name: &str, cases: &[PathBuf], backend: &Backend) -> Result<FamilyReport, Error> {
+pub fn verify(
+    library: &Library,
+    name: &str,
+    cases: &[PathBuf],
+    backend: &Backend,
+) -> Result<FamilyReport, Error> {
     let family = library.get(name)?;
     let mut report = FamilyReport {
         family: name.to_owned(),
@@ -34,7 +39,9 @@ pub fn verify(library: &Library, name: &str, cases: &[PathBuf], backend: &Backen
         let verified = Case::open(path).and_then(|case| verify_case(library, family, &case, backend));
         match verified {
             Ok(case) => report.cases.push(case),
-            Err(error) => report.errors.push(Failure { what: path.display().to_string(), message: error.to_string() }),
+            Err(error) => {
+                report.errors.push(Failure { what: path.display().to_string(), message: error.to_string() })
+            }
         }
     }
     report.passed = report.exit_status() == 0;
@@ -108,7 +115,8 @@ pub fn compare(model: &Model, case: &Case) -> Result<CaseReport, Error> {
     let anew = anew.map(|ids| matched(model, case, ids, Decoding::Anew)).transpose()?;
     let close = free.taps.iter().all(|(_, distance)| distance.relative <= TOLERANCE);
     let whole = |greedy: &Greedy| greedy.matched == greedy.of;
-    let passed = close && ours.unwrap_or(logits.relative) <= tolerance && whole(&cached) && anew.iter().all(whole);
+    let passed =
+        close && ours.unwrap_or(logits.relative) <= tolerance && whole(&cached) && anew.iter().all(whole);
     let taps = free.taps.iter().map(|(tap, distance)| TapReport {
         stage: stage_name(tap.stage).to_owned(),
         layer: tap.layer,

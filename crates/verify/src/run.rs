@@ -34,9 +34,12 @@ struct Watcher<'a> {
 
 impl Observer for Watcher<'_> {
     fn at(&mut self, tap: Tap, ours: Array2<f32>) -> Array2<f32> {
-        let Some((_, theirs)) = self.reference.taps.iter().find(|(known, _)| *known == tap) else { return ours };
+        let Some((_, theirs)) = self.reference.taps.iter().find(|(known, _)| *known == tap) else {
+            return ours;
+        };
         if ours.dim() != theirs.dim() {
-            let message = format!("at {}: ours is {:?}, the reference's {:?}", tap.stage, ours.dim(), theirs.dim());
+            let message =
+                format!("at {}: ours is {:?}, the reference's {:?}", tap.stage, ours.dim(), theirs.dim());
             self.misshapen.get_or_insert(message);
             return ours;
         }
@@ -58,7 +61,8 @@ pub fn run(model: &Model, case: &Case, course: Course) -> Result<Run, Error> {
     let logits = model.logits(hidden.view());
     let expected = case.reference.logits.dim();
     if watcher.misshapen.is_none() && logits.dim() != expected {
-        watcher.misshapen = Some(format!("logits: ours are {:?}, the reference's {expected:?}", logits.dim()));
+        watcher.misshapen =
+            Some(format!("logits: ours are {:?}, the reference's {expected:?}", logits.dim()));
     }
     match watcher.misshapen {
         Some(message) => Err(Error::Case { path: case.path.clone(), message }),
