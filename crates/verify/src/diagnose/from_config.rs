@@ -1,7 +1,7 @@
 //! Changes that the checkpoint's own config.json suggests: what a word should be is often a number that stands there.
 
 use camelid_families::Architecture;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::mistakes::Scene;
 
@@ -53,7 +53,8 @@ fn gather(value: &Json, numbers: &mut Vec<f64>, tables: &mut Vec<Json>) {
             if let Some(kind) = table.remove("type") {
                 table.entry("rope_type").or_insert(kind);
             }
-            ["rope_theta", "partial_rotary_factor"].map(|key| table.remove(key));
+            table.remove("rope_theta");
+            table.remove("partial_rotary_factor");
             tables.push(Json::Object(table));
         }
         Json::Null | Json::Bool(_) | Json::String(_) | Json::Array(_) => {}
