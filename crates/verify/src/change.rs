@@ -29,16 +29,27 @@ impl Change {
         if self.quirk != Quirk::None {
             return self.name.clone();
         }
-        let differs = difference(declared, &self.architecture);
-        let told: Vec<String> = differs
-            .iter()
-            .map(|(word, old, new)| {
-                let (old, new) = brief(word, old, new);
-                format!("{word} {verb} {new}, not {old}")
-            })
-            .collect();
+        let (mut gone, mut new): (Vec<_>, Vec<_>) =
+            difference(declared, &self.architecture).into_iter().partition(|(_, _, new)| new.is_null());
+        let mut told = Vec::new();
+        // A packed tensor whose roles are in another order is another word with the same value.
+        new.retain(|(word, _, value)| {
+            let same = gone.iter().position(|(_, old, _)| old == value);
+            let Some((before, _, _)) = same.map(|same| gone.remove(same)) else { return true };
+            told.push(format!("{} {verb} the roles of its tensor, not {}", inner(word), inner(&before)));
+            false
+        });
+        told.extend(gone.iter().chain(&new).map(|(word, old, new)| {
+            let (old, new) = brief(word, old, new);
+            format!("{word} {verb} {new}, not {old}")
+        }));
         format!("{} ({})", told.join(" and "), self.name)
     }
+}
+
+/// `query | key` of `tensors."query | key"`.
+fn inner(word: &str) -> &str {
+    word.split('"').nth(1).unwrap_or(word)
 }
 
 /// Numbers to few digits; of tables only the keys that differ.

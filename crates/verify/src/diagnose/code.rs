@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use camelid_families::{Layer, Role, Scaling, Stage, Tap};
+use camelid_families::{Layer, Position, Role, Scaling, Stage, Tap};
 use ndarray::{Array2, Axis};
 
 use crate::case::{Reference, order};
@@ -188,9 +188,9 @@ impl Fault {
         factor(self.value.view(), self.oracle.view(), tolerance)
     }
 
-    /// Whether every row is a multiple of the oracle's.
-    fn rows_are_multiples(&self, tolerance: f64) -> bool {
-        let rows = self.value.axis_iter(Axis(0)).zip(self.oracle.axis_iter(Axis(0)));
+    /// Whether every row (or column) is a multiple of the oracle's.
+    fn parts_are_multiples(&self, axis: Axis, tolerance: f64) -> bool {
+        let rows = self.value.axis_iter(axis).zip(self.oracle.axis_iter(axis));
         rows.map(|(value, oracle)| (value.insert_axis(Axis(0)), oracle.insert_axis(Axis(0))))
             .all(|(a, b)| factor(a, b, tolerance).is_some() || Distance::between(a, b).relative <= tolerance)
     }
@@ -202,23 +202,20 @@ pub(crate) fn components(
     oracle: &Oracle<'_>,
     tolerance: f64,
 ) -> (Vec<&'static str>, &'static str) {
-    let Some(tap) = fault.tap else {
-        return match oracle.architecture().output.softcap {
-            Some(_) => (vec!["linear", "families", "attention"], "the head, its factors and its soft-cap"),
-            None => (vec!["linear", "families"], "the head and its factors"),
-        };
-    };
+    let Some(tap) = fault.tap else { return head(fault, oracle, tolerance) };
     let layer = tap.layer.map(|layer| &oracle.architecture().layers[layer]);
     let chunked = layer.is_some_and(|layer| layer.attention.dual_chunk.is_some());
+    let sloped = layer.is_some_and(|layer| layer.attention.position == Position::Alibi);
+    let multiples = fault.parts_are_multiples(Axis(0), tolerance);
     match tap.stage {
         Stage::Embedding => (vec!["families", "linear"], "the look-up of tokens and its scale"),
-        Stage::AttentionInput | Stage::FinalNorm if !fault.rows_are_multiples(tolerance) => {
+        Stage::AttentionInput | Stage::FinalNorm if !multiples => {
             (vec!["norm"], "the norm, along the features of a row")
         }
         Stage::AttentionInput | Stage::FinalNorm => {
             (vec!["norm"], "the norm: rows are enlarged or reduced as a whole")
         }
-        Stage::MlpInput if fault.rows_are_multiples(tolerance) => {
+        Stage::MlpInput if multiples => {
             (vec!["norm"], "the norm before the MLP: rows are enlarged or reduced as a whole")
         }
         Stage::MlpInput => {
@@ -226,13 +223,38 @@ pub(crate) fn components(
         }
         Stage::Layer => (vec!["families", "norm"], "how the MLP joins the stream, or the norm after it"),
         Stage::Query | Stage::Key => turned(fault, oracle, tap, tolerance),
-        Stage::Value => (vec!["linear", "families"], "the projection, or the rows of a packed tensor"),
+        Stage::Value => projected(oracle, tap, Role::Value),
         Stage::Heads if chunked => {
             (vec!["dual-chunk", "attention"], "the three runs of keys and their softmax")
+        }
+        Stage::Heads if sloped => {
+            (vec!["attention", "alibi"], "scores and slopes, softmax, the run of keys, or the cache")
         }
         Stage::Heads => (vec!["attention"], "scores, softmax, the run of keys, or the cache"),
         Stage::AttentionOutput => (vec!["linear"], "the projection of the heads"),
         Stage::MlpOutput => (vec!["mlp", "linear"], "the activation, or one of the projections"),
+    }
+}
+
+/// A wrong factor of a row of the head makes one logit a multiple, for every token.
+fn head(fault: &Fault, oracle: &Oracle<'_>, tolerance: f64) -> (Vec<&'static str>, &'static str) {
+    let output = &oracle.architecture().output;
+    let factors = fault.parts_are_multiples(Axis(1), tolerance);
+    match (factors, output.unit_rows, output.softcap) {
+        (true, true, _) => (vec!["norm", "families"], "the rows of the head, brought to length one"),
+        (true, false, _) => (vec!["families", "linear"], "the scale of logits"),
+        (false, _, Some(_)) => (vec!["attention", "families", "linear"], "the head and its soft-cap"),
+        (false, _, None) => (vec!["linear", "families"], "the head"),
+    }
+}
+
+/// Rows of a packed tensor are told apart by the composition.
+fn projected(oracle: &Oracle<'_>, tap: Tap, role: Role) -> (Vec<&'static str>, &'static str) {
+    let packed = oracle.architecture().tensor(tap.layer, role).is_some_and(|named| named.roles.len() > 1);
+    if packed {
+        (vec!["linear", "families"], "the projection, or which rows of the packed tensor are its own")
+    } else {
+        (vec!["linear"], "the projection")
     }
 }
 
@@ -263,10 +285,11 @@ fn turned(fault: &Fault, oracle: &Oracle<'_>, tap: Tap, tolerance: f64) -> (Vec<
         (_, _) if normed => {
             (vec!["norm", "linear", "families"], "the norm of heads, or the projection before it")
         }
-        (true, false) if fault.rows_are_multiples(tolerance) => {
+        (true, false) if fault.parts_are_multiples(Axis(0), tolerance) => {
             (vec![rotary, "families"], "the factor of turned features")
         }
-        (_, _) => (vec!["linear", "families"], "the projection, or the rows of a packed tensor"),
+        (_, _) if tap.stage == Stage::Query => projected(oracle, tap, Role::Query),
+        (_, _) => projected(oracle, tap, Role::Key),
     }
 }
 

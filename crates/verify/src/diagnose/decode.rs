@@ -146,8 +146,11 @@ fn told(mut found: Divergence, stage: &str, step: usize, one_call_agrees: bool) 
     found.within = Some(std::mem::replace(&mut found.stage, stage.to_owned()));
     found.step = Some(step);
     if one_call_agrees {
+        if !found.components.contains(&"families") {
+            found.components.push("families");
+        }
         found.likely_cause.push_str(
-            "; the same tokens in one call agree, so it is the cache, or what is counted from call to call",
+            "; the same tokens in one call agree, so it is the cache, or what `families` counts from call to call",
         );
     }
     found

@@ -119,19 +119,22 @@ impl Evidence<'_> {
 
     /// Ours alone is out: a component's code.
     fn code_fault(&self, fault: &Fault, as_if: &Explanation) -> Divergence {
-        let (crates, what) = components(fault, self.parties.oracle, TOLERANCE);
+        let (mut crates, what) = components(fault, self.parties.oracle, TOLERANCE);
+        let whole = as_if.left.is_empty() && !as_if.changes.is_empty();
+        if whole && as_if.changes.iter().any(|change| change.word == "tensors") {
+            crates.sort_by_key(|name| *name != "families");
+        }
         let spread = fault.spread(self.parties.oracle, TOLERANCE);
         let mut text = format!(
-            "the code of crate `{}` ({what}), not the declaration: from the same input an independent computation of it \
-             gives another {}, {}",
-            crates[0],
-            words::stage(fault.tap),
+            "the code of {} ({what}), not the declaration: an independent computation of the declaration agrees with the \
+             reference, and from the same input it differs from ours at {}, {}",
+            words::either(&crates),
+            words::place(fault.tap),
             spread.words(),
         );
         if let Some(factor) = fault.factor(TOLERANCE) {
             text.push_str(&format!("; ours is {} × what it should be", words::number(factor)));
         }
-        let whole = as_if.left.is_empty() && !as_if.changes.is_empty();
         if whole {
             text.push_str(&format!("; ours computes as if {}", words::all(as_if, "were")));
         }

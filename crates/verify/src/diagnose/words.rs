@@ -56,6 +56,12 @@ pub(crate) fn place(tap: Option<Tap>) -> String {
     }
 }
 
+/// `crate a`, or `crate a or crate b`.
+pub(crate) fn either(crates: &[&str]) -> String {
+    let named: Vec<String> = crates.iter().map(|name| format!("`{name}`")).collect();
+    format!("crate {}", named.join(" or "))
+}
+
 /// To six digits.
 pub(crate) fn number(x: f64) -> String {
     crate::change::short(&serde_json::json!(x))
