@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::pool::{Pool, SyncPtr};
+use crate::simd::{Isa, Kernel};
 
 /// The type that matrix products are computed in. Sums are f32 in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -14,25 +15,6 @@ pub enum Compute {
     /// In products of many tokens with weights stored as bf16, activations are rounded to bf16 too (relative error
     /// 2⁻⁹ each), which doubles the rate where the machine multiplies bf16. Everything else is as in `F32`.
     Bf16,
-}
-
-/// An instruction set that kernels are written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Isa {
-    /// Plain Rust, on every machine.
-    Portable,
-}
-
-impl Isa {
-    /// Every instruction set that this machine runs, slowest first; `Portable` always leads.
-    pub fn available() -> Vec<Self> {
-        vec![Self::Portable]
-    }
-
-    /// The fastest one that this machine runs.
-    pub fn best() -> Self {
-        Self::available().into_iter().max().unwrap_or(Self::Portable)
-    }
 }
 
 /// Where and how arithmetic runs: threads, instruction set and compute type. Cloning shares the threads, which end
@@ -58,7 +40,7 @@ impl Backend {
 
     /// The same threads with another instruction set; `None` where this machine lacks it.
     pub fn with_isa(&self, isa: Isa) -> Option<Self> {
-        Isa::available().contains(&isa).then(|| Self { isa, ..self.clone() })
+        isa.is_available().then(|| Self { isa, ..self.clone() })
     }
 
     /// The same threads with another compute type.
@@ -92,6 +74,13 @@ impl Backend {
             Some(pool) if parts > 1 => pool.run(parts, &body),
             _ => (0..parts).for_each(body),
         }
+    }
+
+    /// Runs `kernel` on the calling thread with this backend's instruction set.
+    #[inline]
+    pub(crate) fn call<K: Kernel>(&self, kernel: K) -> K::Output {
+        // SAFETY: `isa` was found available when it was set.
+        unsafe { self.isa.run(kernel) }
     }
 
     /// Calls `body(i, chunk)` for every chunk of `size` elements of `data` (the last may be shorter), in parallel.

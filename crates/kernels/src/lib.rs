@@ -23,15 +23,18 @@
 //! ```
 
 mod backend;
+mod math;
 mod panels;
 mod pool;
 mod product;
 mod rows;
+mod simd;
 mod tile;
 mod vector;
 
-pub use backend::{Backend, Compute, Isa};
+pub use backend::{Backend, Compute};
 pub use panels::{LANES, Lane, PANEL_ROWS};
 pub use product::Product;
 pub use rows::{Dtype, Rows};
+pub use simd::Isa;
 pub use tile::{Tile, TileMut};
