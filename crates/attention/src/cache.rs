@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use camelid_kernels::{COLUMN, LANES, Lane};
+use camelid_kernels::{LANES, Lane, PANEL};
 use ndarray::{Array3, ArrayView3};
 
 /// Positions of one block: the unit of growth, of sharing between forks, and of the sums in [`crate::Attention::forward`].
@@ -11,8 +11,8 @@ pub const BLOCK: usize = 256;
 /// Keys and values of one layer, `[len, kv_heads, head_dim]` each: append, truncate, clone to fork.
 ///
 /// ```text
-/// keys    [block][kv_head][panel of 16 positions][head_dim][16]      16 positions are read side by side
-/// values  [block][kv_head][column of 32 features][position][32]      the last column may be half as wide
+/// keys    [block][kv_head][panel of 32 positions][head_dim][32]
+/// values  [block][kv_head][panel of 32 features][position][32]      the last panel may be 16 features wide
 /// ```
 ///
 /// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no multiple of 16), reserved
@@ -111,7 +111,7 @@ impl Cache {
     pub fn keys(&self) -> Array3<f32> {
         Array3::from_shape_fn((self.len, self.kv_heads, self.head_dim), |(position, head, feature)| {
             let first = first_key_lane([head, position % BLOCK], self.head_dim);
-            self.blocks[position / BLOCK].keys[first + feature].0[position % LANES]
+            self.blocks[position / BLOCK].keys[first + PANEL * feature].0[position % LANES]
         })
     }
 
@@ -123,14 +123,14 @@ impl Cache {
         })
     }
 
-    /// The key panels of one head in one block: `[BLOCK / 16][head_dim]` lanes.
+    /// The keys of one head in one block: `[panel][head_dim][2]` lanes.
     pub(crate) fn key_panels(&self, block: usize, kv_head: usize) -> &[Lane] {
         let size = BLOCK / LANES * self.head_dim;
         &self.blocks[block].keys[kv_head * size..][..size]
     }
 
-    /// The value columns of one head in one block: `[column][BLOCK][2]` lanes.
-    pub(crate) fn value_columns(&self, block: usize, kv_head: usize) -> &[Lane] {
+    /// The values of one head in one block: `[panel][BLOCK][2]` lanes.
+    pub(crate) fn value_panels(&self, block: usize, kv_head: usize) -> &[Lane] {
         let size = BLOCK * lanes(self.head_dim);
         &self.blocks[block].values[kv_head * size..][..size]
     }
@@ -148,7 +148,7 @@ impl Block {
     /// Writes a head's key and value at a position of the block.
     fn write(&mut self, [head, at]: [usize; 2], key: &[f32], value: &[f32]) {
         let first = first_key_lane([head, at], key.len());
-        for (lane, &x) in self.keys[first..first + key.len()].iter_mut().zip(key) {
+        for (lane, &x) in self.keys[first..].iter_mut().step_by(PANEL).zip(key) {
             lane.0[at % LANES] = x;
         }
         for (lane, part) in value.chunks(LANES).enumerate() {
@@ -158,15 +158,16 @@ impl Block {
     }
 }
 
-/// Where the key lanes of a head at a position of the block begin: one lane for each feature.
+/// The lane that holds a head's first key feature at a position of the block; the other features follow, each [`PANEL`] lanes on.
 fn first_key_lane([head, at]: [usize; 2], head_dim: usize) -> usize {
-    (head * BLOCK + at) / LANES * head_dim
+    let (panel, lane) = ((head * BLOCK + at) / LANES / PANEL, at / LANES % PANEL);
+    panel * head_dim * PANEL + lane
 }
 
 /// Where lane `lane` of the `width` value lanes of a head lies, at a position of the block.
 fn value_lane([head, at]: [usize; 2], width: usize, lane: usize) -> usize {
-    let column = lane - lane % COLUMN;
-    (head * width + column) * BLOCK + at * COLUMN.min(width - column) + lane % COLUMN
+    let first = lane - lane % PANEL;
+    (head * width + first) * BLOCK + at * PANEL.min(width - first) + lane % PANEL
 }
 
 /// Lanes that hold one head's features.

@@ -1,6 +1,6 @@
 //! The products of attention, on every instruction set of this machine, against f64.
 
-use camelid_kernels::{Backend, COLUMN, Isa, LANES, Lane, PANEL_ROWS, Tile};
+use camelid_kernels::{Backend, Isa, LANES, Lane, PANEL, PANEL_ROWS, Tile};
 
 /// Between −1 and 1, the same for the same place.
 fn number(place: usize) -> f32 {
@@ -27,20 +27,21 @@ fn each_isa(body: impl Fn(&Backend, Isa)) {
 fn scores_equal_f64_on_every_instruction_set() {
     each_isa(|backend, isa| {
         for rows in 1..=PANEL_ROWS {
-            for (head_dim, panels) in [(1, 1), (3, 2), (64, 5), (80, 16), (17, 0), (0, 2)] {
+            for (head_dim, width) in [(1, 1_usize), (3, 2), (64, 5), (80, 16), (17, 0), (0, 2)] {
                 let stride = head_dim + 1;
                 let queries: Vec<f32> = (0..rows * stride).map(number).collect();
-                let keys = lanes(panels * head_dim);
-                let mut scores = vec![Lane([7.0; LANES]); rows * panels];
+                let keys = lanes(width.div_ceil(PANEL) * head_dim * PANEL);
+                let mut scores = vec![Lane([7.0; LANES]); rows * width];
                 backend.key_scores(
                     Tile { values: &queries, rows, cols: head_dim, stride },
                     &keys,
                     &mut scores,
                 );
                 for (index, &score) in scores.iter().flat_map(|lane| &lane.0).enumerate() {
-                    let (row, position) = (index / (panels * LANES), index % (panels * LANES));
+                    let (row, position) = (index / (width * LANES), index % (width * LANES));
                     let term = |c: usize| {
-                        let key = keys[position / LANES * head_dim + c].0[position % LANES];
+                        let (panel, lane) = (position / LANES / PANEL, position / LANES % PANEL);
+                        let key = keys[(panel * head_dim + c) * PANEL + lane].0[position % LANES];
                         f64::from(queries[row * stride + c]) * f64::from(key)
                     };
                     close(
@@ -75,10 +76,10 @@ fn value_sums_equal_f64_on_every_instruction_set() {
                     let (row, feature) = (index / (width * LANES), index % (width * LANES));
                     let term = |j: usize| {
                         let (lane, position) = (feature / LANES, from + j);
-                        let column = lane - lane % COLUMN;
-                        let apart = COLUMN.min(width - column);
+                        let column = lane - lane % PANEL;
+                        let apart = PANEL.min(width - column);
                         let value =
-                            values[column * positions + position * apart + lane % COLUMN].0[feature % LANES];
+                            values[column * positions + position * apart + lane % PANEL].0[feature % LANES];
                         f64::from(weights[row * stride + j]) * f64::from(value)
                     };
                     close(sum, (0..keys).map(term).sum(), keys, &format!("{isa:?} {rows} × {keys}"));
@@ -91,7 +92,7 @@ fn value_sums_equal_f64_on_every_instruction_set() {
 #[test]
 fn a_row_is_the_same_bits_in_any_company() {
     each_isa(|backend, isa| {
-        let (head_dim, keys) = (24, lanes(3 * 24));
+        let (head_dim, keys) = (24, lanes(2 * 24 * PANEL));
         let queries: Vec<f32> = (0..8 * head_dim).map(number).collect();
         let tile = |rows: std::ops::Range<usize>| Tile {
             values: &queries[rows.start * head_dim..rows.end * head_dim],
