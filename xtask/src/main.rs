@@ -18,6 +18,7 @@ enum Commands {
     VerifyFamily(commands::verify::Args),
     VerifyAll(commands::verify::AllArgs),
     Families(commands::families::Args),
+    Docs(commands::docs::Args),
 }
 
 fn main() -> ExitCode {
@@ -25,5 +26,6 @@ fn main() -> ExitCode {
         Commands::VerifyFamily(args) => commands::verify::run(args),
         Commands::VerifyAll(args) => commands::verify::run_all(args),
         Commands::Families(args) => commands::families::run(args),
+        Commands::Docs(args) => commands::docs::run(args),
     })
 }

@@ -1,5 +1,6 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
+pub mod docs;
 pub mod families;
 pub mod verify;
 

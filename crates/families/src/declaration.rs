@@ -26,6 +26,12 @@ pub struct Declaration {
     pub form_of: Option<String>,
     /// When it was released, as `2024-06`.
     pub released: Option<String>,
+    /// Who made it.
+    pub by: Option<String>,
+    /// What is new in it, in one sentence.
+    pub summary: Option<String>,
+    /// The paper, or the code, that it is declared from.
+    pub source: Option<String>,
     /// Older and newer spellings of keys: from → to, in the order in which they apply.
     pub rename: Vec<(String, Entry)>,
     /// What a key is worth that config.json lacks, or holds null for.
@@ -101,6 +107,9 @@ impl Declaration {
             after: text("after"),
             form_of: text("form_of"),
             released: text("released"),
+            by: text("by"),
+            summary: text("summary"),
+            source: text("source"),
             rename: Vec::new(),
             default: Entries::new(),
             lets: Entries::new(),

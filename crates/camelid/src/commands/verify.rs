@@ -82,7 +82,7 @@ pub fn run_all(args: AllArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The cases that the project carries for a family and for its forms.
-fn carried(library: &Library, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn carried(library: &Library, name: &str) -> anyhow::Result<Vec<PathBuf>> {
     let root = std::env::var_os("CAMELID_CASES").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases")),
         PathBuf::from,
