@@ -37,7 +37,8 @@ fn root() -> PathBuf {
 #[test]
 fn arrows_between_crates_go_down_as_the_architecture_page_says() {
     let table = table();
-    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().expect("metadata");
+    let metadata =
+        MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().expect("metadata");
     let short = |name: &str| name.strip_prefix("camelid-").unwrap_or(name).to_owned();
     let packages: Vec<_> = metadata.packages.iter().filter(|p| p.name.as_str() != "camelid-tests").collect();
     let names: BTreeSet<String> = packages.iter().map(|package| short(&package.name)).collect();
@@ -57,7 +58,9 @@ fn sources() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![root().join("crates"), root().join("xtask")];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        for entry in
+            std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+        {
             let name = entry.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             if entry.is_dir() && !["tests", "benches", "examples", "target"].contains(&name.as_str()) {
                 folders.push(entry);
@@ -111,7 +114,8 @@ fn is_hash(before: &[proc_macro2::TokenTree]) -> bool {
 #[test]
 fn no_familys_name_and_no_model_type_stands_in_rust() {
     let library = camelid::families::Library::built_in().expect("the built-in families");
-    let mut names: BTreeSet<String> = ["llama", "gemma", "qwen", "baichuan", "chatglm", "glm", "minicpm"].map(String::from).into();
+    let mut names: BTreeSet<String> =
+        ["llama", "gemma", "qwen", "baichuan", "chatglm", "glm", "minicpm"].map(String::from).into();
     names.extend(library.families().map(|family| family.name.to_lowercase()));
     for path in sources() {
         let text = code(&std::fs::read_to_string(&path).expect("a source file")).to_lowercase();
@@ -144,7 +148,9 @@ fn the_search_for_names_sees_code_and_literals_and_passes_over_docs_and_tests() 
 fn unsafe_stands_in_kernels_and_checkpoint_only() {
     for path in sources() {
         let code = code(&std::fs::read_to_string(&path).expect("a source file"));
-        let allowed = ["crates/kernels/", "crates/checkpoint/"].iter().any(|place| path.to_string_lossy().contains(place));
+        let allowed = ["crates/kernels/", "crates/checkpoint/"]
+            .iter()
+            .any(|place| path.to_string_lossy().contains(place));
         assert!(allowed || !code.split_whitespace().any(|word| word == "unsafe"), "{}", path.display());
     }
 }

@@ -49,7 +49,8 @@ fn families(library: &Library) -> String {
     text += "Each family is a file under `crates/families/families/` that says how it differs from the one it extends.\n\n";
     text += "## The tree\n```text\n";
     branch(library, None, "", &mut text);
-    text += "```\n\n## Sizes\nParameters are counted from the declaration and equal to the published ones.\n\n";
+    text +=
+        "```\n\n## Sizes\nParameters are counted from the declaration and equal to the published ones.\n\n";
     text += "| family | size | width | layers | heads | kv heads | head_dim | mlp width | vocabulary | context | tied | parameters |\n";
     text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     for family in by_age(library) {
@@ -108,7 +109,13 @@ fn sizes(family: &Declaration) -> String {
 fn says(library: &Library, family: &Declaration) -> String {
     let of = |text: &Option<String>| text.clone().unwrap_or_default();
     let mut text = format!("\n### {} (`{}`)\n", family.title, family.name);
-    text += &format!("{} {}, {}. Source: {}\n\n", of(&family.summary), of(&family.by), of(&family.released), of(&family.source));
+    text += &format!(
+        "{} {}, {}. Source: {}\n\n",
+        of(&family.summary),
+        of(&family.by),
+        of(&family.released),
+        of(&family.source)
+    );
     if let Some(rule) = &family.matches {
         text += &format!("Told by `{}`. ", rule.source());
     }
@@ -134,7 +141,8 @@ fn says(library: &Library, family: &Declaration) -> String {
     for (expr, roles) in biased {
         text += &format!("- bias of `{}` = `{}`\n", roles.join(" | "), expr.written());
     }
-    for (key, entry) in family.default.iter().chain(&family.lets).filter(|(_, entry)| own(&entry.origin.file)) {
+    for (key, entry) in family.default.iter().chain(&family.lets).filter(|(_, entry)| own(&entry.origin.file))
+    {
         text += &format!("- `{key}` is `{}` where config.json does not say\n", entry.expr.written());
     }
     text
@@ -162,7 +170,8 @@ fn schema() -> String {
     let mut text = format!("# The schema of a family's file\n{MADE}\n");
     text += include_str!("docs/schema-head.md");
     for table in TABLES {
-        text += &format!("\n### `[{table}]`\n| word | type | default | meaning |\n| --- | --- | --- | --- |\n");
+        text +=
+            &format!("\n### `[{table}]`\n| word | type | default | meaning |\n| --- | --- | --- | --- |\n");
         for word in words().iter().filter(|word| word.table == table) {
             let default = word.default.as_deref().map_or_else(|| "must be said".into(), |d| format!("`{d}`"));
             text += &format!("| `{}` | {} | {default} | {} |\n", word.key, word.kind, word.meaning);
@@ -193,16 +202,22 @@ fn shape(role: Role) -> &'static str {
         Role::KeyNorm => "`[head_dim]`, `[kv_heads, head_dim]` or `[kv_heads · head_dim]`, as `per` says",
         Role::Gate | Role::Up => "`[mlp.width, width]`",
         Role::Down => "`[width, mlp.width]`",
-        Role::AttentionNorm | Role::AttentionOutputNorm | Role::MlpNorm | Role::MlpOutputNorm | Role::FinalNorm => {
-            "`[width]`"
-        }
+        Role::AttentionNorm
+        | Role::AttentionOutputNorm
+        | Role::MlpNorm
+        | Role::MlpOutputNorm
+        | Role::FinalNorm => "`[width]`",
     }
 }
 
 fn attribute(name: &str) -> &'static str {
     match name {
-        "by" => "how the rows of several roles lie: all rows of one, then of the next; or for each kv head its queries, its key, its value",
-        "per" => "for `query_norm`, `key_norm`: one weight for all heads; one for each head; all heads normed together",
+        "by" => {
+            "how the rows of several roles lie: all rows of one, then of the next; or for each kv head its queries, its key, its value"
+        }
+        "per" => {
+            "for `query_norm`, `key_norm`: one weight for all heads; one for each head; all heads normed together"
+        }
         "at" => "for `query_norm`, `key_norm`: before or after the rotary turn",
         _ => "",
     }
