@@ -46,7 +46,7 @@ impl Declared {
             Finds::Outer if settings.special.is_empty() => shift(inner.specials(), settings.offset),
             Finds::Outer => settings.specials()?,
         };
-        check(&*inner, &settings.specials()?, settings.offset)?;
+        check(&*inner, &settings.specials()?, settings.offset, finds)?;
         let finder = (finds == Finds::Outer && !specials.is_empty())
             .then(|| Trie::new(specials.iter().map(|special| (special.name.as_bytes(), special.id))));
         let mut declared = Self {
@@ -216,8 +216,9 @@ fn shift(specials: &[Special], offset: u32) -> Vec<Special> {
     specials.iter().map(|special| Special { name: special.name.clone(), id: special.id + offset }).collect()
 }
 
-/// A special token is either an entry of the file, with the same name and id, or lies beyond the file.
-fn check(inner: &dyn Tokenizer, specials: &[Special], offset: u32) -> Result<(), Error> {
+/// A special token is either an entry of the file, with the same name and id, or lies beyond the file, where the file
+/// need not find it.
+fn check(inner: &dyn Tokenizer, specials: &[Special], offset: u32, finds: Finds) -> Result<(), Error> {
     if (inner.vocab_size() as u64 + u64::from(offset)) > u64::from(u32::MAX) {
         return Err(Error::setting("offset", format!("{offset} leaves no room for the vocabulary")));
     }
@@ -229,6 +230,9 @@ fn check(inner: &dyn Tokenizer, specials: &[Special], offset: u32) -> Result<(),
         let own = inner.id(name.as_bytes()).map(|own| own + offset);
         if own.is_some_and(|own| own != *id) {
             return wrong(format!("is {id} here and {} in the file", own.unwrap_or_default()));
+        }
+        if own.is_none() && finds == Finds::Inner {
+            return wrong("is not in the file".into());
         }
         let other = id.checked_sub(offset).and_then(|inner_id| inner.piece(inner_id));
         if own.is_none()

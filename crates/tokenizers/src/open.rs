@@ -41,13 +41,10 @@ pub fn from_bytes(file: &[u8], settings: &Settings) -> Result<Box<dyn Tokenizer>
             })?;
             Declared::new(Box::new(tiktoken::parse(file, pattern)?), settings, Finds::Outer)?
         }
-        // The file says all of this itself; what is settled by name (prefix, suffix, stop) stays.
+        // The file says the rest itself, and some checkpoints rename reserved tokens there: only names are looked up.
         Kind::Json => {
-            let settings = Settings {
-                normalization: crate::Normalization::None,
-                replace: Vec::new(),
-                ..settings.clone()
-            };
+            let Settings { prefix, suffix, stop, .. } = settings.clone();
+            let settings = Settings { prefix, suffix, stop, ..Settings::default() };
             Declared::new(Box::new(Json::from_bytes(file)?), &settings, Finds::Inner)?
         }
     };

@@ -6,7 +6,7 @@ use camelid_tokenizers::{Specials, Tokenizer};
 use serde::Deserialize;
 
 /// A file of this folder.
-pub fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
@@ -28,12 +28,12 @@ struct Encoded {
 }
 
 /// The hard strings.
-pub fn strings() -> Vec<String> {
+pub(crate) fn strings() -> Vec<String> {
     lines::<Text>("strings.jsonl").into_iter().map(|line| line.text).collect()
 }
 
 /// Compares ids and decoded text of every hard string with `{name}.ids.jsonl`.
-pub fn check_ids(name: &str, tokenizer: &dyn Tokenizer, specials: Specials) {
+pub(crate) fn check_ids(name: &str, tokenizer: &dyn Tokenizer, specials: Specials) {
     let expected: Vec<Encoded> = lines(&format!("{name}.ids.jsonl"));
     let strings = strings();
     assert_eq!(strings.len(), expected.len());
@@ -54,7 +54,7 @@ pub fn check_ids(name: &str, tokenizer: &dyn Tokenizer, specials: Specials) {
 }
 
 /// Compares the text of random runs of ids with `{name}.runs.jsonl`.
-pub fn check_runs(name: &str, tokenizer: &dyn Tokenizer) {
+pub(crate) fn check_runs(name: &str, tokenizer: &dyn Tokenizer) {
     for expected in lines::<Encoded>(&format!("{name}.runs.jsonl")) {
         let text = tokenizer.decode(&expected.ids).unwrap();
         assert_eq!(Some(text), expected.decoded, "{name}: {:?}", expected.ids);
@@ -63,7 +63,7 @@ pub fn check_runs(name: &str, tokenizer: &dyn Tokenizer) {
 }
 
 /// The pieces of a stream, joined, are the whole decode, and none ends inside a character.
-pub fn streams_alike(tokenizer: &dyn Tokenizer, ids: &[u32]) {
+pub(crate) fn streams_alike(tokenizer: &dyn Tokenizer, ids: &[u32]) {
     let mut stream = tokenizer.stream();
     let mut joined = String::new();
     for &id in ids {
