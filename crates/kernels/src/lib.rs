@@ -1,1 +1,42 @@
-//! The arithmetic that must be fast: GEMM, GEMV, dot, axpy and exp with run-time dispatch, and the thread pool.
+//! The arithmetic that must be fast, and the threads it runs on.
+//!
+//! A [`Backend`] says where and how arithmetic runs: the threads, the instruction set ([`Isa`]) and the type that
+//! products are computed in ([`Compute`]). It is a cheap handle, owned by the caller and passed by reference.
+//!
+//! ```text
+//! product       y[t, o] = Σ_i x[t, i] · w[o, i]          weights f32, bf16 or f16, as stored; f32 sums
+//! scores        s[i, j] = Σ_c q[i, c] · k[j, c]          strided tiles
+//! accumulate    o[i, c] += Σ_j p[i, j] · v[j, c]         strided tiles
+//! dot, axpy, scale, max, exp, exp_sum, sigmoid, tanh, erf over slices
+//! ```
+//!
+//! **The contract.** Every result is the same bits for any number of threads: a sum is never split across threads.
+//! Between instruction sets the order of a sum differs, so results differ in the last bits.
+//!
+//! ```
+//! use camelid_kernels::{Backend, Product, Rows};
+//!
+//! let weight = [1.0, 2.0, 3.0, 4.0]; // [2, 2]
+//! let mut y = [0.0; 2];
+//! Backend::serial().multiply(&[10.0, 1.0], 1, &mut [Product { weight: Rows::F32(&weight), out: &mut y }]);
+//! assert_eq!(y, [12.0, 34.0]);
+//! ```
+
+mod backend;
+mod math;
+mod panels;
+mod pool;
+mod product;
+mod register;
+mod rows;
+mod scratch;
+mod simd;
+mod tile;
+mod vector;
+
+pub use backend::{Backend, Compute};
+pub use panels::{LANES, Lane, PANEL_ROWS};
+pub use product::Product;
+pub use rows::{Dtype, Rows};
+pub use simd::Isa;
+pub use tile::{Tile, TileMut};

@@ -1,1 +1,27 @@
-//! y = x Wᵀ + b on CPU with weights kept as stored: f32, bf16 or f16.
+//! Linear layers whose weights stay as they are stored.
+//!
+//! ```text
+//! y = x Wᵀ + b        x [tokens, in], W [out, in], b [out], y [tokens, out]
+//! ```
+//!
+//! A [`Weight`] is a matrix over [`bytes::Bytes`], f32, bf16 or f16: a slice of a mapped file is used in place, and
+//! nothing is converted but in registers. Layers that share their input ([`forward_all`]: queries, keys and values,
+//! or gate and up) run in one parallel region. An embedding is a `Weight` too: [`Weight::row`].
+//!
+//! ```
+//! use camelid_kernels::Backend;
+//! use camelid_linear::{Linear, Weight};
+//! use ndarray::array;
+//!
+//! let weight = Weight::from_f32(2, 3, &[1., 0., 0., 0., 1., 1.]);
+//! let layer = Linear { weight, bias: Some(vec![0.5, 0.0]) };
+//! let y = layer.forward(array![[1., 2., 3.]].view(), &Backend::serial());
+//! assert_eq!(y, array![[1.5, 5.0]]);
+//! ```
+
+mod layer;
+mod weight;
+
+pub use camelid_kernels::Dtype;
+pub use layer::{Linear, forward_all};
+pub use weight::{Error, Weight};

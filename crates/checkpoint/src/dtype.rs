@@ -1,0 +1,120 @@
+//! The types that tensors are stored in.
+
+use std::fmt;
+
+/// How the numbers of a tensor are stored, little endian all. The quantised types are GGUF's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// IEEE binary64.
+    F64,
+    /// IEEE binary32.
+    F32,
+    /// IEEE binary16.
+    F16,
+    /// The upper half of a binary32.
+    Bf16,
+    /// Signed, 64 bits.
+    I64,
+    /// Signed, 32 bits.
+    I32,
+    /// Signed, 16 bits.
+    I16,
+    /// Signed, 8 bits.
+    I8,
+    /// Unsigned, 64 bits.
+    U64,
+    /// Unsigned, 32 bits.
+    U32,
+    /// Unsigned, 16 bits.
+    U16,
+    /// Unsigned, 8 bits.
+    U8,
+    /// One byte, 0 or 1.
+    Bool,
+    /// Blocks of 32, 4 bits and a scale.
+    Q4_0,
+    /// Blocks of 32, 4 bits, a scale and a minimum.
+    Q4_1,
+    /// Blocks of 32, 5 bits and a scale.
+    Q5_0,
+    /// Blocks of 32, 5 bits, a scale and a minimum.
+    Q5_1,
+    /// Blocks of 32, 8 bits and a scale.
+    Q8_0,
+    /// Blocks of 256, 4 bits, eight scales and minima.
+    Q4K,
+    /// Blocks of 256, 5 bits, eight scales and minima.
+    Q5K,
+    /// Blocks of 256, 6 bits, sixteen scales.
+    Q6K,
+}
+
+impl Dtype {
+    /// How many numbers one block holds, and in how many bytes: (1, size of one) unless quantised.
+    pub fn block(self) -> (usize, usize) {
+        match self {
+            Dtype::F64 | Dtype::I64 | Dtype::U64 => (1, 8),
+            Dtype::F32 | Dtype::I32 | Dtype::U32 => (1, 4),
+            Dtype::F16 | Dtype::Bf16 | Dtype::I16 | Dtype::U16 => (1, 2),
+            Dtype::I8 | Dtype::U8 | Dtype::Bool => (1, 1),
+            Dtype::Q4_0 => (32, 18),
+            Dtype::Q4_1 => (32, 20),
+            Dtype::Q5_0 => (32, 22),
+            Dtype::Q5_1 => (32, 24),
+            Dtype::Q8_0 => (32, 34),
+            Dtype::Q4K => (256, 144),
+            Dtype::Q5K => (256, 176),
+            Dtype::Q6K => (256, 210),
+        }
+    }
+
+    /// Whether numbers stand in blocks that share a scale.
+    pub fn is_quantised(self) -> bool {
+        self.block().0 > 1
+    }
+
+    /// How many bytes a tensor of this shape has: none on overflow, or where a row is no whole number of blocks.
+    ///
+    /// ```
+    /// # use camelid_checkpoint::Dtype;
+    /// assert_eq!(Dtype::Bf16.byte_len(&[3, 4]), Some(24));
+    /// assert_eq!(Dtype::F32.byte_len(&[1 << 40, 1 << 40]), None);
+    /// ```
+    pub fn byte_len(self, shape: &[usize]) -> Option<usize> {
+        let (numbers, bytes) = self.block();
+        let row = shape.last().copied().unwrap_or(1);
+        if !row.is_multiple_of(numbers) {
+            return None;
+        }
+        let total = shape.iter().try_fold(1_usize, |product, &extent| product.checked_mul(extent))?;
+        (total / numbers).checked_mul(bytes)
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Dtype::F64 => "F64",
+            Dtype::F32 => "F32",
+            Dtype::F16 => "F16",
+            Dtype::Bf16 => "BF16",
+            Dtype::I64 => "I64",
+            Dtype::I32 => "I32",
+            Dtype::I16 => "I16",
+            Dtype::I8 => "I8",
+            Dtype::U64 => "U64",
+            Dtype::U32 => "U32",
+            Dtype::U16 => "U16",
+            Dtype::U8 => "U8",
+            Dtype::Bool => "BOOL",
+            Dtype::Q4_0 => "Q4_0",
+            Dtype::Q4_1 => "Q4_1",
+            Dtype::Q5_0 => "Q5_0",
+            Dtype::Q5_1 => "Q5_1",
+            Dtype::Q8_0 => "Q8_0",
+            Dtype::Q4K => "Q4_K",
+            Dtype::Q5K => "Q5_K",
+            Dtype::Q6K => "Q6_K",
+        })
+    }
+}

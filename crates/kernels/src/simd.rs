@@ -1,0 +1,215 @@
+//! One vocabulary of vectors for every instruction set, so that each kernel is written once.
+//!
+//! A [`Kernel`] is generic over [`Simd`]; [`Isa::run`] compiles it once per instruction set, inside a function that has
+//! the features switched on, and calls the one asked for. Everything beneath is `#[inline(always)]`, so that it takes
+//! on these features.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+use half::{bf16, f16};
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+
+/// An instruction set that kernels are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Isa {
+    /// Plain Rust, on every machine.
+    Portable,
+    /// aarch64: NEON.
+    Neon,
+    /// x86-64: AVX2, FMA and F16C.
+    Avx2,
+    /// x86-64: AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// As `Avx512`, with products of bf16 pairs.
+    Avx512Bf16,
+}
+
+impl Isa {
+    const ALL: [Self; 5] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+
+    /// Every instruction set that this machine runs, slowest first; `Portable` always leads.
+    pub fn available() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
+    }
+
+    /// The fastest one that this machine runs.
+    pub fn best() -> Self {
+        Self::available().into_iter().max().unwrap_or(Self::Portable)
+    }
+
+    /// Whether this machine runs it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::detected(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::detected(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => avx512::detected() && std::arch::is_x86_feature_detected!("avx512bf16"),
+            #[cfg(not(target_arch = "aarch64"))]
+            Self::Neon => false,
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 => false,
+        }
+    }
+
+    /// Runs `kernel` with this instruction set.
+    ///
+    /// # Safety
+    /// The machine must have it.
+    #[inline]
+    pub(crate) unsafe fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            Self::Portable => kernel.run(portable::Portable),
+            // SAFETY: the caller's contract, in each arm.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => unsafe { neon::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx2 => unsafe { avx2::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx512 | Self::Avx512Bf16 => unsafe { avx512::run(kernel) },
+            #[cfg(not(target_arch = "aarch64"))]
+            Self::Neon => kernel.run(portable::Portable),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 => kernel.run(portable::Portable),
+        }
+    }
+}
+
+/// What is compiled once per instruction set. `run` must be `#[inline(always)]`, and so must all it calls.
+pub(crate) trait Kernel {
+    type Output;
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// The most lanes of any instruction set.
+pub(crate) const MOST_LANES: usize = 16;
+
+/// Vectors of `LANES` f32. A value of an implementing type exists only where the machine has the instruction set (it
+/// is made in `run` alone), so that arithmetic is safe; loads and stores trust their pointers.
+///
+/// Where a lane is NaN, `max` and `min` give `b`.
+pub(crate) trait Simd: Copy {
+    type V: Copy;
+    const LANES: usize;
+    /// Rows of `x` in one register tile of a product, beside `TILE_VECTORS` vectors of outputs: as the registers allow.
+    const TILE_ROWS: usize;
+
+    fn splat(self, value: f32) -> Self::V;
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a·b + c; rounded once where the instruction set fuses.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The nearest integer, for |a| < 2²².
+    fn round(self, a: Self::V) -> Self::V;
+    /// a·2ⁿ for integers |n| ≤ 252, rounded once where the result is subnormal.
+    fn scale(self, a: Self::V, n: Self::V) -> Self::V;
+    /// `then` where a < b, else `other`.
+    fn if_less(self, a: Self::V, b: Self::V, then: Self::V, other: Self::V) -> Self::V;
+    /// |magnitude| with the sign of `sign`.
+    fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+    /// The sum of the lanes, halves added to halves.
+    fn sum(self, a: Self::V) -> f32;
+
+    /// # Safety
+    /// `LANES` elements can be read.
+    unsafe fn load(self, from: *const f32) -> Self::V;
+    /// # Safety
+    /// `LANES` elements can be read.
+    unsafe fn load_bf16(self, from: *const bf16) -> Self::V;
+    /// # Safety
+    /// `LANES` elements can be read.
+    unsafe fn load_f16(self, from: *const f16) -> Self::V;
+    /// # Safety
+    /// `LANES` elements can be written.
+    unsafe fn store(self, to: *mut f32, value: Self::V);
+
+    /// `to[lane · stride + row]` ← row `row`'s lane `lane`: writes the square of `rows` transposed.
+    ///
+    /// # Safety
+    /// `to` can be written at all these places; the first `LANES` of `rows` are taken.
+    unsafe fn store_transposed(self, rows: &[Self::V; MOST_LANES], to: *mut f32, stride: usize);
+
+    /// The first `count` lanes from memory, the others 0.
+    ///
+    /// # Safety
+    /// `count ≤ LANES` elements can be read.
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f32, count: usize) -> Self::V {
+        let mut lanes = [0.0; MOST_LANES];
+        // SAFETY: the caller's contract; `lanes` has room for any vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count);
+            self.load(lanes.as_ptr())
+        }
+    }
+
+    /// Writes the first `count` lanes.
+    ///
+    /// # Safety
+    /// `count ≤ LANES` elements can be written.
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, value: Self::V, count: usize) {
+        let mut lanes = [0.0; MOST_LANES];
+        // SAFETY: the caller's contract; `lanes` has room for any vector.
+        unsafe {
+            self.store(lanes.as_mut_ptr(), value);
+            std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, count);
+        }
+    }
+}
+
+/// An element as stored, loaded as f32 lanes.
+pub(crate) trait Element: Copy + Send + Sync + 'static {
+    const ZERO: Self;
+    /// # Safety
+    /// `LANES` elements can be read.
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V;
+
+    /// The first `count` lanes from memory, the others 0.
+    ///
+    /// # Safety
+    /// `count ≤ LANES` elements can be read.
+    #[inline(always)]
+    unsafe fn load_first<S: Simd>(simd: S, from: *const Self, count: usize) -> S::V {
+        let mut lanes = [Self::ZERO; MOST_LANES];
+        // SAFETY: the caller's contract; `lanes` has room for any vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count);
+            Self::load(simd, lanes.as_ptr())
+        }
+    }
+}
+
+macro_rules! element {
+    ($type:ty, $zero:expr, $load:ident) => {
+        impl Element for $type {
+            const ZERO: Self = $zero;
+            #[inline(always)]
+            unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
+                // SAFETY: the caller's contract.
+                unsafe { simd.$load(from) }
+            }
+        }
+    };
+}
+element!(f32, 0.0, load);
+element!(bf16, bf16::ZERO, load_bf16);
+element!(f16, f16::ZERO, load_f16);

@@ -1,0 +1,158 @@
+//! AVX2, FMA and F16C: eight lanes.
+
+use std::arch::x86_64::*;
+
+use half::{bf16, f16};
+
+use super::{Kernel, MOST_LANES, Simd};
+
+/// Made only in [`run`], so only where the machine has the features: this is what makes each call below sound.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+pub(super) fn detected() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+}
+
+/// Runs `kernel` with the features switched on.
+///
+/// # Safety
+/// The machine must have them.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2(()))
+}
+
+/// An intrinsic on registers.
+macro_rules! call {
+    ($intrinsic:ident $(::<$constant:literal>)? ($($argument:expr),*)) => {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe { $intrinsic $(::<$constant>)? ($($argument),*) }
+    };
+}
+
+impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    const TILE_ROWS: usize = 6;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m256 {
+        call!(_mm256_set1_ps(value))
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        call!(_mm256_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        call!(_mm256_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        call!(_mm256_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        call!(_mm256_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        call!(_mm256_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        call!(_mm256_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        call!(_mm256_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        call!(_mm256_round_ps::<8>(a))
+    }
+    #[inline(always)]
+    fn scale(self, a: __m256, n: __m256) -> __m256 {
+        // In two steps, since 2ⁿ itself may be no f32.
+        let half = self.round(self.mul(n, self.splat(0.5)));
+        self.mul(self.mul(a, self.pow2(half)), self.pow2(self.sub(n, half)))
+    }
+    #[inline(always)]
+    fn if_less(self, a: __m256, b: __m256, then: __m256, other: __m256) -> __m256 {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe { _mm256_blendv_ps(other, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
+    }
+    #[inline(always)]
+    fn copysign(self, magnitude: __m256, sign: __m256) -> __m256 {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let mask = _mm256_set1_ps(-0.0);
+            _mm256_or_ps(_mm256_andnot_ps(mask, magnitude), _mm256_and_ps(mask, sign))
+        }
+    }
+    #[inline(always)]
+    fn sum(self, a: __m256) -> f32 {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m256 {
+        call!(_mm256_loadu_ps(from))
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const bf16) -> __m256 {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const f16) -> __m256 {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: __m256) {
+        call!(_mm256_storeu_ps(to, value));
+    }
+    #[inline(always)]
+    unsafe fn store_transposed(self, rows: &[__m256; MOST_LANES], to: *mut f32, stride: usize) {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe {
+            // Each half register holds a 4 × 4 square: transpose these, then pair the halves.
+            let mut quads = [_mm256_setzero_ps(); 8];
+            for base in [0, 4] {
+                let [a, b, c, d] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
+                let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+                quads[base] = _mm256_shuffle_ps::<0x44>(ab, cd);
+                quads[base + 1] = _mm256_shuffle_ps::<0xee>(ab, cd);
+                quads[base + 2] = _mm256_shuffle_ps::<0x44>(ab_high, cd_high);
+                quads[base + 3] = _mm256_shuffle_ps::<0xee>(ab_high, cd_high);
+            }
+            for lane in 0..4 {
+                let (low, high) = (quads[lane], quads[lane + 4]);
+                _mm256_storeu_ps(to.add(lane * stride), _mm256_permute2f128_ps::<0x20>(low, high));
+                _mm256_storeu_ps(to.add((lane + 4) * stride), _mm256_permute2f128_ps::<0x31>(low, high));
+            }
+        }
+    }
+}
+
+impl Avx2 {
+    /// 2ⁿ for integers −126 ≤ n ≤ 127.
+    #[inline(always)]
+    fn pow2(self, n: __m256) -> __m256 {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
+    }
+}

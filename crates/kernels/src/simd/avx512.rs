@@ -1,0 +1,176 @@
+//! AVX-512: sixteen lanes.
+
+use std::arch::x86_64::*;
+
+use half::{bf16, f16};
+
+use super::{Kernel, MOST_LANES, Simd};
+
+/// Made only in [`run`] and [`Avx512::assume`], so only where the machine has the features: this is what makes each
+/// call below sound.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+pub(super) fn detected() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && super::avx2::detected()
+}
+
+/// Runs `kernel` with the features switched on.
+///
+/// # Safety
+/// The machine must have them.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512(()))
+}
+
+impl Avx512 {
+    /// For functions that switch on the features themselves.
+    ///
+    /// # Safety
+    /// The machine must have them.
+    #[inline(always)]
+    pub(crate) unsafe fn assume() -> Self {
+        Self(())
+    }
+}
+
+/// An intrinsic on registers.
+macro_rules! call {
+    ($intrinsic:ident $(::<$constant:literal>)? ($($argument:expr),*)) => {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe { $intrinsic $(::<$constant>)? ($($argument),*) }
+    };
+}
+
+impl Simd for Avx512 {
+    type V = __m512;
+    const LANES: usize = 16;
+    const TILE_ROWS: usize = 12;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m512 {
+        call!(_mm512_set1_ps(value))
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        call!(_mm512_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        call!(_mm512_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        call!(_mm512_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        call!(_mm512_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        call!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        call!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        call!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn round(self, a: __m512) -> __m512 {
+        call!(_mm512_roundscale_ps::<8>(a))
+    }
+    #[inline(always)]
+    fn scale(self, a: __m512, n: __m512) -> __m512 {
+        call!(_mm512_scalef_ps(a, n))
+    }
+    #[inline(always)]
+    fn if_less(self, a: __m512, b: __m512, then: __m512, other: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), other, then) }
+    }
+    #[inline(always)]
+    fn copysign(self, magnitude: __m512, sign: __m512) -> __m512 {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let mask = _mm512_set1_ps(-0.0);
+            _mm512_or_ps(_mm512_andnot_ps(mask, magnitude), _mm512_and_ps(mask, sign))
+        }
+    }
+    #[inline(always)]
+    fn sum(self, a: __m512) -> f32 {
+        call!(_mm512_reduce_add_ps(a))
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m512 {
+        call!(_mm512_loadu_ps(from))
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const bf16) -> __m512 {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const f16) -> __m512 {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: __m512) {
+        call!(_mm512_storeu_ps(to, value));
+    }
+    #[inline(always)]
+    unsafe fn store_transposed(self, rows: &[__m512; MOST_LANES], to: *mut f32, stride: usize) {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe {
+            // Each quarter register holds a 4 × 4 square: transpose these, then gather the quarters.
+            let mut quads = [_mm512_setzero_ps(); 16];
+            for base in [0, 4, 8, 12] {
+                let [a, b, c, d] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
+                let (ab, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                let (cd, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                quads[base] = _mm512_shuffle_ps::<0x44>(ab, cd);
+                quads[base + 1] = _mm512_shuffle_ps::<0xee>(ab, cd);
+                quads[base + 2] = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
+                quads[base + 3] = _mm512_shuffle_ps::<0xee>(ab_high, cd_high);
+            }
+            for lane in 0..4 {
+                let [a, b, c, d] = [quads[lane], quads[lane + 4], quads[lane + 8], quads[lane + 12]];
+                let (ab, ab_high) = (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+                let (cd, cd_high) = (_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
+                _mm512_storeu_ps(to.add(lane * stride), _mm512_shuffle_f32x4::<0x88>(ab, cd));
+                _mm512_storeu_ps(to.add((lane + 4) * stride), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
+                _mm512_storeu_ps(to.add((lane + 8) * stride), _mm512_shuffle_f32x4::<0x88>(ab_high, cd_high));
+                _mm512_storeu_ps(
+                    to.add((lane + 12) * stride),
+                    _mm512_shuffle_f32x4::<0xdd>(ab_high, cd_high),
+                );
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f32, count: usize) -> __m512 {
+        call!(_mm512_maskz_loadu_ps(first(count), from))
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, value: __m512, count: usize) {
+        call!(_mm512_mask_storeu_ps(to, first(count), value));
+    }
+}
+
+/// The mask of the first `count ≤ 16` lanes.
+#[inline(always)]
+fn first(count: usize) -> __mmask16 {
+    ((1_u32 << count) - 1) as __mmask16
+}

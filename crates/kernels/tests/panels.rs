@@ -1,0 +1,102 @@
+//! The products of attention, on every instruction set of this machine, against f64.
+
+use camelid_kernels::{Backend, Isa, LANES, Lane, PANEL_ROWS, Tile};
+
+/// Between −1 and 1, the same for the same place.
+fn number(place: usize) -> f32 {
+    (place.wrapping_mul(0x9E37_79B9) % 1000) as f32 / 500.0 - 1.0
+}
+
+fn lanes(count: usize) -> Vec<Lane> {
+    (0..count).map(|lane| Lane(std::array::from_fn(|place| number(lane * LANES + place + 77)))).collect()
+}
+
+#[track_caller]
+fn close(ours: f32, exact: f64, depth: usize, what: &str) {
+    let bound = (depth + 1) as f64 * f64::from(f32::EPSILON);
+    assert!((f64::from(ours) - exact).abs() <= bound, "{what}: {ours} is not {exact}");
+}
+
+fn each_isa(body: impl Fn(&Backend, Isa)) {
+    for isa in Isa::available() {
+        body(&Backend::serial().with_isa(isa).expect("available"), isa);
+    }
+}
+
+#[test]
+fn scores_equal_f64_on_every_instruction_set() {
+    each_isa(|backend, isa| {
+        for rows in 1..=PANEL_ROWS {
+            for (head_dim, panels) in [(1, 1), (3, 2), (64, 5), (80, 16), (17, 0), (0, 2)] {
+                let queries: Vec<f32> = (0..head_dim * rows).map(number).collect();
+                let keys = lanes(panels * head_dim);
+                let mut scores = vec![Lane([7.0; LANES]); rows * panels];
+                backend.key_scores(&queries, rows, &keys, &mut scores);
+                for (index, &score) in scores.iter().flat_map(|lane| &lane.0).enumerate() {
+                    let (row, position) = (index / (panels * LANES), index % (panels * LANES));
+                    let term = |c: usize| {
+                        let key = keys[position / LANES * head_dim + c].0[position % LANES];
+                        f64::from(queries[c * rows + row]) * f64::from(key)
+                    };
+                    close(
+                        score,
+                        (0..head_dim).map(term).sum(),
+                        head_dim,
+                        &format!("{isa:?} {rows} × {head_dim}"),
+                    );
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn value_sums_equal_f64_on_every_instruction_set() {
+    each_isa(|backend, isa| {
+        for rows in 1..=PANEL_ROWS {
+            for (keys, width) in [(1, 1), (5, 3), (256, 4), (33, 5), (0, 2), (4, 0)] {
+                let stride = keys + 3;
+                let weights: Vec<f32> = (0..rows * stride).map(number).collect();
+                let values = lanes(keys * width);
+                let mut sums = vec![Lane([7.0; LANES]); rows * width];
+                backend.value_sums(Tile { values: &weights, rows, cols: keys, stride }, &values, &mut sums);
+                for (index, &sum) in sums.iter().flat_map(|lane| &lane.0).enumerate() {
+                    let (row, feature) = (index / (width * LANES), index % (width * LANES));
+                    let term = |j: usize| {
+                        let value = values[j * width + feature / LANES].0[feature % LANES];
+                        f64::from(weights[row * stride + j]) * f64::from(value)
+                    };
+                    close(sum, (0..keys).map(term).sum(), keys, &format!("{isa:?} {rows} × {keys}"));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_row_is_the_same_bits_in_any_company() {
+    each_isa(|backend, isa| {
+        let (head_dim, keys) = (24, lanes(3 * 24));
+        let query = |row: usize| (0..head_dim).map(move |c| number(row * head_dim + c));
+        let mut alone = vec![Lane::ZERO; 3];
+        backend.key_scores(&query(4).collect::<Vec<_>>(), 1, &keys, &mut alone);
+        let together: Vec<f32> =
+            (0..head_dim * 8).map(|place| number(place % 8 * head_dim + place / 8)).collect();
+        let mut scores = vec![Lane::ZERO; 8 * 3];
+        backend.key_scores(&together, 8, &keys, &mut scores);
+        assert_eq!(scores[4 * 3..5 * 3], alone, "{isa:?}");
+    });
+}
+
+#[test]
+#[should_panic(expected = "9 rows, not 1 to 8")]
+fn too_many_rows_panic() {
+    Backend::serial().key_scores(&[0.0; 9], 9, &[Lane::ZERO], &mut [Lane::ZERO; 9]);
+}
+
+#[test]
+#[should_panic(expected = "weights [2, 4] with stride 5 over 8 elements")]
+fn weights_that_end_early_panic() {
+    let weights = Tile { values: &[0.0; 8], rows: 2, cols: 4, stride: 5 };
+    Backend::serial().value_sums(weights, &[Lane::ZERO; 4], &mut [Lane::ZERO; 2]);
+}
