@@ -16,9 +16,6 @@ use super::{Job, Region, pack};
 
 /// From this number of tokens on, packing pays.
 pub(super) const WORTH_PACKING: usize = 8;
-    Some(_) => 2,
-    None => 1000,
-};
 
 /// Units of depth in one block, at most.
 const BLOCK: usize = 512;
