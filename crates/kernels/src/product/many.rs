@@ -18,7 +18,7 @@ use super::{Job, Region, pack};
 pub(super) const WORTH_PACKING: usize = 8;
 
 /// Units of depth in one block, at most.
-const BLOCK: usize = 512;
+const BLOCK: usize = 384;
 
 /// Rows of a weight in one part, at most: with [`BLOCK`] they take under half the second-level cache.
 const PART_ROWS: usize = 192;
@@ -60,17 +60,21 @@ pub(super) fn in_parts(
     let mut buffer = backend.scratch().buffer(region.tokens * depth);
     let packed = Packed { at: buffer.as_mut_ptr(), depth, block };
     backend.run(region.tokens.div_ceil(PACK_TOKENS), |part| pack(packed, part));
-    let step = part_rows(backend, &region);
+    let step = part_rows(backend.threads(), &region);
     backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
         compute(packed, job, rows);
     });
 }
 
-/// Rows of a weight in one part: few enough for every thread to have four parts, where there are so many.
-fn part_rows(backend: &Backend, region: &Region<'_>) -> usize {
-    let fair = region.total_rows() / (4 * backend.threads());
-    fair.next_multiple_of(32).clamp(64, PART_ROWS)
+/// Rows of a weight in one part: such that the threads end together, and else as many as may be.
+fn part_rows(threads: usize, region: &Region<'_>) -> usize {
+    let longest = |step: usize| region.parts(step).div_ceil(threads) * step;
+    (2..=PART_ROWS / 32)
+        .rev()
+        .map(|panels| 32 * panels)
+        .min_by_key(|&step| longest(step))
+        .unwrap_or(PART_ROWS)
 }
 
 impl Packed {
