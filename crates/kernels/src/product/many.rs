@@ -12,7 +12,8 @@ use crate::register::{CHUNK, Left, Out, Right, Single, Units, VECTORS, Write, ti
 use crate::simd::{Element, Kernel, Simd};
 use crate::{Backend, Rows};
 
-use super::{Job, Region, pack};
+use super::pack::{self, Panel};
+use super::{Job, Region};
 
 /// From this number of tokens on, packing pays.
 pub(super) const WORTH_PACKING: usize = 8;
@@ -188,11 +189,12 @@ pub(super) unsafe fn multiply_part<S: Simd, U: Units<S>>(
         for panel in 0..panels {
             let first = rows.start + panel * width;
             let last = rows.end.min(first + width);
-            let weight = &weight[first * region.cols..last * region.cols];
+            let values = &weight[first * region.cols..last * region.cols];
+            let part = Panel { values, rows: last - first, cols: region.cols, stride: region.cols };
             // SAFETY: the buffer has room for every panel; the units suit the machine.
             unsafe {
                 let to = buffer.as_mut_ptr().add(panel * width * depth);
-                pack::weights::<S, U>(simd, weight, region.cols, block.clone(), to);
+                pack::weights::<S, U>(simd, part, block.clone(), to);
             }
         }
         for token in (0..region.tokens).step_by(S::TILE_ROWS) {
