@@ -11,7 +11,7 @@ use crate::settings::{Error, Settings};
 use crate::tile::{Call, Part, Tile, scratch};
 
 /// About how many rows are computed together: enough that a block of keys, once in the second-level cache, is used often.
-const TILE_ROWS: usize = 64;
+const TILE_ROWS: usize = 256;
 
 /// Attention with settings that were found good.
 #[derive(Clone, Debug, PartialEq)]

@@ -120,8 +120,13 @@ impl Tile<'_> {
         let width = lanes(head_dim);
         let weights =
             Rows { values: &weights[seen.start - first..], rows: rows.len(), cols: seen.len(), stride };
-        let values = &cache.value_rows(block, self.kv_head)[seen.start * width..seen.end * width];
-        backend.value_sums(weights, values, &mut sums.value[rows.start * width..rows.end * width]);
+        let values = cache.value_columns(block, self.kv_head);
+        backend.value_sums(
+            weights,
+            values,
+            seen.start,
+            &mut sums.value[rows.start * width..rows.end * width],
+        );
     }
 
     /// Scores to weights e^(s−m), in place, 0 outside the row's run; gives m and Σ e^(s−m). `first` is the position of `scores[0]`.

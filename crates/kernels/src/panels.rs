@@ -1,5 +1,5 @@
 //! The two products of attention over a cache that is laid out for them: keys in panels of sixteen positions, so that
-//! scores need no sum across a register, and values in rows of whole registers.
+//! scores need no sum across a register, and values in columns of two registers, so that each is read as one stream.
 
 use crate::simd::{Kernel, Simd};
 use crate::{Backend, Tile};
@@ -9,6 +9,9 @@ pub const LANES: usize = 16;
 
 /// Rows that one call of [`Backend::key_scores`] or [`Backend::value_sums`] takes at most.
 pub const PANEL_ROWS: usize = 8;
+
+/// Lanes of a column of values.
+pub const COLUMN: usize = 2;
 
 /// Sixteen floats on a cache line of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,29 +47,39 @@ impl Backend {
             lanes: panels,
             left: queries,
             right: Right { at: keys.as_ptr().cast(), depth: LANES, lane: head_dim * LANES },
-            out: scores.as_mut_ptr().cast(),
+            out: scores,
+            stride: panels,
         });
     }
 
-    /// `sums[i] = Σ_j weights[i, j] · values[j]`, on the calling thread: weights `[rows, keys]`, values `[keys][width]`,
-    /// sums `[rows][width]`, overwritten. Each sum runs over j in ascending order, whatever the shapes.
+    /// `sums[i] = Σ_j weights[i, j] · values[from + j]`, on the calling thread: weights `[rows, keys]`, sums `[rows][width]`,
+    /// overwritten. Values are `[columns][positions][2]` lanes, a column being two lanes of each position (the last one a
+    /// single lane where the width is odd). Each sum runs over j in ascending order, whatever the shapes.
     ///
     /// # Panics
     /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
     #[track_caller]
-    pub fn value_sums(&self, weights: Tile<'_>, values: &[Lane], sums: &mut [Lane]) {
+    pub fn value_sums(&self, weights: Tile<'_>, values: &[Lane], from: usize, sums: &mut [Lane]) {
         let (rows, keys) = check(weights);
         let width = sums.len() / rows;
-        let fits = width * rows == sums.len() && width.checked_mul(keys) == Some(values.len());
+        let positions = values.len().checked_div(width).unwrap_or(0);
+        let fits = [width * rows, width * positions] == [sums.len(), values.len()];
         assert!(fits, "{rows} × {keys} weights, {} values, {} sums", values.len(), sums.len());
-        self.call(Outer {
-            rows,
-            depth: keys,
-            lanes: width,
-            left: weights,
-            right: Right { at: values.as_ptr().cast(), depth: width * LANES, lane: LANES },
-            out: sums.as_mut_ptr().cast(),
-        });
+        let within = width == 0 || from.checked_add(keys).is_some_and(|end| end <= positions);
+        assert!(within, "{keys} values from {from} on, of {positions}");
+        for (column, first) in (0..width).step_by(COLUMN).enumerate() {
+            let lanes = COLUMN.min(width - first);
+            let start = column * positions * COLUMN + from * lanes;
+            self.call(Outer {
+                rows,
+                depth: keys,
+                lanes,
+                left: weights,
+                right: Right { at: values[start..].as_ptr().cast(), depth: lanes * LANES, lane: LANES },
+                out: &mut sums[first..],
+                stride: width,
+            });
+        }
     }
 }
 
@@ -91,14 +104,16 @@ struct Right {
     lane: usize,
 }
 
-/// out `[rows][lanes]` ← left `[rows, depth]` · right `[depth, lanes]`; whoever makes one has checked the pointers.
+/// The first `lanes` of each row of out, rows `stride` lanes apart, ← left `[rows, depth]` · right `[depth, lanes]`; whoever
+/// makes one has checked that they fit.
 struct Outer<'a> {
     rows: usize,
     depth: usize,
     lanes: usize,
     left: Tile<'a>,
     right: Right,
-    out: *mut f32,
+    out: &'a mut [Lane],
+    stride: usize,
 }
 
 impl Kernel for Outer<'_> {
@@ -122,12 +137,16 @@ impl Kernel for Outer<'_> {
                     let start = vector / per_lane * self.right.lane + vector % per_lane * S::LANES;
                     let right =
                         Right { at: self.right.at.wrapping_add(start), depth: self.right.depth, lane: apart };
-                    let out = self.out.add(row * self.lanes * LANES + vector * S::LANES);
+                    let out = self
+                        .out
+                        .as_mut_ptr()
+                        .cast::<f32>()
+                        .add(row * self.stride * LANES + vector * S::LANES);
                     if vector + 2 <= vectors {
-                        tile::<S, 2>(simd, (rows, self.depth), left, right, (out, self.lanes * LANES));
+                        tile::<S, 2>(simd, (rows, self.depth), left, right, (out, self.stride * LANES));
                         vector += 2;
                     } else {
-                        tile::<S, 1>(simd, (rows, self.depth), left, right, (out, self.lanes * LANES));
+                        tile::<S, 1>(simd, (rows, self.depth), left, right, (out, self.stride * LANES));
                         vector += 1;
                     }
                 }

@@ -1,6 +1,6 @@
 //! The products of attention, on every instruction set of this machine, against f64.
 
-use camelid_kernels::{Backend, Isa, LANES, Lane, PANEL_ROWS, Tile};
+use camelid_kernels::{Backend, COLUMN, Isa, LANES, Lane, PANEL_ROWS, Tile};
 
 /// Between −1 and 1, the same for the same place.
 fn number(place: usize) -> f32 {
@@ -62,13 +62,23 @@ fn value_sums_equal_f64_on_every_instruction_set() {
             for (keys, width) in [(1, 1), (5, 3), (256, 4), (33, 5), (0, 2), (4, 0)] {
                 let stride = keys + 3;
                 let weights: Vec<f32> = (0..rows * stride).map(number).collect();
-                let values = lanes(keys * width);
+                let (from, positions) = (keys % 3, keys + 5);
+                let values = lanes(positions * width);
                 let mut sums = vec![Lane([7.0; LANES]); rows * width];
-                backend.value_sums(Tile { values: &weights, rows, cols: keys, stride }, &values, &mut sums);
+                backend.value_sums(
+                    Tile { values: &weights, rows, cols: keys, stride },
+                    &values,
+                    from,
+                    &mut sums,
+                );
                 for (index, &sum) in sums.iter().flat_map(|lane| &lane.0).enumerate() {
                     let (row, feature) = (index / (width * LANES), index % (width * LANES));
                     let term = |j: usize| {
-                        let value = values[j * width + feature / LANES].0[feature % LANES];
+                        let (lane, position) = (feature / LANES, from + j);
+                        let column = lane - lane % COLUMN;
+                        let apart = COLUMN.min(width - column);
+                        let value =
+                            values[column * positions + position * apart + lane % COLUMN].0[feature % LANES];
                         f64::from(weights[row * stride + j]) * f64::from(value)
                     };
                     close(sum, (0..keys).map(term).sum(), keys, &format!("{isa:?} {rows} × {keys}"));
@@ -110,5 +120,12 @@ fn too_many_rows_panic() {
 #[should_panic(expected = "[2, 4] with stride 5 over 8 elements")]
 fn weights_that_end_early_panic() {
     let weights = Tile { values: &[0.0; 8], rows: 2, cols: 4, stride: 5 };
-    Backend::serial().value_sums(weights, &[Lane::ZERO; 4], &mut [Lane::ZERO; 2]);
+    Backend::serial().value_sums(weights, &[Lane::ZERO; 4], 0, &mut [Lane::ZERO; 2]);
+}
+
+#[test]
+#[should_panic(expected = "3 values from 2 on, of 4")]
+fn values_beyond_the_last_panic() {
+    let weights = Tile { values: &[0.0; 3], rows: 1, cols: 3, stride: 3 };
+    Backend::serial().value_sums(weights, &[Lane::ZERO; 4], 2, &mut [Lane::ZERO; 1]);
 }
