@@ -200,10 +200,10 @@ impl Tensor {
     /// # Errors
     /// As for [`Tensor::to_f32`].
     pub fn to_f64(&self) -> Result<Vec<f64>, Error> {
-        match self.dtype {
-            Dtype::F64 => self.numbers(&self.bytes()?, f64::from_le_bytes),
-            _ => Ok(self.to_f32()?.into_iter().map(f64::from).collect()),
+        if self.dtype == Dtype::F64 {
+            return self.numbers(&self.bytes()?, f64::from_le_bytes);
         }
+        Ok(self.to_f32()?.into_iter().map(f64::from).collect())
     }
 
     /// The numbers of an integer tensor as i64.
