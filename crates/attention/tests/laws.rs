@@ -163,7 +163,7 @@ proptest! {
         let finish = |sums: Partial| {
             let mut out = Array3::zeros((1, problem.settings.heads, problem.settings.head_dim));
             for (row, out) in out.index_axis_mut(Axis(0), 0).outer_iter_mut().enumerate() {
-                sums.finish(row, out);
+                sums.finish(row, out.into_slice().expect("contiguous"), &backend);
             }
             out
         };

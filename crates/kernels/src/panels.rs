@@ -26,24 +26,23 @@ impl Lane {
 }
 
 impl Backend {
-    /// `scores[i, 16p + l] = Σ_c queries[c, i] · keys[p, c][l]` for `rows` queries and the panels of `keys`, on the
-    /// calling thread: queries `[head_dim, rows]`, keys `[panels][head_dim]`, scores `[rows][panels]`, overwritten.
-    /// Each sum runs over c in ascending order, whatever the shapes.
+    /// `scores[i, 16p + l] = Σ_c queries[i, c] · keys[p, c][l]` for the panels of `keys`, on the calling thread: queries
+    /// `[rows, head_dim]`, keys `[panels][head_dim]`, scores `[rows][panels]`, overwritten. Each sum runs over c in
+    /// ascending order, whatever the shapes.
     ///
     /// # Panics
-    /// Where `rows` is 0 or above [`PANEL_ROWS`], or the lengths don't fit.
+    /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
     #[track_caller]
-    pub fn key_scores(&self, queries: &[f32], rows: usize, keys: &[Lane], scores: &mut [Lane]) {
-        assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
-        let (head_dim, panels) = (queries.len() / rows, scores.len() / rows);
-        let fits =
-            [head_dim * rows, panels * rows, panels * head_dim] == [queries.len(), scores.len(), keys.len()];
-        assert!(fits, "{} queries, {} keys, {} scores, {rows} rows", queries.len(), keys.len(), scores.len());
+    pub fn key_scores(&self, queries: Tile<'_>, keys: &[Lane], scores: &mut [Lane]) {
+        let (rows, head_dim) = check(queries);
+        let panels = scores.len() / rows;
+        let fits = panels * rows == scores.len() && panels.checked_mul(head_dim) == Some(keys.len());
+        assert!(fits, "{rows} queries of {head_dim} features, {} keys, {} scores", keys.len(), scores.len());
         self.call(Outer {
             rows,
             depth: head_dim,
             lanes: panels,
-            left: Left { at: queries.as_ptr(), row: 1, depth: rows },
+            left: queries,
             right: Right { at: keys.as_ptr().cast(), depth: LANES, lane: head_dim * LANES },
             out: scores.as_mut_ptr().cast(),
         });
@@ -56,31 +55,32 @@ impl Backend {
     /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
     #[track_caller]
     pub fn value_sums(&self, weights: Tile<'_>, values: &[Lane], sums: &mut [Lane]) {
-        let Tile { rows, cols, stride, .. } = weights;
-        assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
-        let last = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
-        let fits = last.is_some_and(|end| end <= weights.values.len());
-        assert!(fits, "weights [{rows}, {cols}] with stride {stride} over {} elements", weights.values.len());
+        let (rows, keys) = check(weights);
         let width = sums.len() / rows;
-        let fits = width * rows == sums.len() && width.checked_mul(cols) == Some(values.len());
-        assert!(fits, "{rows} × {cols} weights, {} values, {} sums", values.len(), sums.len());
+        let fits = width * rows == sums.len() && width.checked_mul(keys) == Some(values.len());
+        assert!(fits, "{rows} × {keys} weights, {} values, {} sums", values.len(), sums.len());
         self.call(Outer {
             rows,
-            depth: cols,
+            depth: keys,
             lanes: width,
-            left: Left { at: weights.values.as_ptr(), row: stride, depth: 1 },
+            left: weights,
             right: Right { at: values.as_ptr().cast(), depth: width * LANES, lane: LANES },
             out: sums.as_mut_ptr().cast(),
         });
     }
 }
 
-/// Element d of row r at `at + r·row + d·depth`.
-#[derive(Clone, Copy)]
-struct Left {
-    at: *const f32,
-    row: usize,
-    depth: usize,
+/// The shape of a left operand, whose rows must be few and within their slice.
+#[track_caller]
+fn check(Tile { values, rows, cols, stride }: Tile<'_>) -> (usize, usize) {
+    assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
+    let end = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
+    assert!(
+        end.is_some_and(|end| end <= values.len()),
+        "[{rows}, {cols}] with stride {stride} over {} elements",
+        values.len()
+    );
+    (rows, cols)
 }
 
 /// Lane l of row d at `at + d·depth + l·lane`.
@@ -92,16 +92,16 @@ struct Right {
 }
 
 /// out `[rows][lanes]` ← left `[rows, depth]` · right `[depth, lanes]`; whoever makes one has checked the pointers.
-struct Outer {
+struct Outer<'a> {
     rows: usize,
     depth: usize,
     lanes: usize,
-    left: Left,
+    left: Tile<'a>,
     right: Right,
     out: *mut f32,
 }
 
-impl Kernel for Outer {
+impl Kernel for Outer<'_> {
     type Output = ();
 
     /// Cuts the rows into even groups that the registers hold, and the lanes into pairs of vectors.
@@ -116,7 +116,7 @@ impl Kernel for Outer {
             let rows = height.min(self.rows - row);
             // SAFETY: within the operands, whose shapes were checked; `out` is borrowed by the caller.
             unsafe {
-                let left = Left { at: self.left.at.wrapping_add(row * self.left.row), ..self.left };
+                let left = (self.left.values.as_ptr().add(row * self.left.stride), self.left.stride);
                 let mut vector = 0;
                 while vector < vectors {
                     let start = vector / per_lane * self.right.lane + vector % per_lane * S::LANES;
@@ -139,12 +139,12 @@ impl Kernel for Outer {
 /// One register tile: `rows` rows of `N` vectors over the whole depth.
 ///
 /// # Safety
-/// The operands can be read and `out`, rows `stride` apart, can be written.
+/// The operands can be read and `out` can be written; rows of `left` and `out` are as far apart as their second number says.
 #[inline(always)]
 unsafe fn tile<S: Simd, const N: usize>(
     simd: S,
     (rows, depth): (usize, usize),
-    left: Left,
+    left: (*const f32, usize),
     right: Right,
     out: (*mut f32, usize),
 ) {
@@ -166,7 +166,7 @@ unsafe fn tile<S: Simd, const N: usize>(
 unsafe fn tile_of<S: Simd, const N: usize, const R: usize>(
     simd: S,
     depth: usize,
-    left: Left,
+    left: (*const f32, usize),
     right: Right,
     (out, stride): (*mut f32, usize),
 ) {
@@ -179,7 +179,7 @@ unsafe fn tile_of<S: Simd, const N: usize, const R: usize>(
                 *lanes = simd.load(right.at.add(d * right.depth + vector * right.lane));
             }
             for (row, sums) in sums.iter_mut().enumerate() {
-                let factor = simd.splat(*left.at.add(d * left.depth + row * left.row));
+                let factor = simd.splat(*left.0.add(row * left.1 + d));
                 for (sum, lanes) in sums.iter_mut().zip(vectors) {
                     *sum = simd.mul_add(factor, lanes, *sum);
                 }

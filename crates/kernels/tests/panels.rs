@@ -28,15 +28,20 @@ fn scores_equal_f64_on_every_instruction_set() {
     each_isa(|backend, isa| {
         for rows in 1..=PANEL_ROWS {
             for (head_dim, panels) in [(1, 1), (3, 2), (64, 5), (80, 16), (17, 0), (0, 2)] {
-                let queries: Vec<f32> = (0..head_dim * rows).map(number).collect();
+                let stride = head_dim + 1;
+                let queries: Vec<f32> = (0..rows * stride).map(number).collect();
                 let keys = lanes(panels * head_dim);
                 let mut scores = vec![Lane([7.0; LANES]); rows * panels];
-                backend.key_scores(&queries, rows, &keys, &mut scores);
+                backend.key_scores(
+                    Tile { values: &queries, rows, cols: head_dim, stride },
+                    &keys,
+                    &mut scores,
+                );
                 for (index, &score) in scores.iter().flat_map(|lane| &lane.0).enumerate() {
                     let (row, position) = (index / (panels * LANES), index % (panels * LANES));
                     let term = |c: usize| {
                         let key = keys[position / LANES * head_dim + c].0[position % LANES];
-                        f64::from(queries[c * rows + row]) * f64::from(key)
+                        f64::from(queries[row * stride + c]) * f64::from(key)
                     };
                     close(
                         score,
@@ -77,13 +82,16 @@ fn value_sums_equal_f64_on_every_instruction_set() {
 fn a_row_is_the_same_bits_in_any_company() {
     each_isa(|backend, isa| {
         let (head_dim, keys) = (24, lanes(3 * 24));
-        let query = |row: usize| (0..head_dim).map(move |c| number(row * head_dim + c));
-        let mut alone = vec![Lane::ZERO; 3];
-        backend.key_scores(&query(4).collect::<Vec<_>>(), 1, &keys, &mut alone);
-        let together: Vec<f32> =
-            (0..head_dim * 8).map(|place| number(place % 8 * head_dim + place / 8)).collect();
-        let mut scores = vec![Lane::ZERO; 8 * 3];
-        backend.key_scores(&together, 8, &keys, &mut scores);
+        let queries: Vec<f32> = (0..8 * head_dim).map(number).collect();
+        let tile = |rows: std::ops::Range<usize>| Tile {
+            values: &queries[rows.start * head_dim..rows.end * head_dim],
+            rows: rows.len(),
+            cols: head_dim,
+            stride: head_dim,
+        };
+        let (mut alone, mut scores) = (vec![Lane::ZERO; 3], vec![Lane::ZERO; 8 * 3]);
+        backend.key_scores(tile(4..5), &keys, &mut alone);
+        backend.key_scores(tile(0..8), &keys, &mut scores);
         assert_eq!(scores[4 * 3..5 * 3], alone, "{isa:?}");
     });
 }
@@ -91,11 +99,15 @@ fn a_row_is_the_same_bits_in_any_company() {
 #[test]
 #[should_panic(expected = "9 rows, not 1 to 8")]
 fn too_many_rows_panic() {
-    Backend::serial().key_scores(&[0.0; 9], 9, &[Lane::ZERO], &mut [Lane::ZERO; 9]);
+    Backend::serial().key_scores(
+        Tile { values: &[0.0; 9], rows: 9, cols: 1, stride: 1 },
+        &[Lane::ZERO],
+        &mut [Lane::ZERO; 9],
+    );
 }
 
 #[test]
-#[should_panic(expected = "weights [2, 4] with stride 5 over 8 elements")]
+#[should_panic(expected = "[2, 4] with stride 5 over 8 elements")]
 fn weights_that_end_early_panic() {
     let weights = Tile { values: &[0.0; 8], rows: 2, cols: 4, stride: 5 };
     Backend::serial().value_sums(weights, &[Lane::ZERO; 4], &mut [Lane::ZERO; 2]);

@@ -15,7 +15,7 @@ use crate::{Backend, Rows};
 use super::{Job, Region, pack};
 
 /// From this number of tokens on, packing pays.
-pub(super) const WORTH_PACKING: usize = 12;
+pub(super) const WORTH_PACKING: usize = 8;
 
 /// Units of depth in one block, at most.
 const BLOCK: usize = 512;
