@@ -2,8 +2,12 @@
 
 pub mod docs;
 pub mod families;
+pub mod generate;
+pub mod model;
 pub mod verify;
 
+mod chat;
+mod interrupt;
 mod style;
 
 use std::path::PathBuf;

@@ -15,12 +15,14 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Commands {
+    Generate(Box<commands::generate::Args>),
     Verify(commands::verify::Args),
     Families(commands::families::Args),
 }
 
 fn main() -> ExitCode {
     commands::finish(match Command::parse().command {
+        Commands::Generate(args) => commands::generate::run(*args),
         Commands::Verify(args) => commands::verify::run(args),
         Commands::Families(args) => commands::families::run(args),
     })
