@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use camelid_tokenizers::Stream;
 use ndarray::{Axis, Slice};
 
+use crate::Error;
 use crate::sampler::Sampler;
 use crate::session::{Session, Settings};
 use crate::stop::{Stop, StopTexts};
-use crate::Error;
 
 /// A generated token.
 #[derive(Debug, Clone, PartialEq, Eq)]

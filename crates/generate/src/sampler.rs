@@ -74,7 +74,8 @@ impl Sampler {
             return vec![(largest(&scores), 1.0)];
         }
         let temperature = self.sampling.temperature;
-        let scaled = scores.iter().zip(0..).map(|(score, id)| Candidate { id, value: (score / temperature).into() });
+        let scaled =
+            scores.iter().zip(0..).map(|(score, id)| Candidate { id, value: (score / temperature).into() });
         let mut kept: Vec<Candidate> = scaled.collect();
         keep_top_k(&mut kept, self.sampling.top_k);
         to_weights(&mut kept);

@@ -86,7 +86,11 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::EmptyPrompt`], [`Error::TooLong`], [`Error::Memory`], [`Error::Sampling`]; all before any arithmetic and
     /// before any memory is taken.
-    pub fn generate<'s>(&'s mut self, prompt: &[u32], settings: &Settings) -> Result<Generation<'s, 'a>, Error> {
+    pub fn generate<'s>(
+        &'s mut self,
+        prompt: &[u32],
+        settings: &Settings,
+    ) -> Result<Generation<'s, 'a>, Error> {
         let mut sampler = Sampler::new(settings.sampling)?;
         let context = settings.context.or(self.model.architecture().stack.context).unwrap_or(usize::MAX);
         if prompt.is_empty() {
