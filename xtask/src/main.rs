@@ -1,3 +1,31 @@
-//! The project's own chores.
+//! The project's own chores: thin calls into the crates.
 
-fn main() {}
+use std::process::ExitCode;
+
+use camelid::commands;
+use clap::{Parser, Subcommand};
+
+/// The project's own chores
+#[derive(Parser)]
+#[command(arg_required_else_help = true)]
+struct Command {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Subcommand)]
+enum Commands {
+    VerifyFamily(commands::verify::Args),
+    VerifyAll(commands::verify::AllArgs),
+    Families(commands::families::Args),
+    Docs(commands::docs::Args),
+}
+
+fn main() -> ExitCode {
+    commands::finish(match Command::parse().command {
+        Commands::VerifyFamily(args) => commands::verify::run(args),
+        Commands::VerifyAll(args) => commands::verify::run_all(args),
+        Commands::Families(args) => commands::families::run(args),
+        Commands::Docs(args) => commands::docs::run(args),
+    })
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How the numbers of a tensor are stored, little endian all.
+/// How the numbers of a tensor are stored, little endian all. The quantised types are GGUF's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// IEEE binary64.
@@ -31,6 +31,22 @@ pub enum Dtype {
     U8,
     /// One byte, 0 or 1.
     Bool,
+    /// Blocks of 32, 4 bits and a scale.
+    Q4_0,
+    /// Blocks of 32, 4 bits, a scale and a minimum.
+    Q4_1,
+    /// Blocks of 32, 5 bits and a scale.
+    Q5_0,
+    /// Blocks of 32, 5 bits, a scale and a minimum.
+    Q5_1,
+    /// Blocks of 32, 8 bits and a scale.
+    Q8_0,
+    /// Blocks of 256, 4 bits, eight scales and minima.
+    Q4K,
+    /// Blocks of 256, 5 bits, eight scales and minima.
+    Q5K,
+    /// Blocks of 256, 6 bits, sixteen scales.
+    Q6K,
 }
 
 impl Dtype {
@@ -41,7 +57,20 @@ impl Dtype {
             Dtype::F32 | Dtype::I32 | Dtype::U32 => (1, 4),
             Dtype::F16 | Dtype::Bf16 | Dtype::I16 | Dtype::U16 => (1, 2),
             Dtype::I8 | Dtype::U8 | Dtype::Bool => (1, 1),
+            Dtype::Q4_0 => (32, 18),
+            Dtype::Q4_1 => (32, 20),
+            Dtype::Q5_0 => (32, 22),
+            Dtype::Q5_1 => (32, 24),
+            Dtype::Q8_0 => (32, 34),
+            Dtype::Q4K => (256, 144),
+            Dtype::Q5K => (256, 176),
+            Dtype::Q6K => (256, 210),
         }
+    }
+
+    /// Whether numbers stand in blocks that share a scale.
+    pub fn is_quantised(self) -> bool {
+        self.block().0 > 1
     }
 
     /// How many bytes a tensor of this shape has: none on overflow, or where a row is no whole number of blocks.
@@ -78,6 +107,14 @@ impl fmt::Display for Dtype {
             Dtype::U16 => "U16",
             Dtype::U8 => "U8",
             Dtype::Bool => "BOOL",
+            Dtype::Q4_0 => "Q4_0",
+            Dtype::Q4_1 => "Q4_1",
+            Dtype::Q5_0 => "Q5_0",
+            Dtype::Q5_1 => "Q5_1",
+            Dtype::Q8_0 => "Q8_0",
+            Dtype::Q4K => "Q4_K",
+            Dtype::Q5K => "Q5_K",
+            Dtype::Q6K => "Q6_K",
         })
     }
 }

@@ -117,6 +117,14 @@ pub enum Error {
         /// What is wrong, with the values.
         problem: String,
     },
+    /// A pickle asks for something that tensors do not need. Nothing of it was run.
+    #[error("{}: its pickle asks for {what}, which no tensor needs: refused, nothing was run", .path.display())]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// The opcode, function or class.
+        what: String,
+    },
     /// A sound file of a kind that is not read; the message says what to do instead.
     #[error("{}: {problem}", .path.display())]
     Unsupported {
@@ -124,6 +132,22 @@ pub enum Error {
         path: PathBuf,
         /// What it is, and what to do.
         problem: String,
+    },
+    /// Something stands where it would be written.
+    #[error("{}: exists already, and is not overwritten", .path.display())]
+    Exists {
+        /// What stands there.
+        path: PathBuf,
+    },
+    /// A model's hub name leads to nothing in the local cache.
+    #[error("{name}: not in the local cache: {} {problem}", .looked.display())]
+    NotCached {
+        /// The hub name.
+        name: String,
+        /// Where it was looked for.
+        looked: PathBuf,
+        /// What is wrong there.
+        problem: &'static str,
     },
     /// A tensor was asked for in a type that it does not convert to.
     #[error("{}: tensor {tensor:?} is {dtype} and was asked for as {wanted}", .path.display())]

@@ -30,8 +30,15 @@ pub(crate) fn read_sharded(
     Ok(tensors)
 }
 
+/// Tensors by name; a name that is there twice is an error.
+pub(crate) fn by_name(tensors: Vec<Tensor>) -> Result<BTreeMap<String, Tensor>, Error> {
+    let mut map = BTreeMap::new();
+    insert_all(&mut map, tensors)?;
+    Ok(map)
+}
+
 /// Adds tensors by name; a name that is there already is an error with both files.
-pub(crate) fn insert_all(into: &mut BTreeMap<String, Tensor>, tensors: Vec<Tensor>) -> Result<(), Error> {
+fn insert_all(into: &mut BTreeMap<String, Tensor>, tensors: Vec<Tensor>) -> Result<(), Error> {
     for tensor in tensors {
         let second = tensor.path().to_owned();
         if let Some(first) = into.insert(tensor.name().to_owned(), tensor) {

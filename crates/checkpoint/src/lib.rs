@@ -2,6 +2,8 @@
 //!
 //! A [`Checkpoint`] is a configuration and tensors by name. Opening reads headers only; a [`Tensor`] is a name, a
 //! [`Dtype`], a shape (`[out, in]` for a weight) and a range of a mapped file, whose bytes are shared, not copied.
+//! Formats: safetensors (one file or shards), `pytorch_model.bin` (likewise), GGUF, and [`hub`] for names in the local
+//! cache. [`Writer`] writes safetensors. One [`Error`] for all, with file, tensor, key and value.
 //!
 //! ```
 //! use camelid_checkpoint::{Checkpoint, Dtype};
@@ -21,19 +23,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(target_endian = "big")]
+compile_error!("every format here is little endian, and bytes are shared as stored");
+
 mod checkpoint;
 mod dtype;
 mod error;
+pub mod gguf;
+pub mod hub;
 mod index;
 mod json;
+mod quantised;
 mod safetensors;
 mod source;
 mod tensor;
+mod torch;
+mod writer;
 
 pub use checkpoint::{Checkpoint, Options};
 pub use dtype::Dtype;
 pub use error::Error;
+pub use gguf::read_gguf;
 pub use json::{JSON_LIMIT, parse_json, read_json};
 pub use safetensors::read_safetensors;
 pub use source::{Mapping, Source};
 pub use tensor::Tensor;
+pub use torch::read_torch;
+pub use writer::{Planned, Writer, write_file};
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -111,6 +111,27 @@ fn dtype(stored: Stored) -> Option<Dtype> {
     }
 }
 
+/// The type's name in the format; none for the quantised types.
+pub(crate) fn stored(dtype: Dtype) -> Option<Stored> {
+    match dtype {
+        Dtype::F64 => Some(Stored::F64),
+        Dtype::F32 => Some(Stored::F32),
+        Dtype::F16 => Some(Stored::F16),
+        Dtype::Bf16 => Some(Stored::BF16),
+        Dtype::I64 => Some(Stored::I64),
+        Dtype::I32 => Some(Stored::I32),
+        Dtype::I16 => Some(Stored::I16),
+        Dtype::I8 => Some(Stored::I8),
+        Dtype::U64 => Some(Stored::U64),
+        Dtype::U32 => Some(Stored::U32),
+        Dtype::U16 => Some(Stored::U16),
+        Dtype::U8 => Some(Stored::U8),
+        Dtype::Bool => Some(Stored::BOOL),
+        Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q5_0 | Dtype::Q5_1 => None,
+        Dtype::Q8_0 | Dtype::Q4K | Dtype::Q5K | Dtype::Q6K => None,
+    }
+}
+
 fn parse_header(source: &Source, bytes: &[u8]) -> Result<Vec<(String, TensorInfo)>, Error> {
     let header: Header =
         serde_json::from_slice(bytes).map_err(|error| malformed(source, format!("header: {error}")))?;

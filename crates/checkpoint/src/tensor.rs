@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use half::{bf16, f16};
+use half::f16;
 
 use crate::source::reserve;
-use crate::{Dtype, Error, Source};
+use crate::{Dtype, Error, Source, quantised};
 
 /// A tensor as stored: row-major, little endian, its extents checked against its file.
 ///
@@ -20,6 +20,18 @@ pub struct Tensor {
     source: Arc<Source>,
     start: u64,
     len: usize,
+    /// Where the numbers do not lie in order: how they lie from `start` on.
+    strided: Option<Arc<Strided>>,
+}
+
+/// A view of numbers that may lie in any order: number (i, j, …) of the shape is `offset + i·strides[0] + j·strides[1] + …`
+/// of the whole. All of them are within `offset..offset + span`.
+#[derive(Clone, Debug)]
+pub(crate) struct Strided {
+    pub(crate) offset: usize,
+    pub(crate) span: usize,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) strides: Vec<usize>,
 }
 
 impl Tensor {
@@ -56,7 +68,28 @@ impl Tensor {
             return wrong(format!("{shape:?} in {dtype} takes {len} bytes, the file gives it {given}"));
         }
         let (name, shape, source) = (name.to_owned(), shape.to_owned(), Arc::clone(source));
-        Ok(Tensor { name, dtype, shape, source, start: range.start, len })
+        Ok(Tensor { name, dtype, shape, source, start: range.start, len, strided: None })
+    }
+
+    /// A view of the numbers that begin at `start` of a file.
+    pub(crate) fn strided(
+        source: &Arc<Source>,
+        name: &str,
+        dtype: Dtype,
+        view: Strided,
+        start: u64,
+    ) -> Result<Tensor, Error> {
+        let size = dtype.block().1 as u64;
+        let start = start + view.offset as u64 * size;
+        let numbers = if view.is_in_order() { view.shape.iter().product() } else { view.span };
+        let mut tensor =
+            Tensor::within(source, name, dtype, &[numbers], start..start + numbers as u64 * size)?;
+        tensor.shape.clone_from(&view.shape);
+        if !view.is_in_order() {
+            tensor.len = tensor.elements() * size as usize;
+            tensor.strided = Some(Arc::new(view));
+        }
+        Ok(tensor)
     }
 
     /// The name, as the file writes it.
@@ -89,14 +122,38 @@ impl Tensor {
         self.source.path()
     }
 
-    /// The bytes as stored: a share of the map where the file is mapped, else read now.
+    /// The bytes, row-major: a share of the map where the file is mapped, else read now. A view whose numbers lie in
+    /// another order in the file (PyTorch's `.bin` may hold some) is gathered into memory of its own.
     ///
     /// They may lie at any address: the safetensors format allows data at odd offsets.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::OutOfMemory`] where they are read and can't be.
     pub fn bytes(&self) -> Result<Bytes, Error> {
-        self.source.read(self.start..self.start + self.len as u64)
+        match &self.strided {
+            None => self.source.read(self.start..self.start + self.len as u64),
+            Some(view) => self.gather(view),
+        }
+    }
+
+    fn gather(&self, view: &Strided) -> Result<Bytes, Error> {
+        let size = self.dtype.block().1;
+        let whole = self.source.read(self.start..self.start + (view.span * size) as u64)?;
+        let mut gathered = self.room(self.len)?;
+        let mut place = vec![0; view.shape.len()];
+        for _ in 0..self.elements() {
+            let at: usize = place.iter().zip(&view.strides).map(|(index, stride)| index * stride).sum();
+            gathered.extend_from_slice(&whole[at * size..][..size]);
+            // The next place in row-major order: the last index that has room goes up, those after it go to zero.
+            for (index, &extent) in place.iter_mut().zip(&view.shape).rev() {
+                *index += 1;
+                if *index < extent {
+                    break;
+                }
+                *index = 0;
+            }
+        }
+        Ok(gathered.into())
     }
 
     /// The numbers as f32: F64 rounded to nearest, the other types exactly.
@@ -109,10 +166,33 @@ impl Tensor {
             Dtype::F64 => self.numbers(&bytes, |b| f64::from_le_bytes(b) as f32),
             Dtype::F32 => self.numbers(&bytes, f32::from_le_bytes),
             Dtype::F16 => self.numbers(&bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::Bf16 => self.numbers(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            // The upper half of an f32, by definition.
+            Dtype::Bf16 => self.numbers(&bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
             Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => Err(self.conversion("f32")),
             Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => Err(self.conversion("f32")),
+            Dtype::Q4_0 => self.blocks(&bytes, quantised::q4_0),
+            Dtype::Q4_1 => self.blocks(&bytes, quantised::q4_1),
+            Dtype::Q5_0 => self.blocks(&bytes, quantised::q5_0),
+            Dtype::Q5_1 => self.blocks(&bytes, quantised::q5_1),
+            Dtype::Q8_0 => self.blocks(&bytes, quantised::q8_0),
+            Dtype::Q4K => self.blocks(&bytes, quantised::q4_k),
+            Dtype::Q5K => self.blocks(&bytes, quantised::q5_k),
+            Dtype::Q6K => self.blocks(&bytes, quantised::q6_k),
         }
+    }
+
+    /// The same tensor in F32 where it is quantised (in memory of its own), itself where it is not.
+    ///
+    /// # Errors
+    /// As for [`Tensor::bytes`].
+    pub fn dequantise(&self) -> Result<Tensor, Error> {
+        if !self.dtype.is_quantised() {
+            return Ok(self.clone());
+        }
+        let bytes = Bytes::from_owner(Floats(self.to_f32()?));
+        let (name, shape, len) = (self.name.clone(), self.shape.clone(), bytes.len());
+        let source = Arc::new(Source::from_bytes(self.path(), bytes));
+        Ok(Tensor { name, dtype: Dtype::F32, shape, source, start: 0, len, strided: None })
     }
 
     /// The numbers as f64, exactly.
@@ -120,10 +200,10 @@ impl Tensor {
     /// # Errors
     /// As for [`Tensor::to_f32`].
     pub fn to_f64(&self) -> Result<Vec<f64>, Error> {
-        match self.dtype {
-            Dtype::F64 => self.numbers(&self.bytes()?, f64::from_le_bytes),
-            _ => Ok(self.to_f32()?.into_iter().map(f64::from).collect()),
+        if self.dtype == Dtype::F64 {
+            return self.numbers(&self.bytes()?, f64::from_le_bytes);
         }
+        Ok(self.to_f32()?.into_iter().map(f64::from).collect())
     }
 
     /// The numbers of an integer tensor as i64.
@@ -141,19 +221,63 @@ impl Tensor {
             Dtype::U16 => self.numbers(&bytes, |b| u16::from_le_bytes(b).into()),
             Dtype::U8 | Dtype::Bool => self.numbers(&bytes, |b| u8::from_le_bytes(b).into()),
             Dtype::U64 | Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 => Err(self.conversion("i64")),
+            Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q5_0 | Dtype::Q5_1 => Err(self.conversion("i64")),
+            Dtype::Q8_0 | Dtype::Q4K | Dtype::Q5K | Dtype::Q6K => Err(self.conversion("i64")),
         }
+    }
+
+    fn blocks<const BYTES: usize, const NUMBERS: usize>(
+        &self,
+        bytes: &[u8],
+        decode: fn(&[u8; BYTES], &mut [f32; NUMBERS]),
+    ) -> Result<Vec<f32>, Error> {
+        let mut numbers = self.room(self.elements())?;
+        let (blocks, _) = bytes.as_chunks::<BYTES>();
+        let mut decoded = [0.0; NUMBERS];
+        for block in blocks {
+            decode(block, &mut decoded);
+            numbers.extend_from_slice(&decoded);
+        }
+        Ok(numbers)
     }
 
     fn numbers<const N: usize, T>(&self, bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Result<Vec<T>, Error> {
         let (chunks, _) = bytes.as_chunks::<N>();
-        let mut numbers =
-            reserve(chunks.len() as u64).ok_or_else(|| self.source.out_of_memory(bytes.len() as u64))?;
+        let mut numbers = self.room(chunks.len())?;
         numbers.extend(chunks.iter().map(|&chunk| from(chunk)));
         Ok(numbers)
+    }
+
+    fn room<T>(&self, count: usize) -> Result<Vec<T>, Error> {
+        let bytes = count.saturating_mul(size_of::<T>()) as u64;
+        reserve(count as u64).ok_or_else(|| self.source.out_of_memory(bytes))
     }
 
     fn conversion(&self, wanted: &'static str) -> Error {
         let (path, tensor) = (self.path().to_owned(), self.name.clone());
         Error::Conversion { path, tensor, dtype: self.dtype, wanted }
+    }
+}
+
+/// Floats that a [`Bytes`] owns; little endian, like all that stands in files.
+struct Floats(Vec<f32>);
+
+impl AsRef<[u8]> for Floats {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+impl Strided {
+    /// Whether the numbers lie in row-major order, one beside the other. An axis of extent 1 may have any stride.
+    fn is_in_order(&self) -> bool {
+        let mut step = 1;
+        // Without numbers there is no order, and no bound to the extents either.
+        self.span == 0
+            || self.shape.iter().zip(&self.strides).rev().all(|(&extent, &stride)| {
+                let fits = extent <= 1 || stride == step;
+                step *= extent.max(1);
+                fits
+            })
     }
 }

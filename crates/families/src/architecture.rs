@@ -3,7 +3,6 @@
 //! The composition, the plan of tensors, `describe`, `diff` and `--prove` read this and nothing else. The field names are
 //! the words of the schema; the doc comments are its documentation (`docs/schema.md` is made from them).
 
-use camelid_dual_chunk::DualChunk;
 use camelid_mlp::Activation;
 use camelid_rope::Pairing;
 use schemars::JsonSchema;
@@ -156,7 +155,7 @@ pub struct Attention {
     /// Dual chunk attention: a table of upstream's `chunk_size`, `local_size`, `original_max_position_embeddings`.
     #[serde(default)]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
-    pub dual_chunk: Option<DualChunk>,
+    pub dual_chunk: Option<camelid_dual_chunk::Settings>,
     /// How a place is told: `rope`, `alibi`, or `none`.
     #[serde(default)]
     pub position: Position,

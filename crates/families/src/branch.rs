@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 
 use camelid_attention::{Attention, Cache, Reach, Segment, log_n};
-use camelid_dual_chunk::DualChunk;
 use camelid_kernels::Backend;
 use camelid_linear::{Linear, forward_all};
 use camelid_norm::Norm;
-use camelid_rope::{Frequencies, Pairing, Table};
-use ndarray::{Array2, Array3, Axis, s};
+use camelid_rope::{Pairing, Table};
+use ndarray::{Array2, Array3, Axis, Slice};
 
 use crate::architecture::{At, Per};
+use crate::rotary::Turns;
 use crate::tap::{Observer, Stage, Tap};
 
 /// What all layers of one call share.
@@ -19,17 +19,9 @@ pub(crate) struct Pass<'a> {
     pub(crate) first: usize,
     /// Where the two-way prefix ends, if there is one.
     pub(crate) prefix: Option<usize>,
-    /// For each distinct rotary setting: its frequencies and one table for each axis.
-    pub(crate) turns: &'a [(Frequencies, Vec<Table>)],
+    /// For each distinct rotary setting.
+    pub(crate) turns: &'a [Turns],
     pub(crate) backend: &'a Backend,
-}
-
-/// How a layer turns queries and keys.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
-    /// Which of the pass's tables.
-    pub(crate) index: usize,
-    pub(crate) pairing: Pairing,
 }
 
 /// A norm of queries or of keys.
@@ -49,10 +41,10 @@ pub(crate) struct AttentionBranch {
     pub(crate) output: Linear,
     pub(crate) query_norm: Option<HeadNorm>,
     pub(crate) key_norm: Option<HeadNorm>,
-    pub(crate) turn: Option<Turn>,
+    /// Which of the pass's turns.
+    pub(crate) turn: Option<usize>,
     pub(crate) logn: Option<usize>,
     pub(crate) window: Option<NonZeroUsize>,
-    pub(crate) dual_chunk: Option<DualChunk>,
     pub(crate) core: Attention,
 }
 
@@ -68,7 +60,8 @@ impl AttentionBranch {
     ) -> Array2<f32> {
         let settings = self.core.settings();
         let mut show = |stage, value| observer.at(Tap { layer: Some(layer), stage }, value);
-        let [queries, keys, values] = forward_all([&self.query, &self.key, &self.value], x.view(), pass.backend);
+        let [queries, keys, values] =
+            forward_all([&self.query, &self.key, &self.value], x.view(), pass.backend);
         let mut queries = heads(queries, settings.heads);
         let mut keys = heads(keys, settings.kv_heads);
         normalise(&self.query_norm, &mut queries, At::BeforeRope);
@@ -86,15 +79,14 @@ impl AttentionBranch {
     }
 
     fn turn_both(&self, queries: &mut Array3<f32>, keys: &mut Array3<f32>, pass: &Pass<'_>) {
-        let Some(turn) = self.turn else { return };
-        let (frequencies, tables) = &pass.turns[turn.index];
-        match &self.dual_chunk {
-            // The three turns of a query are made where its runs are known.
-            Some(dual_chunk) => dual_chunk.turn_keys(keys.view_mut(), frequencies, pass.first),
-            None => {
-                turn_heads(queries, tables, turn.pairing);
-                turn_heads(keys, tables, turn.pairing);
+        match self.turn.map(|turn| &pass.turns[turn]) {
+            None => {}
+            Some(Turns::Axes(tables, pairing)) => {
+                turn_heads(queries, tables, *pairing);
+                turn_heads(keys, tables, *pairing);
             }
+            // The three turns of a query are made where its runs are known.
+            Some(Turns::Chunks(chunks)) => chunks.turn_keys(keys.view_mut()),
         }
     }
 
@@ -106,9 +98,8 @@ impl AttentionBranch {
     }
 
     fn attend(&self, queries: &Array3<f32>, pass: &Pass<'_>, cache: &Cache) -> Array3<f32> {
-        if let (Some(dual_chunk), Some(turn)) = (&self.dual_chunk, self.turn) {
-            let (frequencies, _) = &pass.turns[turn.index];
-            return dual_chunk.forward(&self.core, queries.view(), frequencies, cache, pass.backend);
+        if let Some(Turns::Chunks(chunks)) = self.turn.map(|turn| &pass.turns[turn]) {
+            return chunks.attend(&self.core, queries.view(), cache, pass.backend);
         }
         let rule = match (pass.prefix, self.window) {
             (Some(prefix), _) => Reach::Prefix(prefix),
@@ -124,7 +115,8 @@ impl AttentionBranch {
 fn turn_heads(x: &mut Array3<f32>, tables: &[Table], pairing: Pairing) {
     let part = x.shape()[2] / tables.len();
     for (axis, table) in tables.iter().enumerate() {
-        table.turn(x.slice_mut(s![.., .., axis * part..(axis + 1) * part]), pairing);
+        let half = Slice::from(axis * part..(axis + 1) * part);
+        table.turn(x.slice_axis_mut(Axis(2), half), pairing);
     }
 }
 
@@ -145,7 +137,8 @@ fn normalise(norm: &Option<HeadNorm>, x: &mut Array3<f32>, at: At) {
 fn heads(x: Array2<f32>, heads: usize) -> Array3<f32> {
     let (tokens, width) = x.dim();
     let shape = (tokens, heads, width / heads);
-    x.into_shape_with_order(shape).expect("a projection's result is contiguous, and its width is heads · head_dim")
+    x.into_shape_with_order(shape)
+        .expect("a projection's result is contiguous, and its width is heads · head_dim")
 }
 
 /// `[tokens, heads, head_dim]` → `[tokens, heads · head_dim]`.

@@ -58,7 +58,11 @@ impl Cache {
     }
 
     /// Finds the prefix in the first call; a later call has it already.
-    pub(crate) fn find_prefix(&self, rule: Option<&Prefix>, tokens: &[u32]) -> Result<Option<Prefixed>, Error> {
+    pub(crate) fn find_prefix(
+        &self,
+        rule: Option<&Prefix>,
+        tokens: &[u32],
+    ) -> Result<Option<Prefixed>, Error> {
         let Some(rule) = rule else { return Ok(None) };
         if !self.is_empty() {
             return Ok(self.prefix);
@@ -72,7 +76,10 @@ impl Cache {
         }
         let held = rule.hold.iter().find_map(|hold| tokens.iter().position(|token| token == hold));
         let hold = held.ok_or_else(|| {
-            Error::Input(format!("the prompt holds none of the tokens {:?} at which its places stand still", rule.hold))
+            Error::Input(format!(
+                "the prompt holds none of the tokens {:?} at which its places stand still",
+                rule.hold
+            ))
         })?;
         Ok(Some(Prefixed { end, hold }))
     }

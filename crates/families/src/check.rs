@@ -64,7 +64,10 @@ impl Found<'_> {
         self.finite("attention.scale", attention.scale);
         self.positive("attention.softcap", attention.softcap);
         if attention.window == Some(0) {
-            self.push("attention.window", format!("layer {layer}: a window of 0 lets a query see nothing; `none` is no window"));
+            self.push(
+                "attention.window",
+                format!("layer {layer}: a window of 0 lets a query see nothing; `none` is no window"),
+            );
         }
         if attention.logn.is_some_and(|trained| trained < 2) {
             self.push("attention.logn", "the base of the logarithm must be at least 2".into());
@@ -74,7 +77,10 @@ impl Found<'_> {
                 self.push("attention.dual_chunk", error.to_string());
             }
             if attention.window.is_some() {
-                self.push("attention.dual_chunk", "dual chunks and a window on the same layer are not defined".into());
+                self.push(
+                    "attention.dual_chunk",
+                    "dual chunks and a window on the same layer are not defined".into(),
+                );
             }
         }
     }
@@ -103,8 +109,7 @@ impl Found<'_> {
         if layer.attention.dual_chunk.is_some() && (rope.axes != 1 || rope.pairing != Pairing::Half) {
             self.push("attention.dual_chunk", "dual chunks turn half pairs on one axis only".into());
         }
-        let length = rope.context.unwrap_or(1);
-        if let Err(error) = rope.frequencies(layer.attention.head_dim, length) {
+        if let Err(error) = rope.check(layer.attention.head_dim) {
             self.push("rope.scaling", format!("layer {index}: {error}"));
         }
     }
@@ -119,12 +124,18 @@ impl Found<'_> {
         match layer.mlp.kind {
             MlpKind::Gated if !has(Role::Gate) => self.role(Role::Gate, "a gated MLP needs"),
             MlpKind::Plain if has(Role::Gate) => {
-                self.push("mlp.kind", format!("layer {index}: a plain MLP has no gate, but a tensor is named for one"));
+                self.push(
+                    "mlp.kind",
+                    format!("layer {index}: a plain MLP has no gate, but a tensor is named for one"),
+                );
             }
             MlpKind::Gated | MlpKind::Plain => {}
         }
         if layer.block.residual == crate::Residual::Norm && layer.block.wiring == Wiring::Parallel {
-            self.push("block.residual", "a residual from the norm is defined for sequential wiring only".into());
+            self.push(
+                "block.residual",
+                "a residual from the norm is defined for sequential wiring only".into(),
+            );
         }
     }
 

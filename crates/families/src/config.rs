@@ -9,7 +9,10 @@ use crate::error::Problem;
 use crate::expr::Expr;
 
 /// Moves older and newer spellings to those that the formulas read. A table that is emptied vanishes.
-pub(crate) fn rename(declaration: &Declaration, config: &Map<String, Json>) -> (Map<String, Json>, Vec<Problem>) {
+pub(crate) fn rename(
+    declaration: &Declaration,
+    config: &Map<String, Json>,
+) -> (Map<String, Json>, Vec<Problem>) {
     let mut config = config.clone();
     let mut problems = Vec::new();
     for (from, entry) in &declaration.rename {
@@ -30,7 +33,11 @@ pub(crate) fn rename(declaration: &Declaration, config: &Map<String, Json>) -> (
 }
 
 /// Refuses every key that is neither read, nor required, nor inert, save those that the user waved through.
-pub(crate) fn refuse(declaration: &Declaration, config: &Map<String, Json>, allowed: &[String]) -> Vec<Problem> {
+pub(crate) fn refuse(
+    declaration: &Declaration,
+    config: &Map<String, Json>,
+    allowed: &[String],
+) -> Vec<Problem> {
     let mut reads = declaration.reads();
     if let Some(formula) = &declaration.matches {
         reads.extend(formula.variables().iter().cloned());
@@ -73,7 +80,8 @@ impl Refusal<'_> {
         }
         // A table of which only parts are read is checked part by part.
         let within = format!("{key}.");
-        if let (Json::Object(table), true) = (value, self.reads.iter().any(|name| name.starts_with(&within))) {
+        if let (Json::Object(table), true) = (value, self.reads.iter().any(|name| name.starts_with(&within)))
+        {
             for (part, value) in table {
                 self.check(&format!("{within}{part}"), value, problems);
             }

@@ -26,6 +26,12 @@ pub struct Declaration {
     pub form_of: Option<String>,
     /// When it was released, as `2024-06`.
     pub released: Option<String>,
+    /// Who made it.
+    pub by: Option<String>,
+    /// What is new in it, in one sentence.
+    pub summary: Option<String>,
+    /// The paper, or the code, that it is declared from.
+    pub source: Option<String>,
     /// Older and newer spellings of keys: from → to, in the order in which they apply.
     pub rename: Vec<(String, Entry)>,
     /// What a key is worth that config.json lacks, or holds null for.
@@ -101,6 +107,9 @@ impl Declaration {
             after: text("after"),
             form_of: text("form_of"),
             released: text("released"),
+            by: text("by"),
+            summary: text("summary"),
+            source: text("source"),
             rename: Vec::new(),
             default: Entries::new(),
             lets: Entries::new(),
@@ -122,12 +131,19 @@ impl Declaration {
     pub fn reads(&self) -> BTreeSet<String> {
         let mut direct: Vec<&Formula> = Vec::new();
         let tensors = self.tensors.iter().chain(&self.gguf.tensors).map(|(_, entry)| entry);
-        let entries = self.words.values().chain(self.bias.values()).chain(self.tokenizer.values()).chain(self.chat.values());
+        let entries = self
+            .words
+            .values()
+            .chain(self.bias.values())
+            .chain(self.tokenizer.values())
+            .chain(self.chat.values());
         for entry in entries.chain(tensors.clone()) {
             direct.extend(entry.expr.formulas());
         }
         let mut names: Vec<String> = direct.iter().flat_map(|formula| formula.variables().clone()).collect();
-        names.extend(tensors.filter_map(|entry| Template::of(entry).ok()).flat_map(|template| template.variables()));
+        names.extend(
+            tensors.filter_map(|entry| Template::of(entry).ok()).flat_map(|template| template.variables()),
+        );
         let mut seen = BTreeSet::new();
         while let Some(name) = names.pop() {
             let root = name.split('.').next().unwrap_or_default().to_owned();
@@ -144,6 +160,9 @@ impl Declaration {
 
     /// What the file itself says must be of use: a default or a let that nothing reads is a slip of the pen.
     fn check(&self, own: &File) -> Result<(), Error> {
+        if self.words.is_empty() {
+            return Ok(()); // config habits alone: whoever extends them reads them
+        }
         let reads: BTreeSet<String> = self.reads().iter().map(|name| root(name).to_owned()).collect();
         for (key, entry) in own.default.iter().chain(&own.lets) {
             if !reads.contains(key) {
@@ -186,7 +205,8 @@ fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
     };
     list.iter()
         .map(|expr| {
-            let text = expr.text().ok_or_else(|| error(format!("ignore.{key}: {} is no name", expr.written())))?;
+            let text =
+                expr.text().ok_or_else(|| error(format!("ignore.{key}: {} is no name", expr.written())))?;
             glob::Pattern::new(text).map_err(|e| error(format!("ignore.{key}: `{text}`: {e}")))?;
             Ok(text.to_owned())
         })
@@ -194,13 +214,18 @@ fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Lays a child's tensors over its parent's. A role has one owner: naming it evicts the parent's key that held it.
-fn overlay(parent: &mut Vec<(Vec<Role>, Entry)>, child: &[(Vec<Role>, Entry)]) -> Result<(), Error> {
+pub(crate) fn overlay(
+    parent: &mut Vec<(Vec<Role>, Entry)>,
+    child: &[(Vec<Role>, Entry)],
+) -> Result<(), Error> {
     let named: BTreeSet<Role> = child.iter().flat_map(|(roles, _)| roles.clone()).collect();
-    let (evicted, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(parent).into_iter().partition(|(roles, _)| roles.iter().any(|role| named.contains(role)));
+    let (evicted, kept): (Vec<_>, Vec<_>) = std::mem::take(parent)
+        .into_iter()
+        .partition(|(roles, _)| roles.iter().any(|role| named.contains(role)));
     for (roles, _) in &evicted {
         if let Some(orphan) = roles.iter().find(|role| !named.contains(role)) {
-            let (by, entry) = child.iter().find(|(own, _)| own.iter().any(|r| roles.contains(r))).unwrap_or(&child[0]);
+            let (by, entry) =
+                child.iter().find(|(own, _)| own.iter().any(|r| roles.contains(r))).unwrap_or(&child[0]);
             let message = format!(
                 "naming `{}` takes apart the parent's `{}`, and `{orphan}` is left without a name",
                 write_roles(by),

@@ -25,7 +25,8 @@ impl Declaration {
     #[must_use]
     pub fn accepts(&self, config: &Map<String, Json>) -> bool {
         let Some(rule) = &self.matches else { return false };
-        rule.evaluate(minijinja::Value::from_serialize(config)).is_ok_and(|value| value.is_true())
+        rule.evaluate(minijinja::Value::from(minijinja::value::Serde(config)))
+            .is_ok_and(|value| value.is_true())
     }
 }
 
@@ -47,8 +48,11 @@ impl Library {
             candidates.into_iter().map(|family| (family, family.resolve(config, allowed))).collect();
         // A family that refuses the config.json is no candidate, so long as another takes it.
         let fits = resolved.iter().any(|(_, resolved)| resolved.is_ok());
-        let candidates: Vec<_> = resolved.into_iter().filter(|(_, resolved)| !fits || resolved.is_ok()).collect();
-        let Some(((family, youngest), older)) = candidates.split_last() else { return Err(self.no_match(config)) };
+        let candidates: Vec<_> =
+            resolved.into_iter().filter(|(_, resolved)| !fits || resolved.is_ok()).collect();
+        let Some(((family, youngest), older)) = candidates.split_last() else {
+            return Err(self.no_match(config));
+        };
         if let Ok(youngest) = youngest {
             for (other, architecture) in older {
                 if let Ok(architecture) = architecture {

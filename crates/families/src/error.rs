@@ -173,7 +173,10 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::UnknownKey { key, value } => {
-                write!(f, "config.json: `{key}` = {value} is not known: nothing reads it, and it is not declared inert")
+                write!(
+                    f,
+                    "config.json: `{key}` = {value} is not known: nothing reads it, and it is not declared inert"
+                )
             }
             Problem::Required { key, value, required } => {
                 write!(f, "config.json: `{key}` = {value}, but only {required} is implemented")
@@ -182,12 +185,19 @@ impl fmt::Display for Problem {
                 write!(f, "config.json: `{key}` is missing, which {word} needs ({origin})")
             }
             Problem::Renamed { message } => write!(f, "config.json: {message}"),
-            Problem::Value { word, message, origin: Some(origin) } => write!(f, "{word}: {message} ({origin})"),
+            Problem::Value { word, message, origin: Some(origin) } => {
+                write!(f, "{word}: {message} ({origin})")
+            }
             Problem::Value { word, message, origin: None } => write!(f, "{word}: {message}"),
-            Problem::MissingTensor { name, shape: Some(shape) } => write!(f, "tensor `{name}` {shape:?} is missing"),
+            Problem::MissingTensor { name, shape: Some(shape) } => {
+                write!(f, "tensor `{name}` {shape:?} is missing")
+            }
             Problem::MissingTensor { name, shape: None } => write!(f, "tensor `{name}` is missing"),
             Problem::SurplusTensor { name, shape } => {
-                write!(f, "tensor `{name}` {shape:?} is in the checkpoint, but the family has no place for it")
+                write!(
+                    f,
+                    "tensor `{name}` {shape:?} is in the checkpoint, but the family has no place for it"
+                )
             }
             Problem::WrongTensor { name, message } => write!(f, "tensor `{name}`: {message}"),
             Problem::Untied { name } => {

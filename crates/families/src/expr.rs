@@ -35,7 +35,9 @@ impl Expr {
     pub(crate) fn read(value: &DeValue<'_>) -> Result<Expr, String> {
         match value {
             DeValue::String(text) => match text.strip_prefix('=') {
-                Some(formula) => Formula::parse(formula).map(Expr::Formula).map_err(|e| format!("\"{text}\": {e}")),
+                Some(formula) => {
+                    Formula::parse(formula).map(Expr::Formula).map_err(|e| format!("\"{text}\": {e}"))
+                }
                 None if text == "none" => Ok(Expr::Literal(Json::Null)),
                 None => Ok(Expr::Literal(text.as_ref().into())),
             },
@@ -49,7 +51,9 @@ impl Expr {
             }
             DeValue::Boolean(truth) => Ok(Expr::Literal(Json::Bool(*truth))),
             DeValue::Datetime(date) => Err(format!("{date}: no word takes a date; write it as a string")),
-            DeValue::Array(list) => list.iter().map(|v| Expr::read(v.get_ref())).collect::<Result<_, _>>().map(Expr::List),
+            DeValue::Array(list) => {
+                list.iter().map(|v| Expr::read(v.get_ref())).collect::<Result<_, _>>().map(Expr::List)
+            }
             DeValue::Table(table) => table
                 .iter()
                 .map(|(key, value)| Ok((key.get_ref().to_string(), Expr::read(value.get_ref())?)))
@@ -94,9 +98,12 @@ impl Expr {
             Expr::Literal(Json::Null) => "\"none\"".into(),
             Expr::Literal(json) => json.to_string(),
             Expr::Formula(formula) => format!("\"= {}\"", formula.source()),
-            Expr::List(list) => format!("[{}]", list.iter().map(Expr::written).collect::<Vec<_>>().join(", ")),
+            Expr::List(list) => {
+                format!("[{}]", list.iter().map(Expr::written).collect::<Vec<_>>().join(", "))
+            }
             Expr::Table(table) => {
-                let fields: Vec<_> = table.iter().map(|(key, expr)| format!("{key} = {}", expr.written())).collect();
+                let fields: Vec<_> =
+                    table.iter().map(|(key, expr)| format!("{key} = {}", expr.written())).collect();
                 format!("{{ {} }}", fields.join(", "))
             }
         }

@@ -43,7 +43,9 @@ impl Architecture {
 
     fn tensors_of(&self, fields: &mut Fields) {
         let mut gathered: IndexMap<String, Vec<Json>> = IndexMap::new();
-        for (layer, named) in self.layers.iter().enumerate().flat_map(|(i, l)| l.tensors.iter().map(move |n| (i, n))) {
+        for (layer, named) in
+            self.layers.iter().enumerate().flat_map(|(i, l)| l.tensors.iter().map(move |n| (i, n)))
+        {
             let described = describe(named, Some(layer));
             gathered.entry(write_roles(&named.roles)).or_default().push(described);
         }

@@ -57,7 +57,8 @@ pub(crate) struct File {
 }
 
 /// The keys that stand outside any table.
-pub(crate) const HEAD: [&str; 6] = ["title", "extends", "match", "after", "form_of", "released"];
+pub(crate) const HEAD: [&str; 9] =
+    ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
 const CONFIG: [&str; 5] = ["rename", "default", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 
@@ -73,8 +74,10 @@ impl File {
     /// Reads a family's file.
     pub(crate) fn read(name: &str, label: &str, text: &str) -> Result<File, Error> {
         let reader = Reader { text, label };
-        let document = DeTable::parse(text)
-            .map_err(|e| Error::Toml { file: label.to_owned(), message: e.to_string().trim_end().to_owned() })?;
+        let document = DeTable::parse(text).map_err(|e| Error::Toml {
+            file: label.to_owned(),
+            message: e.to_string().trim_end().to_owned(),
+        })?;
         let mut file = File { name: name.to_owned(), label: label.to_owned(), ..File::default() };
         let mut release = Map::new();
         let mut sizes = None;
@@ -98,7 +101,8 @@ impl File {
                 table if words::TABLES.contains(&table) => {
                     let known: Vec<_> = words::keys(table).into_iter().collect();
                     let entries = reader.known(key, value, &known)?;
-                    file.words.extend(entries.into_iter().map(|(word, entry)| (format!("{table}.{word}"), entry)));
+                    file.words
+                        .extend(entries.into_iter().map(|(word, entry)| (format!("{table}.{word}"), entry)));
                 }
                 unknown => return Err(reader.unknown(key, unknown)),
             }
@@ -127,7 +131,10 @@ impl Reader<'_> {
 
     fn unknown(&self, key: &Key<'_>, name: &str) -> Error {
         let known: Vec<_> = HEAD.iter().chain(&CONFIG).chain(&words::TABLES).chain(&REST).copied().collect();
-        self.error(key.span().start, format!("`{name}` is no key of a family's file; there are {}", known.join(", ")))
+        self.error(
+            key.span().start,
+            format!("`{name}` is no key of a family's file; there are {}", known.join(", ")),
+        )
     }
 
     fn head(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Entry, Error> {
@@ -138,7 +145,8 @@ impl Reader<'_> {
             Expr::Literal(Json::String(_)) => name != "match",
             Expr::Literal(_) | Expr::List(_) | Expr::Table(_) => false,
         };
-        let wanted = if name == "match" { "a formula, such as \"= model_type == 'name'\"" } else { "a string" };
+        let wanted =
+            if name == "match" { "a formula, such as \"= model_type == 'name'\"" } else { "a string" };
         if fits { Ok(entry) } else { Err(self.error(key.span().start, format!("`{name}` must be {wanted}"))) }
     }
 
@@ -156,14 +164,18 @@ impl Reader<'_> {
     }
 
     fn entries(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Entries, Error> {
-        self.table(key, value)?.iter().map(|(k, v)| Ok((k.get_ref().to_string(), self.entry(k, v)?))).collect()
+        self.table(key, value)?
+            .iter()
+            .map(|(k, v)| Ok((k.get_ref().to_string(), self.entry(k, v)?)))
+            .collect()
     }
 
     fn known(&self, key: &Key<'_>, value: &Val<'_>, known: &[&str]) -> Result<Entries, Error> {
         for entry in self.table(key, value)?.keys() {
             let name = entry.get_ref().as_ref();
             if !known.contains(&name) {
-                let message = format!("`{name}` is no key of [{}]; there are {}", key.get_ref(), known.join(", "));
+                let message =
+                    format!("`{name}` is no key of [{}]; there are {}", key.get_ref(), known.join(", "));
                 return Err(self.error(entry.span().start, message));
             }
         }
@@ -175,7 +187,9 @@ impl Reader<'_> {
         for (k, v) in self.table(key, value)? {
             let roles = read_roles(k.get_ref()).map_err(|message| self.error(k.span().start, message))?;
             if let Some(twice) = roles.iter().find(|role| out.iter().any(|(named, _)| named.contains(role))) {
-                return Err(self.error(k.span().start, format!("`{twice}` is named twice in [{}]", key.get_ref())));
+                return Err(
+                    self.error(k.span().start, format!("`{twice}` is named twice in [{}]", key.get_ref()))
+                );
             }
             out.push((roles, self.entry(k, v)?));
         }
@@ -190,10 +204,12 @@ impl Reader<'_> {
             .map(|(k, v)| {
                 let entry = self.entry(k, v)?;
                 if !entry.expr.formulas().is_empty() {
-                    let message = format!("{}: keys of config.json are literals here, not formulas", k.get_ref());
+                    let message =
+                        format!("{}: keys of config.json are literals here, not formulas", k.get_ref());
                     return Err(self.error(k.span().start, message));
                 }
-                let value = entry.expr.json(&nothing).map_err(|message| self.error(k.span().start, message))?;
+                let value =
+                    entry.expr.json(&nothing).map_err(|message| self.error(k.span().start, message))?;
                 Ok((k.get_ref().to_string(), value))
             })
             .collect()
@@ -210,7 +226,8 @@ impl Reader<'_> {
                 }
                 name => {
                     let known = "architecture, permuted, offset, ignore, config, tensors";
-                    return Err(self.error(k.span().start, format!("`{name}` is no key of [gguf]; there are {known}")));
+                    return Err(self
+                        .error(k.span().start, format!("`{name}` is no key of [gguf]; there are {known}")));
                 }
             }
         }
@@ -234,7 +251,8 @@ impl Reader<'_> {
                 "parameters" => parameters = v.get_ref().as_integer().and_then(|i| i.as_str().parse().ok()),
                 "config" => config.extend(self.literals(k, v)?),
                 other => {
-                    let message = format!("`{other}` is no key of [[sizes]]; there are name, parameters, config");
+                    let message =
+                        format!("`{other}` is no key of [[sizes]]; there are name, parameters, config");
                     return Err(self.error(at, message));
                 }
             }

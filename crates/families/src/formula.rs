@@ -82,7 +82,9 @@ fn explain(error: &minijinja::Error) -> String {
 
 fn to_json(value: &Value) -> Result<Json, String> {
     match value.kind() {
-        ValueKind::Undefined => Err("the formula gives nothing: an undefined name, or an `if` without `else`".into()),
+        ValueKind::Undefined => {
+            Err("the formula gives nothing: an undefined name, or an `if` without `else`".into())
+        }
         ValueKind::None => Ok(Json::Null),
         ValueKind::Bool => Ok(Json::Bool(value.is_true())),
         ValueKind::String => Ok(Json::String(value.as_str().unwrap_or_default().to_owned())),
@@ -111,20 +113,28 @@ fn number(value: &Value) -> Result<Json, String> {
         return Ok(integer.into());
     }
     let float = f64::try_from(value.clone()).map_err(|error| explain(&error))?;
-    serde_json::Number::from_f64(float).map(Json::Number).ok_or_else(|| format!("{float} is not a finite number"))
+    serde_json::Number::from_f64(float)
+        .map(Json::Number)
+        .ok_or_else(|| format!("{float} is not a finite number"))
 }
 
 #[cfg(test)]
 mod tests {
+    use minijinja::value::Serde;
+
     use super::*;
 
     #[track_caller]
     fn check(formula: &str, expected: Result<Json, &str>) {
-        let context = Value::from_serialize(serde_json::json!({ "hidden_size": 64, "heads": 4, "table": { "a": 1 }, "nothing": null }));
+        let context = Value::from(Serde(
+            serde_json::json!({ "hidden_size": 64, "heads": 4, "table": { "a": 1 }, "nothing": null }),
+        ));
         let got = Formula::parse(formula).and_then(|formula| formula.json(context));
         match expected {
             Ok(expected) => assert_eq!(got, Ok(expected), "{formula}"),
-            Err(part) => assert!(got.as_ref().is_err_and(|e| e.contains(part)), "{formula}: {got:?} lacks {part:?}"),
+            Err(part) => {
+                assert!(got.as_ref().is_err_and(|e| e.contains(part)), "{formula}: {got:?} lacks {part:?}")
+            }
         }
     }
 
@@ -133,7 +143,10 @@ mod tests {
         check("hidden_size // heads", Ok(16.into()));
         check("16 ** -0.5", Ok(0.25.into()));
         check("'rope' if heads > 2 else 'alibi'", Ok("rope".into()));
-        check("{'rope_type': 'linear', 'factor': heads}", Ok(serde_json::json!({ "rope_type": "linear", "factor": 4 })));
+        check(
+            "{'rope_type': 'linear', 'factor': heads}",
+            Ok(serde_json::json!({ "rope_type": "linear", "factor": 4 })),
+        );
         check("none", Ok(Json::Null));
         check("table", Ok(serde_json::json!({ "a": 1 })));
         check("[heads, 1.5]", Ok(serde_json::json!([4, 1.5])));

@@ -42,7 +42,8 @@ impl LayerParts {
             }
             Wiring::Parallel => {
                 let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x), observer);
-                let mlp_input = if self.mlp_norm.is_some() { apply(&self.mlp_norm, &x) } else { normed.clone() };
+                let mlp_input =
+                    if self.mlp_norm.is_some() { apply(&self.mlp_norm, &x) } else { normed.clone() };
                 let mlp_input = self.tap(Stage::MlpInput, mlp_input, observer);
                 let branches =
                     self.attention(&normed, pass, cache, observer) + self.mlp(&mlp_input, pass, observer);

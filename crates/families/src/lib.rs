@@ -25,6 +25,7 @@ mod architecture;
 mod branch;
 mod cache;
 mod check;
+mod chunks;
 mod config;
 mod declaration;
 mod detect;
@@ -34,6 +35,7 @@ mod fields;
 mod file;
 mod fit;
 mod formula;
+mod gguf;
 mod layer;
 mod library;
 mod load;
@@ -51,8 +53,8 @@ mod weights;
 mod words;
 
 pub use architecture::{
-    Architecture, At, Attention, Block, By, Embedding, Layer, Length, Mlp, MlpKind, Named, Norm, Output, Per, Position,
-    Prefix, Residual, Rope, Round, Stack, Wiring,
+    Architecture, At, Attention, Block, By, Embedding, Layer, Length, Mlp, MlpKind, Named, Norm, Output, Per,
+    Position, Prefix, Residual, Rope, Round, Stack, Wiring,
 };
 pub use cache::Cache;
 pub use camelid_kernels::{Backend, Compute};
@@ -63,6 +65,7 @@ pub use expr::{Entry, Expr};
 pub use fields::{Fields, difference};
 pub use file::{Entries, Gguf, Size};
 pub use formula::Formula;
+pub use gguf::FromGguf;
 pub use library::Library;
 pub use model::Model;
 pub use open::Allow;

@@ -118,7 +118,10 @@ impl Library {
         match child.and_then(|file| file.head.get("extends")) {
             Some(entry) => Error::Declaration {
                 origin: entry.origin.clone(),
-                message: format!("extends = \"{name}\": no family is called that; there are {}", known.join(", ")),
+                message: format!(
+                    "extends = \"{name}\": no family is called that; there are {}",
+                    known.join(", ")
+                ),
             },
             None => Error::UnknownFamily { name: name.to_owned(), known },
         }

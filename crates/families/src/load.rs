@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use camelid_attention::Attention;
 use camelid_checkpoint::Checkpoint;
+use camelid_dual_chunk::DualChunk;
 use camelid_kernels::Backend;
 use camelid_linear::{Linear, Weight};
 use camelid_mlp::{Layers, Mlp};
@@ -11,7 +12,7 @@ use camelid_norm::{Norm, Settings, offset_weight};
 use ndarray::Array1;
 
 use crate::architecture::{Architecture, Layer, MlpKind, Position, Rope};
-use crate::branch::{AttentionBranch, HeadNorm, Turn};
+use crate::branch::{AttentionBranch, HeadNorm};
 use crate::error::{Error, Problem};
 use crate::fit::fit;
 use crate::layer::LayerParts;
@@ -50,10 +51,18 @@ impl Model {
 }
 
 /// A tied model may bring a head all the same: only one that equals the embedding, bit by bit.
-fn untied(architecture: &Architecture, plan: &Plan, checkpoint: &Checkpoint) -> Result<Option<Problem>, Error> {
-    let Some(head) = plan.tied.as_ref().and_then(|planned| checkpoint.tensor(&planned.name)) else { return Ok(None) };
+fn untied(
+    architecture: &Architecture,
+    plan: &Plan,
+    checkpoint: &Checkpoint,
+) -> Result<Option<Problem>, Error> {
+    let Some(head) = plan.tied.as_ref().and_then(|planned| checkpoint.tensor(&planned.name)) else {
+        return Ok(None);
+    };
     let embedding = plan.tensors.iter().find(|planned| planned.roles == [Role::Embedding]);
-    let Some(embedding) = embedding.and_then(|planned| checkpoint.tensor(&planned.name)) else { return Ok(None) };
+    let Some(embedding) = embedding.and_then(|planned| checkpoint.tensor(&planned.name)) else {
+        return Ok(None);
+    };
     debug_assert!(architecture.output.tie);
     let equal = head.dtype() == embedding.dtype() && head.bytes()? == embedding.bytes()?;
     Ok((!equal).then(|| Problem::Untied { name: head.name().to_owned() }))
@@ -74,7 +83,15 @@ impl Loader<'_> {
         let layers = architecture.layers.iter().enumerate().map(|(index, layer)| self.layer(index, layer));
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         let rotaries = self.rotaries;
-        Ok(Model { architecture: architecture.clone(), backend, embedding, layers, rotaries, final_norm, head })
+        Ok(Model {
+            architecture: architecture.clone(),
+            backend,
+            embedding,
+            layers,
+            rotaries,
+            final_norm,
+            head,
+        })
     }
 
     fn head(&mut self, embedding: &Weight) -> Result<Head, Error> {
@@ -114,7 +131,7 @@ impl Loader<'_> {
             softcap: attention.softcap,
             slopes,
         };
-        let turn = layer.rope.as_ref().map(|rope| self.turn(rope, attention.head_dim));
+        let turn = layer.rope.as_ref().map(|rope| self.turn(index, rope, layer)).transpose()?;
         Ok(AttentionBranch {
             query: self.linear(index, Role::Query)?,
             key: self.linear(index, Role::Key)?,
@@ -125,19 +142,19 @@ impl Loader<'_> {
             turn,
             logn: attention.logn,
             window: attention.window.and_then(NonZeroUsize::new),
-            dual_chunk: attention.dual_chunk.clone(),
             core: Attention::new(settings).map_err(|error| component(index, &error))?,
         })
     }
 
     /// Layers that turn alike share one table.
-    fn turn(&mut self, rope: &Rope, head_dim: usize) -> Turn {
-        let rotary = Rotary { rope: rope.clone(), head_dim };
-        let index = self.rotaries.iter().position(|known| *known == rotary).unwrap_or_else(|| {
+    fn turn(&mut self, index: usize, rope: &Rope, layer: &Layer) -> Result<usize, Error> {
+        let dual_chunk = layer.attention.dual_chunk.map(DualChunk::new).transpose();
+        let dual_chunk = dual_chunk.map_err(|error| component(index, &error))?;
+        let rotary = Rotary { rope: rope.clone(), head_dim: layer.attention.head_dim, dual_chunk };
+        Ok(self.rotaries.iter().position(|known| *known == rotary).unwrap_or_else(|| {
             self.rotaries.push(rotary);
             self.rotaries.len() - 1
-        });
-        Turn { index, pairing: rope.pairing }
+        }))
     }
 
     fn mlp(&mut self, index: usize, layer: &Layer) -> Result<Mlp, Error> {
@@ -161,7 +178,9 @@ impl Loader<'_> {
         let weight = offset_weight(Array1::from(weight), norm.offset as f32);
         let bias = self.weights.bias(layer, role).map(Array1::from);
         let settings = Settings { kind: norm.kind, eps: norm.eps };
-        Norm::new(settings, weight, bias).map(Some).map_err(|error| component(layer.unwrap_or_default(), &error))
+        Norm::new(settings, weight, bias)
+            .map(Some)
+            .map_err(|error| component(layer.unwrap_or_default(), &error))
     }
 
     fn head_norm(&mut self, index: usize, role: Role) -> Result<Option<HeadNorm>, Error> {

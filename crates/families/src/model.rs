@@ -70,9 +70,9 @@ impl Model {
         let prefix = cache.find_prefix(self.architecture.prefix.as_ref(), tokens)?;
         let (first, length) = (cache.len(), cache.len() + tokens.len());
         let first_length = if first == 0 { length } else { cache.first };
-        let axes = places(first..length, prefix);
-        let places = Places { axes: [&axes[0], &axes[1]], length, first_length };
-        let turns = self.turns(&places)?;
+        let places = Places { tokens: first..length, axes: axes(first..length, prefix), first_length };
+        let turns = self.rotaries.iter().map(|rotary| rotary.turns(&places));
+        let turns = turns.collect::<Result<Vec<_>, String>>().map_err(Error::Input)?;
         (cache.first, cache.prefix) = (first_length, prefix);
         let end = prefix.map(|prefix| prefix.end);
         let pass = Pass { first, prefix: end, turns: &turns, backend: &self.backend };
@@ -108,20 +108,17 @@ impl Model {
             return Err(Error::Input("there is no token to go on from".into()));
         }
         if cache.layers.len() != self.layers.len() {
-            let message = format!("a cache of {} layers for a model of {}", cache.layers.len(), self.layers.len());
+            let message =
+                format!("a cache of {} layers for a model of {}", cache.layers.len(), self.layers.len());
             return Err(Error::Input(message));
         }
         match tokens.iter().position(|token| *token as usize >= vocab) {
-            Some(at) => {
-                Err(Error::Input(format!("token {} at place {at} is not in the vocabulary of {vocab}", tokens[at])))
-            }
+            Some(at) => Err(Error::Input(format!(
+                "token {} at place {at} is not in the vocabulary of {vocab}",
+                tokens[at]
+            ))),
             None => Ok(()),
         }
-    }
-
-    fn turns(&self, places: &Places<'_>) -> Result<Vec<(camelid_rope::Frequencies, Vec<camelid_rope::Table>)>, Error> {
-        let turns = self.rotaries.iter().map(|rotary| Ok((rotary.frequencies(places)?, rotary.tables(places)?)));
-        turns.collect::<Result<_, String>>().map_err(Error::Input)
     }
 
     fn embed(&self, tokens: &[u32]) -> Array2<f32> {
@@ -139,7 +136,7 @@ impl Model {
 }
 
 /// The places on both axes. Without a prefix the first counts on and the second is not used.
-fn places(range: std::ops::Range<usize>, prefix: Option<Prefixed>) -> [Vec<usize>; 2] {
+fn axes(range: std::ops::Range<usize>, prefix: Option<Prefixed>) -> [Vec<usize>; 2] {
     match prefix {
         None => [range.collect(), Vec::new()],
         Some(Prefixed { end, hold }) => [

@@ -38,7 +38,12 @@ impl Declaration {
             Err(mut unresolved) => {
                 if !unresolved.tensors.is_empty() {
                     let names = &unresolved.tensors;
-                    unresolved.problems.extend(fit_names(names, &self.inert_tensors, checkpoint, &allow.tensors));
+                    unresolved.problems.extend(fit_names(
+                        names,
+                        &self.inert_tensors,
+                        checkpoint,
+                        &allow.tensors,
+                    ));
                 }
                 (None, unresolved.problems)
             }

@@ -58,7 +58,8 @@ impl Architecture {
     }
 
     fn add(&self, plan: &mut Plan, layer: Option<usize>, named: &Named) {
-        let shapes: Vec<Vec<usize>> = named.roles.iter().map(|role| self.shape(layer, *role, named.per)).collect();
+        let shapes: Vec<Vec<usize>> =
+            named.roles.iter().map(|role| self.shape(layer, *role, named.per)).collect();
         let mut shape = shapes[0].clone();
         shape[0] = shapes.iter().map(|shape| shape[0]).sum();
         let planned = |suffix: &str, shape: Vec<usize>| Planned {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use minijinja::value::Value;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -38,7 +37,11 @@ impl Declaration {
     ///
     /// # Errors
     /// [`Unresolved`], with every problem: unknown and missing keys, values of the wrong type or out of range.
-    pub fn resolve(&self, config: &Map<String, Json>, allowed: &[String]) -> Result<Architecture, Unresolved> {
+    pub fn resolve(
+        &self,
+        config: &Map<String, Json>,
+        allowed: &[String],
+    ) -> Result<Architecture, Unresolved> {
         let (config, mut problems) = config::rename(self, config);
         problems.extend(config::refuse(self, &config, allowed));
         let mut resolver = Resolver { declaration: self, config: Arc::new(config), problems };
@@ -132,7 +135,12 @@ impl Resolver<'_> {
         Scope::new(self.declaration, self.config.clone(), layer)
     }
 
-    fn table<T: DeserializeOwned>(&mut self, table: &str, context: &Value, mine: impl Fn(&str) -> bool) -> Option<T> {
+    fn table<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        context: &Value,
+        mine: impl Fn(&str) -> bool,
+    ) -> Option<T> {
         let declaration = self.declaration;
         let entries: Vec<(&str, &Entry)> = declaration
             .words
@@ -144,7 +152,12 @@ impl Resolver<'_> {
     }
 
     /// Evaluates entries and reads them as one settings struct. Null takes a key away, so that its default holds.
-    fn typed<T: DeserializeOwned>(&mut self, table: &str, entries: &[(&str, &Entry)], context: &Value) -> Option<T> {
+    fn typed<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        entries: &[(&str, &Entry)],
+        context: &Value,
+    ) -> Option<T> {
         let mut values = Map::new();
         let mut failed = false;
         for (key, entry) in entries {
@@ -162,25 +175,54 @@ impl Resolver<'_> {
         if failed {
             return None;
         }
-        let written: IndexMap<String, Json> = values.clone().into_iter().collect();
+        let written = values.clone();
         match serde_path_to_error::deserialize(Json::Object(values)) {
             Ok(settings) => Some(settings),
             Err(error) => {
-                let path = error.path().to_string();
-                let key = root(&path);
-                let at = written.get(key).map(|value| format!(", but the value is {value}")).unwrap_or_default();
-                let word = if written.contains_key(key) { format!("{table}.{path}") } else { format!("[{table}]") };
-                let origin = entries.iter().find(|(known, _)| *known == key).map(|(_, entry)| entry.origin.clone());
-                self.push(Problem::Value { word, message: format!("{}{at}", error.inner()), origin });
+                self.mistyped(table, entries, &written, &error);
                 None
             }
         }
     }
 
+    /// A value of the wrong type, or a word that must be said and is not.
+    fn mistyped(
+        &mut self,
+        table: &str,
+        entries: &[(&str, &Entry)],
+        written: &Map<String, Json>,
+        error: &serde_path_to_error::Error<serde_json::Error>,
+    ) {
+        let said = |key: &str| entries.iter().find(|(known, _)| *known == key).map(|(_, entry)| *entry);
+        let text = error.inner().to_string();
+        let path = error.path().to_string();
+        let problem = match text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            Some(key) if !written.contains_key(root(&path)) => Problem::Value {
+                word: format!("{table}.{key}"),
+                message: said(key).map_or_else(
+                    || "must be said, and no file of the family says it".into(),
+                    |entry| format!("{} gives none, but there must be a value", entry.expr.written()),
+                ),
+                origin: said(key).map(|entry| entry.origin.clone()),
+            },
+            _ => {
+                let key = root(&path);
+                let at =
+                    written.get(key).map(|value| format!(", but the value is {value}")).unwrap_or_default();
+                let word =
+                    if written.contains_key(key) { format!("{table}.{path}") } else { format!("[{table}]") };
+                let origin = said(key).map(|entry| entry.origin.clone());
+                Problem::Value { word, message: format!("{text}{at}"), origin }
+            }
+        };
+        self.push(problem);
+    }
+
     /// A formula failed: because of keys that are missing, where some are; else for the reason it gave.
     fn failed(&mut self, word: &str, entry: &Entry, message: String) {
         let formulas = entry.expr.formulas();
-        let missing = self.missing(formulas.iter().flat_map(|formula| formula.variables()).cloned().collect());
+        let missing =
+            self.missing(formulas.iter().flat_map(|formula| formula.variables()).cloned().collect());
         if missing.is_empty() {
             let message = format!("{message}, in {}", entry.expr.written());
             self.push(Problem::Value { word: word.to_owned(), message, origin: Some(entry.origin.clone()) });
@@ -195,7 +237,10 @@ impl Resolver<'_> {
         let (mut missing, mut seen) = (BTreeSet::new(), BTreeSet::new());
         while let Some(name) = names.pop() {
             let key = root(&name).to_owned();
-            if key == "layer" || !seen.insert(key.clone()) || self.config.get(&key).is_some_and(|v| !v.is_null()) {
+            if key == "layer"
+                || !seen.insert(key.clone())
+                || self.config.get(&key).is_some_and(|v| !v.is_null())
+            {
                 continue;
             }
             let given = [self.declaration.lets.get(&key), self.declaration.default.get(&key)];
@@ -214,7 +259,9 @@ impl Resolver<'_> {
         let declaration = self.declaration;
         let mut out = Vec::new();
         let mut failed = false;
-        for (roles, entry) in declaration.tensors.iter().filter(|(roles, _)| roles.iter().any(|role| mine(*role))) {
+        for (roles, entry) in
+            declaration.tensors.iter().filter(|(roles, _)| roles.iter().any(|role| mine(*role)))
+        {
             match self.named(roles, entry, context) {
                 Some(named) => out.push(named),
                 None => failed = true,
@@ -237,7 +284,11 @@ impl Resolver<'_> {
             Err(message) => {
                 let missing = self.missing(template.variables().into_iter().collect());
                 for key in &missing {
-                    self.push(Problem::MissingKey { key: key.clone(), word: word.clone(), origin: entry.origin.clone() });
+                    self.push(Problem::MissingKey {
+                        key: key.clone(),
+                        word: word.clone(),
+                        origin: entry.origin.clone(),
+                    });
                 }
                 if missing.is_empty() {
                     self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
@@ -261,7 +312,8 @@ impl Resolver<'_> {
                 Ok(Json::Bool(bias)) => said.push(bias),
                 Ok(Json::Null) => said.push(false),
                 Ok(other) => {
-                    let (word, message) = (format!("bias.{role}"), format!("{other} is neither true nor false"));
+                    let (word, message) =
+                        (format!("bias.{role}"), format!("{other} is neither true nor false"));
                     self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
                     return None;
                 }
@@ -293,8 +345,10 @@ impl Resolver<'_> {
     /// The names of all tensors that can be named although something else failed.
     fn names(&self) -> Vec<String> {
         let context = self.scope(None);
-        let layers = self.declaration.words.get("block.layers").and_then(|entry| entry.expr.json(&context).ok());
-        let layers = layers.and_then(|value| value.as_u64()).map_or(0, |n| n.min(MOST_LAYERS as u64) as usize);
+        let layers =
+            self.declaration.words.get("block.layers").and_then(|entry| entry.expr.json(&context).ok());
+        let layers =
+            layers.and_then(|value| value.as_u64()).map_or(0, |n| n.min(MOST_LAYERS as u64) as usize);
         let scopes: Vec<_> = (0..layers).map(|layer| self.scope(Some(layer))).collect();
         let mut names = Vec::new();
         for (roles, entry) in &self.declaration.tensors {

@@ -1,6 +1,5 @@
 //! `rope.scaling`: the frequencies of crate `rope` and of crate `yarn` under upstream's one table.
 
-use camelid_rope::Frequencies;
 use camelid_yarn::Yarn;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value as Json;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::value::{Object, ObjectRepr, Serde, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::declaration::Declaration;
@@ -33,7 +33,11 @@ struct Known {
 
 impl Scope {
     /// The names of a layer, or with `None` those outside the layers.
-    pub(crate) fn new(declaration: &Declaration, config: Arc<Map<String, Json>>, layer: Option<usize>) -> Value {
+    pub(crate) fn new(
+        declaration: &Declaration,
+        config: Arc<Map<String, Json>>,
+        layer: Option<usize>,
+    ) -> Value {
         Value::from_object(Scope {
             config,
             default: declaration.default.clone(),
@@ -61,8 +65,8 @@ impl Scope {
             known.pending.push(name.to_owned());
         }
         let value = match entry.expr.json(&Value::from_dyn_object(self.clone())) {
-            Ok(json) => Value::from_serialize(&json),
-            Err(message) => failure(format!("`{name}`: {message}")),
+            Ok(json) => Value::from(Serde(&json)),
+            Err(message) => failure(format!("{message}, in {name} = {}", entry.expr.written())),
         };
         let mut known = self.known();
         known.pending.pop();
@@ -90,7 +94,7 @@ impl Object for Scope {
             return self.evaluate(name, &self.lets);
         }
         match self.config.get(name) {
-            Some(value) if !value.is_null() => Some(Value::from_serialize(value)),
+            Some(value) if !value.is_null() => Some(Value::from(Serde(value))),
             Some(_) => Some(self.evaluate(name, &self.default).unwrap_or_else(|| Value::from(()))),
             None => self.evaluate(name, &self.default),
         }

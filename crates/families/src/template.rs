@@ -38,9 +38,11 @@ impl Template {
             }
             Expr::Literal(_) | Expr::Formula(_) | Expr::List(_) => return Err(wanted.into()),
         };
-        let mut template = Template { parts: parts(&name)?, by: By::Rows, per: Per::Head, at: At::BeforeRope };
+        let mut template =
+            Template { parts: parts(&name)?, by: By::Rows, per: Per::Head, at: At::BeforeRope };
         for (key, value) in attributes.into_iter().flatten() {
-            let text = value.text().ok_or_else(|| format!("`{key}` must be a word, not {}", value.written()))?;
+            let text =
+                value.text().ok_or_else(|| format!("`{key}` must be a word, not {}", value.written()))?;
             match key.as_str() {
                 "name" => {}
                 "by" => template.by = word("by", text)?,
@@ -70,7 +72,12 @@ impl Template {
                 Part::Formula(formula) => match formula.json(context.clone())? {
                     Json::String(text) => out.push_str(&text),
                     Json::Number(number) if number.is_i64() => out.push_str(&number.to_string()),
-                    other => return Err(format!("{{{}}} gives {other}, which is no part of a name", formula.source())),
+                    other => {
+                        return Err(format!(
+                            "{{{}}} gives {other}, which is no part of a name",
+                            formula.source()
+                        ));
+                    }
                 },
             }
         }

@@ -30,7 +30,8 @@ impl Weights {
         let mut weights = Weights::default();
         for (index, planned) in planned.iter().enumerate() {
             let tensor = checkpoint.tensor(&planned.name).ok_or_else(|| {
-                let problem = Problem::MissingTensor { name: planned.name.clone(), shape: Some(planned.shape.clone()) };
+                let problem =
+                    Problem::MissingTensor { name: planned.name.clone(), shape: Some(planned.shape.clone()) };
                 Error::Input(problem.to_string())
             })?;
             weights.take(architecture, planned, tensor)?;
@@ -47,7 +48,8 @@ impl Weights {
             let table = if planned.name.ends_with(".bias") { &mut self.biases } else { &mut self.vectors };
             let row = values.len() / planned.shape[0];
             for (role, runs) in runs {
-                let part = runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied().collect();
+                let part =
+                    runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied().collect();
                 table.insert(key(role), part);
             }
             return Ok(());
@@ -66,7 +68,9 @@ impl Weights {
 
     /// The matrix of a role. It is in the plan, so it is here.
     pub(crate) fn matrix(&mut self, layer: Option<usize>, role: Role) -> Result<Weight, Error> {
-        self.matrices.remove(&(layer, role)).ok_or_else(|| Error::Input(format!("no tensor plays the role `{role}`")))
+        self.matrices
+            .remove(&(layer, role))
+            .ok_or_else(|| Error::Input(format!("no tensor plays the role `{role}`")))
     }
 
     /// The weight of a norm, where one is named.
@@ -105,7 +109,8 @@ pub(crate) fn runs(architecture: &Architecture, planned: &Planned) -> Vec<(Role,
         (By::Group, Some(layer)) => layer.attention.kv_heads,
         (By::Group, None) | (By::Rows, _) => 1,
     };
-    let mut out: Vec<(Role, Vec<Range<usize>>)> = planned.roles.iter().map(|role| (*role, Vec::new())).collect();
+    let mut out: Vec<(Role, Vec<Range<usize>>)> =
+        planned.roles.iter().map(|role| (*role, Vec::new())).collect();
     let mut start = 0;
     for _ in 0..groups {
         for (role, runs) in &mut out {

@@ -73,7 +73,11 @@ pub fn tensor_attributes() -> IndexMap<&'static str, Vec<String>> {
 /// The names of an enum's variants.
 fn names(schema: &Schema) -> Vec<String> {
     let of = |variant: &Json| variant.get("const").and_then(Json::as_str).map(str::to_owned);
-    schema.get("oneOf").and_then(Json::as_array).map(|all| all.iter().filter_map(of).collect()).unwrap_or_default()
+    schema
+        .get("oneOf")
+        .and_then(Json::as_array)
+        .map(|all| all.iter().filter_map(of).collect())
+        .unwrap_or_default()
 }
 
 fn read(table: &str, schema: &Schema) -> Vec<Word> {
@@ -88,10 +92,18 @@ fn read(table: &str, schema: &Schema) -> Vec<Word> {
         .map(|(key, property)| Word {
             table: table.to_owned(),
             key: key.clone(),
-            meaning: property.get("description").and_then(Json::as_str).unwrap_or_default().replace('\n', " "),
+            meaning: property
+                .get("description")
+                .and_then(Json::as_str)
+                .unwrap_or_default()
+                .replace('\n', " "),
             kind: kind(property, schema),
-            default: (!required.contains(key.as_str()))
-                .then(|| property.get("default").filter(|d| !d.is_null()).map_or_else(|| "none".into(), Json::to_string)),
+            default: (!required.contains(key.as_str())).then(|| {
+                property
+                    .get("default")
+                    .filter(|d| !d.is_null())
+                    .map_or_else(|| "none".into(), Json::to_string)
+            }),
         })
         .collect()
 }
@@ -100,7 +112,8 @@ fn read(table: &str, schema: &Schema) -> Vec<Word> {
 fn kind(property: &Json, schema: &Schema) -> String {
     let named = |reference: &str| {
         let definition = reference.rsplit('/').next().and_then(|name| schema.get("$defs")?.get(name));
-        let variants = definition.and_then(|d| Schema::try_from(d.clone()).ok()).map(|d| names(&d)).unwrap_or_default();
+        let variants =
+            definition.and_then(|d| Schema::try_from(d.clone()).ok()).map(|d| names(&d)).unwrap_or_default();
         variants.join(" \\| ")
     };
     if let Some(reference) = property.get("$ref").and_then(Json::as_str) {
@@ -114,7 +127,9 @@ fn kind(property: &Json, schema: &Schema) -> String {
     }
     let first = match property.get("type") {
         Some(Json::String(name)) => name.as_str(),
-        Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).find(|n| *n != "null").unwrap_or("any"),
+        Some(Json::Array(names)) => {
+            names.iter().filter_map(Json::as_str).find(|n| *n != "null").unwrap_or("any")
+        }
         _ => "any",
     };
     match first {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::pool::{Pool, SyncPtr};
+use crate::scratch::Scratch;
 use crate::simd::{Isa, Kernel};
 
 /// The type that matrix products are computed in. Sums are f32 in both.
@@ -13,7 +14,7 @@ pub enum Compute {
     #[default]
     F32,
     /// In products of many tokens with weights stored as bf16, activations are rounded to bf16 too (relative error
-    /// 2⁻⁹ each), which doubles the rate where the machine multiplies bf16. Everything else is as in `F32`.
+    /// at most 2⁻⁸ each), which doubles the rate where the machine multiplies bf16. Everything else is as in `F32`.
     Bf16,
 }
 
@@ -22,6 +23,7 @@ pub enum Compute {
 #[derive(Clone)]
 pub struct Backend {
     pool: Option<Arc<Pool>>,
+    scratch: Arc<Scratch>,
     isa: Isa,
     compute: Compute,
 }
@@ -29,13 +31,13 @@ pub struct Backend {
 impl Backend {
     /// The calling thread alone, in f32, with the machine's best instruction set.
     pub fn serial() -> Self {
-        Self { pool: None, isa: Isa::best(), compute: Compute::F32 }
+        Self::new(1, Compute::F32)
     }
 
     /// `threads` threads, the calling one among them (0 is taken as 1). Where the system refuses a thread, fewer run.
     pub fn new(threads: usize, compute: Compute) -> Self {
         let pool = (threads > 1).then(|| Arc::new(Pool::new(threads - 1)));
-        Self { pool, isa: Isa::best(), compute }
+        Self { pool, scratch: Arc::default(), isa: Isa::best(), compute }
     }
 
     /// The same threads with another instruction set; `None` where this machine lacks it.
@@ -76,11 +78,23 @@ impl Backend {
         }
     }
 
+    /// The buffers for packed operands.
+    pub(crate) fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
     /// Runs `kernel` on the calling thread with this backend's instruction set.
     #[inline]
     pub(crate) fn call<K: Kernel>(&self, kernel: K) -> K::Output {
         // SAFETY: `isa` was found available when it was set.
         unsafe { self.isa.run(kernel) }
+    }
+
+    /// As `call`, with vectors of 256 bits where they may be longer: for kernels that wait for memory.
+    #[inline]
+    pub(crate) fn stream<K: Kernel>(&self, kernel: K) -> K::Output {
+        // SAFETY: `isa` was found available when it was set, and a narrower one with it.
+        unsafe { self.isa.narrow().run(kernel) }
     }
 
     /// Calls `body(i, chunk)` for every chunk of `size` elements of `data` (the last may be shorter), in parallel.

@@ -42,7 +42,7 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
 #[inline(always)]
 pub(crate) fn erf<S: Simd>(simd: S, x: S::V) -> S::V {
     const P: [f32; 7] = [
-        1.128_379_1,
+        std::f32::consts::FRAC_2_SQRT_PI,
         -0.376_126_26,
         0.112_836,
         -0.026_854_444,

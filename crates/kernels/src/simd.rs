@@ -15,7 +15,7 @@ mod portable;
 use half::{bf16, f16};
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::{Avx512, run_with_bf16};
+pub(crate) use avx512::Avx512;
 
 /// An instruction set that kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +61,14 @@ impl Isa {
             Self::Neon => false,
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 => false,
+        }
+    }
+
+    /// The same with vectors of at most 256 bits, which every machine with the longer ones has too.
+    pub(crate) fn narrow(self) -> Self {
+        match self {
+            Self::Portable | Self::Neon | Self::Avx2 => self,
+            Self::Avx512 | Self::Avx512Bf16 => Self::Avx2,
         }
     }
 
@@ -125,6 +133,8 @@ pub(crate) trait Simd: Copy {
     fn if_less(self, a: Self::V, b: Self::V, then: Self::V, other: Self::V) -> Self::V;
     /// |magnitude| with the sign of `sign`.
     fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+    /// The even and the odd ones of the elements of `a` and then `b`.
+    fn unzip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
     /// The sum of the lanes, halves added to halves.
     fn sum(self, a: Self::V) -> f32;
 
@@ -134,6 +144,11 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load_bf16(self, from: *const bf16) -> Self::V;
+    /// The even and the odd ones of `2 · LANES` elements: a bf16 is the upper half of an f32, so no element moves.
+    ///
+    /// # Safety
+    /// `2 · LANES` elements can be read.
+    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (Self::V, Self::V);
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load_f16(self, from: *const f16) -> Self::V;
@@ -183,6 +198,30 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
     /// `LANES` elements can be read.
     unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V;
 
+    /// The even and the odd ones of `2 · LANES` elements.
+    ///
+    /// # Safety
+    /// `2 · LANES` elements can be read.
+    #[inline(always)]
+    unsafe fn load_pairs<S: Simd>(simd: S, from: *const Self) -> (S::V, S::V) {
+        // SAFETY: the caller's contract.
+        unsafe { simd.unzip(Self::load(simd, from), Self::load(simd, from.add(S::LANES))) }
+    }
+
+    /// As `load_pairs` where there are only `count` elements, the others 0.
+    ///
+    /// # Safety
+    /// `count ≤ 2 · LANES` elements can be read.
+    #[inline(always)]
+    unsafe fn load_first_pairs<S: Simd>(simd: S, from: *const Self, count: usize) -> (S::V, S::V) {
+        let mut elements = [Self::ZERO; 2 * MOST_LANES];
+        // SAFETY: the caller's contract; `elements` has room for two of any vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, elements.as_mut_ptr(), count);
+            Self::load_pairs(simd, elements.as_ptr())
+        }
+    }
+
     /// The first `count` lanes from memory, the others 0.
     ///
     /// # Safety
@@ -198,18 +237,34 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
     }
 }
 
-macro_rules! element {
-    ($type:ty, $zero:expr, $load:ident) => {
-        impl Element for $type {
-            const ZERO: Self = $zero;
-            #[inline(always)]
-            unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
-                // SAFETY: the caller's contract.
-                unsafe { simd.$load(from) }
-            }
-        }
-    };
+impl Element for f32 {
+    const ZERO: Self = 0.0;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load(from) }
+    }
 }
-element!(f32, 0.0, load);
-element!(bf16, bf16::ZERO, load_bf16);
-element!(f16, f16::ZERO, load_f16);
+
+impl Element for bf16 {
+    const ZERO: Self = Self::ZERO;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load_bf16(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_pairs<S: Simd>(simd: S, from: *const Self) -> (S::V, S::V) {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load_bf16_pairs(from) }
+    }
+}
+
+impl Element for f16 {
+    const ZERO: Self = Self::ZERO;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load_f16(from) }
+    }
+}

@@ -1,4 +1,4 @@
-//! AVX-512: sixteen lanes; with BF16, products of pairs.
+//! AVX-512: sixteen lanes.
 
 use std::arch::x86_64::*;
 
@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::{Kernel, MOST_LANES, Simd};
 
-/// Made only in [`run`] and [`run_with_bf16`], so only where the machine has the features: this is what makes each
+/// Made only in [`run`] and [`Avx512::assume`], so only where the machine has the features: this is what makes each
 /// call below sound.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
@@ -28,13 +28,15 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
 
-/// As [`run`], with products of bf16 pairs.
-///
-/// # Safety
-/// The machine must have the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-pub(crate) unsafe fn run_with_bf16<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512(()))
+impl Avx512 {
+    /// For functions that switch on the features themselves.
+    ///
+    /// # Safety
+    /// The machine must have them.
+    #[inline(always)]
+    pub(crate) unsafe fn assume() -> Self {
+        Self(())
+    }
 }
 
 /// An intrinsic on registers.
@@ -104,6 +106,15 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn unzip(self, a: __m512, b: __m512) -> (__m512, __m512) {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
+            (_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
+        }
+    }
+    #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
         call!(_mm512_reduce_add_ps(a))
     }
@@ -117,6 +128,15 @@ impl Simd for Avx512 {
         unsafe {
             let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (__m512, __m512) {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe {
+            let pairs = _mm512_loadu_si512(from.cast());
+            let odd = _mm512_and_si512(pairs, _mm512_set1_epi32(-0x1_0000));
+            (_mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs)), _mm512_castsi512_ps(odd))
         }
     }
     #[inline(always)]

@@ -74,6 +74,10 @@ impl Simd for Portable {
         from_fn(|i| magnitude[i].copysign(sign[i]))
     }
     #[inline(always)]
+    fn unzip(self, a: V, b: V) -> (V, V) {
+        ([a[0], a[2], b[0], b[2]], [a[1], a[3], b[1], b[3]])
+    }
+    #[inline(always)]
     fn sum(self, a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
@@ -89,6 +93,13 @@ impl Simd for Portable {
         from_fn(|i| f32::from_bits(u32::from(bits[i]) << 16))
     }
     #[inline(always)]
+    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (V, V) {
+        // SAFETY: the caller's contract.
+        let bits = unsafe { from.cast::<[u32; LANES]>().read_unaligned() };
+        let bits = bits.map(u32::to_le);
+        (bits.map(|pair| f32::from_bits(pair << 16)), bits.map(|pair| f32::from_bits(pair & 0xffff_0000)))
+    }
+    #[inline(always)]
     unsafe fn load_f16(self, from: *const f16) -> V {
         // SAFETY: the caller's contract.
         let bits = unsafe { from.cast::<[u16; LANES]>().read_unaligned() };
@@ -101,10 +112,13 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn store_transposed(self, rows: &[V; MOST_LANES], to: *mut f32, stride: usize) {
-        for lane in 0..LANES {
-            let column: V = from_fn(|row| rows[row][lane]);
-            // SAFETY: the caller's contract.
-            unsafe { self.store(to.add(lane * stride), column) };
+        let [a, b, c, d, ..] = *rows;
+        // SAFETY: the caller's contract.
+        unsafe {
+            self.store(to, [a[0], b[0], c[0], d[0]]);
+            self.store(to.add(stride), [a[1], b[1], c[1], d[1]]);
+            self.store(to.add(2 * stride), [a[2], b[2], c[2], d[2]]);
+            self.store(to.add(3 * stride), [a[3], b[3], c[3], d[3]]);
         }
     }
 }

@@ -1,0 +1,67 @@
+//! ggml's numbers for its types.
+
+use std::fmt;
+
+use crate::Dtype;
+
+/// A type as the file numbers it, known or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GgmlType(pub(crate) u32);
+
+/// Number, ggml's name, and ours where it is read.
+const TYPES: [(u32, &str, Option<Dtype>); 34] = [
+    (0, "F32", Some(Dtype::F32)),
+    (1, "F16", Some(Dtype::F16)),
+    (2, "Q4_0", Some(Dtype::Q4_0)),
+    (3, "Q4_1", Some(Dtype::Q4_1)),
+    (6, "Q5_0", Some(Dtype::Q5_0)),
+    (7, "Q5_1", Some(Dtype::Q5_1)),
+    (8, "Q8_0", Some(Dtype::Q8_0)),
+    (9, "Q8_1", None),
+    (10, "Q2_K", None),
+    (11, "Q3_K", None),
+    (12, "Q4_K", Some(Dtype::Q4K)),
+    (13, "Q5_K", Some(Dtype::Q5K)),
+    (14, "Q6_K", Some(Dtype::Q6K)),
+    (15, "Q8_K", None),
+    (16, "IQ2_XXS", None),
+    (17, "IQ2_XS", None),
+    (18, "IQ3_XXS", None),
+    (19, "IQ1_S", None),
+    (20, "IQ4_NL", None),
+    (21, "IQ3_S", None),
+    (22, "IQ2_S", None),
+    (23, "IQ4_XS", None),
+    (24, "I8", Some(Dtype::I8)),
+    (25, "I16", Some(Dtype::I16)),
+    (26, "I32", Some(Dtype::I32)),
+    (27, "I64", Some(Dtype::I64)),
+    (28, "F64", Some(Dtype::F64)),
+    (29, "IQ1_M", None),
+    (30, "BF16", Some(Dtype::Bf16)),
+    (31, "Q4_0_4_4", None),
+    (32, "Q4_0_4_8", None),
+    (33, "Q4_0_8_8", None),
+    (34, "TQ1_0", None),
+    (39, "MXFP4", None),
+];
+
+impl GgmlType {
+    pub(crate) fn dtype(self) -> Option<Dtype> {
+        TYPES.iter().find(|row| row.0 == self.0).and_then(|row| row.2)
+    }
+
+    /// The names of the types that are read, for messages.
+    pub(crate) fn read() -> String {
+        TYPES.iter().filter(|row| row.2.is_some()).map(|row| row.1).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for GgmlType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match TYPES.iter().find(|row| row.0 == self.0) {
+            Some(row) => write!(f, "{} ({})", row.1, self.0),
+            None => write!(f, "number {}", self.0),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The stack machine of a pickle, as far as tensors need it. It runs nothing.
+//!
+//! A pickle is a program, and its usual machine calls whatever function the file names. This one knows the opcodes that
+//! PyTorch writes for a dictionary of tensors; what the few names among them mean is in `calls`. Every other opcode or
+//! name ends it.
+//!
+//! Values with parts live in one arena and are named by number, so that nothing here recurses, however deep a hostile
+//! file nests, and what is repeated is shared. Reference: CPython's `pickletools`, protocol 2.
+
+use std::collections::HashMap;
+
+use super::calls::{Global, Storage, View};
+
+/// Why the pickle was not read to its end.
+pub(super) enum Stop {
+    /// It asks for what tensors do not need: an opcode, a function, a class.
+    Refused(String),
+    /// It breaks the rules of the machine, or ends too early.
+    Wrong(String),
+}
+
+pub(super) type Done<T> = Result<T, Stop>;
+
+pub(super) fn wrong<T>(problem: impl Into<String>) -> Done<T> {
+    Err(Stop::Wrong(problem.into()))
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    None,
+    Bool,
+    Int(i64),
+    Float,
+    Text(&'a str),
+    Global(Global),
+    /// A place in the arena.
+    Object(usize),
+}
+
+pub(super) enum Object<'a> {
+    Tuple(Vec<Value<'a>>),
+    /// Lists occur beside the tensors (hooks), never as what is wanted: their items are not kept.
+    List,
+    Dict(Vec<(Value<'a>, Value<'a>)>),
+    Storage(Storage<'a>),
+    Tensor(View<'a>),
+}
+
+pub(super) struct Machine<'a> {
+    pickle: &'a [u8],
+    position: usize,
+    stack: Vec<Value<'a>>,
+    /// Heights of the stack at which marks were set.
+    marks: Vec<usize>,
+    memo: HashMap<u32, Value<'a>>,
+    arena: Vec<Object<'a>>,
+}
+
+impl<'a> Machine<'a> {
+    /// Runs the pickle to its end; the machine, and the value on top of its stack.
+    pub(super) fn run(pickle: &'a [u8]) -> Done<(Machine<'a>, Value<'a>)> {
+        let (stack, marks, memo, arena) = (vec![], vec![], HashMap::new(), vec![]);
+        let mut machine = Machine { pickle, position: 0, stack, marks, memo, arena };
+        while machine.step()? {}
+        let top = machine.pop()?;
+        Ok((machine, top))
+    }
+
+    /// Does one opcode; false at the end.
+    fn step(&mut self) -> Done<bool> {
+        let at = self.position;
+        let [opcode] = self.bytes()?;
+        match opcode {
+            0x80 => self.protocol()?,
+            b'.' => return Ok(false),
+            b'(' => self.marks.push(self.stack.len()),
+            b'N' => self.stack.push(Value::None),
+            0x88 | 0x89 => self.stack.push(Value::Bool),
+            b'J' | b'K' | b'M' | 0x8a => self.integer(opcode)?,
+            b'G' => self.float()?,
+            b'X' => self.unicode()?,
+            b'c' => self.global()?,
+            b'}' => self.make(Object::Dict(vec![])),
+            b']' => self.make(Object::List),
+            b')' => self.make(Object::Tuple(vec![])),
+            0x85..=0x87 => self.tuple(usize::from(opcode - 0x84))?,
+            b't' => self.marked().and_then(|count| self.tuple(count))?,
+            b's' => self.set_items(2)?,
+            b'u' => self.marked().and_then(|count| self.set_items(count))?,
+            b'a' => self.append(1)?,
+            b'e' => self.marked().and_then(|count| self.append(count))?,
+            b'q' | b'r' => self.put(opcode)?,
+            b'h' | b'j' => self.get(opcode)?,
+            b'Q' => self.persistent()?,
+            b'R' => self.reduce()?,
+            b'b' => self.build()?,
+            other => return Err(Stop::Refused(format!("opcode {other:#04x} at byte {at}"))),
+        }
+        Ok(true)
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Done<[u8; N]> {
+        let rest = self.pickle.get(self.position..).unwrap_or_default();
+        let Some(bytes) = rest.first_chunk::<N>() else { return wrong("its pickle ends too early") };
+        self.position += N;
+        Ok(*bytes)
+    }
+
+    fn protocol(&mut self) -> Done<()> {
+        match self.bytes()? {
+            [2] => Ok(()),
+            [other] => Err(Stop::Refused(format!("pickle protocol {other}, where PyTorch writes 2"))),
+        }
+    }
+
+    fn integer(&mut self, opcode: u8) -> Done<()> {
+        let value = match opcode {
+            b'J' => i32::from_le_bytes(self.bytes()?).into(),
+            b'K' => u8::from_le_bytes(self.bytes()?).into(),
+            b'M' => u16::from_le_bytes(self.bytes()?).into(),
+            _ => self.long()?,
+        };
+        self.stack.push(Value::Int(value));
+        Ok(())
+    }
+
+    /// A length, then as many bytes of two's complement.
+    fn long(&mut self) -> Done<i64> {
+        let [len] = self.bytes()?;
+        if len > 8 {
+            return wrong(format!("an integer of {len} bytes"));
+        }
+        let mut bytes = [0; 8];
+        for byte in &mut bytes[..len.into()] {
+            [*byte] = self.bytes()?;
+        }
+        let negative = len > 0 && bytes[usize::from(len) - 1] >= 0x80;
+        bytes[len.into()..].fill(if negative { 0xff } else { 0 });
+        Ok(i64::from_le_bytes(bytes))
+    }
+
+    fn float(&mut self) -> Done<()> {
+        self.bytes::<8>()?;
+        self.stack.push(Value::Float);
+        Ok(())
+    }
+
+    fn unicode(&mut self) -> Done<()> {
+        let len = u32::from_le_bytes(self.bytes()?) as usize;
+        let text = self.pickle.get(self.position..).and_then(|rest| rest.get(..len));
+        match text.map(std::str::from_utf8) {
+            Some(Ok(text)) => self.stack.push(Value::Text(text)),
+            Some(Err(_)) => return wrong(format!("the text at {} is not UTF-8", self.position)),
+            None => return wrong(format!("a text of {len} bytes at {} is beyond its end", self.position)),
+        }
+        self.position += len;
+        Ok(())
+    }
+
+    /// Up to the next line's end: half of the name of a function.
+    fn line(&mut self) -> Done<&'a str> {
+        const LONGEST: usize = 256;
+        let rest = self.pickle.get(self.position..).unwrap_or_default();
+        let Some(len) = rest.iter().take(LONGEST).position(|&byte| byte == b'\n') else {
+            return wrong("the name of a function has no end");
+        };
+        self.position += len + 1;
+        std::str::from_utf8(&rest[..len]).or_else(|_| wrong("the name of a function is not UTF-8"))
+    }
+
+    fn global(&mut self) -> Done<()> {
+        let (module, name) = (self.line()?, self.line()?);
+        let global = Global::named(module, name).ok_or_else(|| Stop::Refused(format!("{module}.{name}")))?;
+        self.stack.push(Value::Global(global));
+        Ok(())
+    }
+
+    pub(super) fn make(&mut self, object: Object<'a>) {
+        self.stack.push(Value::Object(self.arena.len()));
+        self.arena.push(object);
+    }
+
+    pub(super) fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
+        if let Value::Object(at) = value { self.arena.get(at) } else { None }
+    }
+
+    pub(super) fn peek(&self) -> Option<&Object<'a>> {
+        self.stack.last().and_then(|&value| self.object(value))
+    }
+
+    pub(super) fn pop(&mut self) -> Done<Value<'a>> {
+        self.stack.pop().map_or_else(|| wrong("a value is taken from an empty stack"), Ok)
+    }
+
+    /// The topmost `count` values.
+    fn top(&mut self, count: usize) -> Done<Vec<Value<'a>>> {
+        match self.stack.len().checked_sub(count) {
+            Some(height) => Ok(self.stack.split_off(height)),
+            None => wrong("values are taken from an empty stack"),
+        }
+    }
+
+    /// How many values stand above the last mark, which goes.
+    fn marked(&mut self) -> Done<usize> {
+        let count = self.marks.pop().and_then(|height| self.stack.len().checked_sub(height));
+        count.map_or_else(|| wrong("a mark is missing"), Ok)
+    }
+
+    fn tuple(&mut self, count: usize) -> Done<()> {
+        let items = self.top(count)?;
+        self.make(Object::Tuple(items));
+        Ok(())
+    }
+
+    /// Keys and values by turns, `count` in all, into the dictionary below them.
+    fn set_items(&mut self, count: usize) -> Done<()> {
+        let added = self.top(count)?;
+        let Some(&Value::Object(at)) = self.stack.last() else { return wrong("items without a dictionary") };
+        let Some(Object::Dict(items)) = self.arena.get_mut(at) else {
+            return wrong("items for what is no dictionary");
+        };
+        let (pairs, odd) = added.as_chunks::<2>();
+        items.extend(pairs.iter().map(|&[key, value]| (key, value)));
+        if odd.is_empty() { Ok(()) } else { wrong("a key without a value") }
+    }
+
+    fn append(&mut self, count: usize) -> Done<()> {
+        self.top(count)?;
+        if matches!(self.peek(), Some(Object::List)) { Ok(()) } else { wrong("items for what is no list") }
+    }
+
+    /// A number of the memo, in one byte or, in the opcodes `r` and `j`, in four.
+    fn index(&mut self, opcode: u8) -> Done<u32> {
+        match opcode {
+            b'r' | b'j' => self.bytes().map(u32::from_le_bytes),
+            _ => self.bytes().map(|[byte]| byte.into()),
+        }
+    }
+
+    fn put(&mut self, opcode: u8) -> Done<()> {
+        let index = self.index(opcode)?;
+        let Some(&top) = self.stack.last() else { return wrong("there is nothing to remember") };
+        self.memo.insert(index, top);
+        Ok(())
+    }
+
+    fn get(&mut self, opcode: u8) -> Done<()> {
+        let index = self.index(opcode)?;
+        let Some(&value) = self.memo.get(&index) else {
+            return wrong(format!("nothing is remembered as {index}"));
+        };
+        self.stack.push(value);
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Many tokens: both operands are packed, and the multipliers are what takes the time.
+//!
+//! x is packed once for the region. A part is a block of rows of one weight: for each block of depth it packs its
+//! rows into a buffer that stays in the second-level cache and runs all tokens over it, tile by tile. Every result is
+//! summed in the order of depth within a block, and blocks are added in order, whatever the tile it stands in: so a
+//! token's result does not depend on the others of the call, as long as they are many.
+
+use std::ops::Range;
+
+use crate::pool::SyncPtr;
+use crate::register::{CHUNK, Left, Out, Right, Single, Units, VECTORS, Write, tile};
+use crate::simd::{Element, Kernel, Simd};
+use crate::{Backend, Rows};
+
+use super::pack::{self, Panel};
+use super::{Job, Region};
+
+/// From this number of tokens on, packing pays.
+pub(super) const WORTH_PACKING: usize = 8;
+
+/// Units of depth in one block, at most.
+const BLOCK: usize = 384;
+
+/// Rows of a weight in one part, at most: with [`BLOCK`] they take under half the second-level cache.
+const PART_ROWS: usize = 192;
+
+/// Tokens packed in one part: a multiple of every `TILE_ROWS`.
+const PACK_TOKENS: usize = 60;
+
+/// The activations of a region, packed: `[block of depth][panel of tokens][chunk][token][CHUNK]`.
+#[derive(Clone, Copy)]
+pub(super) struct Packed {
+    at: *mut f32,
+    /// Units of a row, in whole chunks.
+    depth: usize,
+    /// Units of a block; the last one may be shorter.
+    block: usize,
+}
+
+// SAFETY: written by parts that pack distinct panels, read by parts of a later region.
+unsafe impl Sync for Packed {}
+// SAFETY: as above.
+unsafe impl Send for Packed {}
+
+pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
+    let pack = |packed, part| backend.call(Pack { region, packed, part });
+    let compute = |packed, job: &Job<'_>, rows| backend.call(Part { backend, region, packed, job, rows });
+    in_parts(backend, region, 1, pack, compute);
+}
+
+/// Packs the activations in parts, then computes in parts; a unit of depth has `width` elements.
+pub(super) fn in_parts(
+    backend: &Backend,
+    region: Region<'_>,
+    width: usize,
+    pack: impl Fn(Packed, usize) + Sync,
+    compute: impl Fn(Packed, &Job<'_>, Range<usize>) + Sync,
+) {
+    let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
+    let block = depth.div_ceil(depth.div_ceil(BLOCK)).next_multiple_of(CHUNK);
+    let mut buffer = backend.scratch().buffer(region.tokens * depth);
+    let packed = Packed { at: buffer.as_mut_ptr(), depth, block };
+    backend.run(region.tokens.div_ceil(PACK_TOKENS), |part| pack(packed, part));
+    let step = part_rows(backend.threads(), &region);
+    backend.run(region.parts(step), |part| {
+        let (job, rows) = region.locate(part, step);
+        compute(packed, job, rows);
+    });
+}
+
+/// Rows of a weight in one part: such that the threads end together, and else as many as may be.
+fn part_rows(threads: usize, region: &Region<'_>) -> usize {
+    let longest = |step: usize| region.parts(step).div_ceil(threads) * step;
+    (2..=PART_ROWS / 32)
+        .rev()
+        .map(|panels| 32 * panels)
+        .min_by_key(|&step| longest(step))
+        .unwrap_or(PART_ROWS)
+}
+
+impl Packed {
+    /// The blocks of depth, in units.
+    fn blocks(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.depth).step_by(self.block).map(move |start| start..self.depth.min(start + self.block))
+    }
+
+    /// Where a block of a panel begins.
+    fn panel(self, block: &Range<usize>, first: usize, tokens: usize) -> *mut f32 {
+        // SAFETY: within the buffer, since blocks before this one take `start` units of every token.
+        unsafe { self.at.add(block.start * tokens + first * block.len()) }
+    }
+}
+
+/// Packs the activations of [`PACK_TOKENS`] tokens.
+struct Pack<'a> {
+    region: Region<'a>,
+    packed: Packed,
+    part: usize,
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        // SAFETY: single units need nothing of the machine; parts are distinct.
+        unsafe { pack_part::<S, Single<f32>>(simd, self.region, self.packed, self.part) }
+    }
+}
+
+/// # Safety
+/// The units suit the machine, and no other thread packs this part.
+#[inline(always)]
+pub(super) unsafe fn pack_part<S: Simd, U: Units<S>>(
+    simd: S,
+    region: Region<'_>,
+    packed: Packed,
+    part: usize,
+) {
+    let end = region.tokens.min((part + 1) * PACK_TOKENS);
+    for first in (part * PACK_TOKENS..end).step_by(S::TILE_ROWS) {
+        let last = end.min(first + S::TILE_ROWS);
+        let x = &region.x[first * region.cols..last * region.cols];
+        for block in packed.blocks() {
+            let to = packed.panel(&block, first, region.tokens);
+            // SAFETY: `Packed` has room for every panel; the units suit the machine.
+            unsafe { pack::activations::<S, U>(simd, x, region.cols, block, to) };
+        }
+    }
+}
+
+/// All tokens by some rows of one weight.
+struct Part<'a> {
+    backend: &'a Backend,
+    region: Region<'a>,
+    packed: Packed,
+    job: &'a Job<'a>,
+    rows: Range<usize>,
+}
+
+impl Kernel for Part<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        match self.job.weight {
+            Rows::F32(values) => self.single(simd, values),
+            Rows::Bf16(values) => self.single(simd, values),
+            Rows::F16(values) => self.single(simd, values),
+        }
+    }
+}
+
+impl Part<'_> {
+    #[inline(always)]
+    fn single<S: Simd, E: Element>(self, simd: S, weight: &[E]) {
+        let Self { backend, region, packed, job, rows } = self;
+        // SAFETY: single units need nothing of the machine; parts are distinct.
+        unsafe {
+            multiply_part::<S, Single<E>>(
+                simd,
+                backend,
+                (region, packed),
+                weight,
+                (&job.out, job.rows),
+                rows,
+            );
+        }
+    }
+}
+
+/// `out[t · stride + o] = x[t] · weight[o]` for all tokens t and the rows o of the range.
+///
+/// # Safety
+/// The units suit the machine, `out` has `stride` results per token, and no other thread writes those of `rows`.
+#[inline(always)]
+pub(super) unsafe fn multiply_part<S: Simd, U: Units<S>>(
+    simd: S,
+    backend: &Backend,
+    (region, packed): (Region<'_>, Packed),
+    weight: &[U::Weight],
+    (out, stride): (&SyncPtr<f32>, usize),
+    rows: Range<usize>,
+) {
+    let width = VECTORS * S::LANES;
+    let panels = rows.len().div_ceil(width);
+    let mut buffer = backend.scratch().buffer(panels * width * packed.block);
+    for block in packed.blocks() {
+        let depth = block.len();
+        let write = if block.start == 0 { Write::Replace } else { Write::Add };
+        for panel in 0..panels {
+            let first = rows.start + panel * width;
+            let last = rows.end.min(first + width);
+            let values = &weight[first * region.cols..last * region.cols];
+            let part = Panel { values, rows: last - first, cols: region.cols, stride: region.cols };
+            // SAFETY: the buffer has room for every panel; the units suit the machine.
+            unsafe {
+                let to = buffer.as_mut_ptr().add(panel * width * depth);
+                pack::weights::<S, U>(simd, part, block.clone(), to);
+            }
+        }
+        for token in (0..region.tokens).step_by(S::TILE_ROWS) {
+            let tokens = (region.tokens - token).min(S::TILE_ROWS);
+            let at = packed.panel(&block, token, region.tokens).cast_const();
+            let left = Left { at, row: CHUNK, chunk: tokens * CHUNK };
+            for panel in 0..panels {
+                let first = rows.start + panel * width;
+                let cols = (rows.end - first).min(width);
+                // SAFETY: both operands are packed for this depth, and the results are this part's own.
+                unsafe {
+                    let right = Right { at: buffer.as_ptr().add(panel * width * depth), stride: width };
+                    let out = Out { at: out.get().add(token * stride + first), stride, cols, write };
+                    tile::<S, U, VECTORS>(simd, (tokens, depth), left, right, out);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Operands in the order that tiles read them.
+//!
+//! ```text
+//! x  [tokens, depth]  →  per panel of ≤ TILE_ROWS tokens:  [depth / CHUNK][token][CHUNK]
+//! W  [out, depth]     →  per panel of VECTORS·LANES rows:  [depth][row]
+//! ```
+//!
+//! Depth is counted in units (see [`Units`]) and filled up with zeros to whole chunks.
+
+use std::ops::Range;
+
+use crate::register::{CHUNK, Units, VECTORS};
+use crate::simd::{MOST_LANES, Simd};
+
+/// Packs the units `block` of the activations `x` `[rows, cols]` of one panel.
+///
+/// # Safety
+/// `to` has room for `rows · block.len()` units; `block` begins and ends with a chunk; the units suit the machine.
+#[inline(always)]
+pub(super) unsafe fn activations<S: Simd, U: Units<S>>(
+    simd: S,
+    x: &[f32],
+    cols: usize,
+    block: Range<usize>,
+    to: *mut f32,
+) {
+    let rows = x.len() / cols;
+    for (index, chunk) in block.step_by(CHUNK).enumerate() {
+        for (r, row) in x.chunks_exact(cols).enumerate() {
+            let start = cols.min(chunk * U::WIDTH);
+            let count = (cols - start).min(CHUNK * U::WIDTH);
+            let mut filled = [0.0; 2 * CHUNK];
+            let mut from = row[start..].as_ptr();
+            if count < CHUNK * U::WIDTH {
+                filled[..count].copy_from_slice(&row[start..]);
+                from = filled.as_ptr();
+            }
+            for lane in (0..CHUNK).step_by(S::LANES) {
+                // SAFETY: a whole chunk can be read at `from`, and the caller has room for it.
+                unsafe {
+                    let units = U::activations(simd, from.add(lane * U::WIDTH));
+                    simd.store(to.add((index * rows + r) * CHUNK + lane), units);
+                }
+            }
+        }
+    }
+}
+
+/// Rows of a weight, `stride` elements apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Panel<'a, E> {
+    pub(crate) values: &'a [E],
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) stride: usize,
+}
+
+/// Packs the units `block` of one panel of a weight; rows that it lacks of `VECTORS · LANES` are 0.
+///
+/// # Safety
+/// `to` has room for `block.len() · VECTORS · LANES` units; `block` begins with a chunk and is a multiple of `LANES`
+/// long; the units suit the machine.
+#[inline(always)]
+pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
+    simd: S,
+    panel: Panel<'_, U::Weight>,
+    block: Range<usize>,
+    to: *mut f32,
+) {
+    let Panel { values, rows, cols, stride } = panel;
+    let (width, step) = (VECTORS * S::LANES, S::LANES * U::WIDTH);
+    for vector in 0..VECTORS {
+        for (index, unit) in block.clone().step_by(S::LANES).enumerate() {
+            let start = cols.min(unit * U::WIDTH);
+            let count = (cols - start).min(step);
+            let mut square = [simd.splat(0.0); MOST_LANES];
+            for (lane, units) in square.iter_mut().enumerate().take(S::LANES) {
+                let row = vector * S::LANES + lane;
+                if row < rows {
+                    let from = values[row * stride + start..][..count].as_ptr();
+                    // SAFETY: `count` elements can be read at `from`.
+                    *units = unsafe {
+                        if count == step { U::load(simd, from) } else { U::load_first(simd, from, count) }
+                    };
+                }
+            }
+            // SAFETY: the square lies within the panel, for which the caller has room.
+            unsafe {
+                simd.store_transposed(&square, to.add(index * S::LANES * width + vector * S::LANES), width);
+            };
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The innermost product: a tile of a few rows of the left operand by [`VECTORS`] vectors of outputs, held in registers
+//! over the whole depth.
+//!
+//! ```text
+//!          right  [depth, VECTORS·LANES]        left element (r, d) is broadcast and multiplied with
+//! left     ┌──────────┐                         right row d; a unit d is one f32, or a pair of bf16
+//! [R, depth]│ out [R, VECTORS·LANES] │
+//! ```
+
+use std::marker::PhantomData;
+
+use crate::simd::{Element, MOST_LANES, Simd};
+
+/// Vectors of outputs side by side in a tile of up to `TILE_ROWS` rows.
+pub(crate) const VECTORS: usize = 2;
+
+/// Vectors of outputs side by side in a tile of half as many rows.
+pub(crate) const WIDE_VECTORS: usize = 2 * VECTORS;
+
+/// Units of depth that lie together in a packed left operand.
+pub(crate) const CHUNK: usize = 16;
+
+/// What one step of depth is: how weights and activations become 32-bit units, and how units multiply.
+///
+/// All methods are unsafe as those of [`Simd`] are: pointers must be valid, and the machine must have what the units need.
+pub(crate) trait Units<S: Simd>: Copy {
+    /// The type that weights are stored in.
+    type Weight: Element;
+    /// Elements per unit.
+    const WIDTH: usize;
+
+    /// `LANES` units of weights.
+    ///
+    /// # Safety
+    /// `LANES · WIDTH` elements can be read.
+    unsafe fn load(simd: S, from: *const Self::Weight) -> S::V;
+    /// The units of the first `count` elements, the others 0.
+    ///
+    /// # Safety
+    /// `count ≤ LANES · WIDTH` elements can be read.
+    unsafe fn load_first(simd: S, from: *const Self::Weight, count: usize) -> S::V;
+    /// `LANES` units of activations.
+    ///
+    /// # Safety
+    /// `LANES · WIDTH` elements can be read.
+    unsafe fn activations(simd: S, from: *const f32) -> S::V;
+    /// One unit in every lane.
+    ///
+    /// # Safety
+    /// One element can be read.
+    unsafe fn broadcast(simd: S, from: *const f32) -> S::V;
+    /// weight · activation + sum
+    ///
+    /// # Safety
+    /// The machine has what the units need.
+    unsafe fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V;
+}
+
+/// One element at a time, widened to f32.
+#[derive(Clone, Copy)]
+pub(crate) struct Single<E>(PhantomData<E>);
+
+impl<S: Simd, E: Element> Units<S> for Single<E> {
+    type Weight = E;
+    const WIDTH: usize = 1;
+
+    #[inline(always)]
+    unsafe fn load(simd: S, from: *const E) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { E::load(simd, from) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(simd: S, from: *const E, count: usize) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { E::load_first(simd, from, count) }
+    }
+    #[inline(always)]
+    unsafe fn activations(simd: S, from: *const f32) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load(from) }
+    }
+    #[inline(always)]
+    unsafe fn broadcast(simd: S, from: *const f32) -> S::V {
+        // SAFETY: the caller's contract.
+        simd.splat(unsafe { *from })
+    }
+    #[inline(always)]
+    unsafe fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V {
+        simd.mul_add(weight, activation, sum)
+    }
+}
+
+/// Where the left operand lies: unit d of row r at `at + r·row + (d / CHUNK)·chunk + d % CHUNK`.
+#[derive(Clone, Copy)]
+pub(crate) struct Left {
+    pub(crate) at: *const f32,
+    pub(crate) row: usize,
+    pub(crate) chunk: usize,
+}
+
+/// Where the right operand lies: row d at `at + d·stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct Right {
+    pub(crate) at: *const f32,
+    pub(crate) stride: usize,
+}
+
+/// Where the result goes: row r at `at + r·stride`, of which the first `cols` are written.
+#[derive(Clone, Copy)]
+pub(crate) struct Out {
+    pub(crate) at: *mut f32,
+    pub(crate) stride: usize,
+    pub(crate) cols: usize,
+    pub(crate) write: Write,
+}
+
+/// Whether a result replaces what was there or is added to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    Replace,
+    Add,
+}
+
+/// out ← (or +=) left · right for `rows` rows and `N` vectors of outputs, of which `rows · N ≤ TILE_ROWS · VECTORS`.
+///
+/// # Safety
+/// Left and right can be read in `rows` rows and `depth` units, out can be written, and the units suit the machine.
+#[inline(always)]
+pub(crate) unsafe fn tile<S: Simd, U: Units<S>, const N: usize>(
+    simd: S,
+    (rows, depth): (usize, usize),
+    left: Left,
+    right: Right,
+    out: Out,
+) {
+    macro_rules! with_rows {
+        ($($rows:literal)*) => {
+            match rows {
+                // SAFETY: the caller's contract.
+                $($rows if $rows * N <= S::TILE_ROWS * VECTORS => unsafe { tile_of::<S, U, N, $rows>(simd, depth, left, right, out) },)*
+                _ => debug_assert_eq!(rows, 0, "a tile of {N} vectors has no room for so many rows"),
+            }
+        };
+    }
+    with_rows!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+/// # Safety
+/// As [`tile`], with `R` rows.
+#[inline(always)]
+unsafe fn tile_of<S: Simd, U: Units<S>, const N: usize, const R: usize>(
+    simd: S,
+    depth: usize,
+    left: Left,
+    right: Right,
+    out: Out,
+) {
+    let mut sums = [[simd.splat(0.0); N]; R];
+    let (mut chunk, mut row) = (left.at, right.at);
+    let mut remaining = depth;
+    // SAFETY: the caller's contract.
+    unsafe {
+        while remaining > 0 {
+            let units = remaining.min(CHUNK);
+            for unit in 0..units {
+                let mut weights = [simd.splat(0.0); N];
+                for (vector, weight) in weights.iter_mut().enumerate() {
+                    *weight = simd.load(row.add(vector * S::LANES));
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let activation = U::broadcast(simd, chunk.add(r * left.row + unit));
+                    for (sum, &weight) in sums.iter_mut().zip(&weights) {
+                        *sum = U::mul_add(simd, weight, activation, *sum);
+                    }
+                }
+                row = row.add(right.stride);
+            }
+            chunk = chunk.add(left.chunk);
+            remaining -= units;
+        }
+        write(simd, &sums, out);
+    }
+}
+
+/// Writes a tile. Each loop is so plain that it unrolls: an array indexed by a variable would live in memory.
+///
+/// # Safety
+/// `out` can be written in `R` rows.
+#[inline(always)]
+unsafe fn write<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[[S::V; N]; R], out: Out) {
+    let at = |r: usize, vector: usize| out.at.wrapping_add(r * out.stride + vector * S::LANES);
+    // SAFETY: the caller's contract; a narrow tile goes through `whole`, which has its size.
+    unsafe {
+        if out.cols < N * S::LANES {
+            let mut whole = [[0.0; WIDE_VECTORS * MOST_LANES]; R];
+            let values = whole.as_mut_ptr().cast::<f32>();
+            let wide = Out {
+                at: values,
+                stride: WIDE_VECTORS * MOST_LANES,
+                cols: N * S::LANES,
+                write: Write::Replace,
+            };
+            write_whole(simd, sums, wide);
+            return write_narrow(&whole, out);
+        }
+        match out.write {
+            Write::Replace => write_whole(simd, sums, out),
+            Write::Add => {
+                for (r, sums) in sums.iter().enumerate() {
+                    for (vector, &sum) in sums.iter().enumerate() {
+                        simd.store(at(r, vector), simd.add(simd.load(at(r, vector)), sum));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `out` can be written in `R` rows of `N · LANES` elements.
+#[inline(always)]
+unsafe fn write_whole<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[[S::V; N]; R], out: Out) {
+    for (r, sums) in sums.iter().enumerate() {
+        for (vector, &sum) in sums.iter().enumerate() {
+            // SAFETY: the caller's contract.
+            unsafe { simd.store(out.at.add(r * out.stride + vector * S::LANES), sum) };
+        }
+    }
+}
+
+/// # Safety
+/// The first `out.cols` elements of each row can be written.
+#[inline(never)]
+unsafe fn write_narrow(rows: &[[f32; WIDE_VECTORS * MOST_LANES]], out: Out) {
+    for (r, row) in rows.iter().enumerate() {
+        for (c, &value) in row[..out.cols].iter().enumerate() {
+            // SAFETY: the caller's contract.
+            let place = unsafe { &mut *out.at.add(r * out.stride + c) };
+            *place = match out.write {
+                Write::Replace => value,
+                Write::Add => *place + value,
+            };
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Products of every instruction set, stored type and compute type against f64, and the laws of their bits.
+
+use camelid_kernels::{Backend, Compute, Dtype, Isa, Product, Rows};
+use half::{bf16, f16};
+use proptest::prelude::*;
+
+mod noise;
+
+use noise::noise;
+
+const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::Bf16, Dtype::F16];
+
+/// A weight in one of the stored types.
+enum Stored {
+    F32(Vec<f32>),
+    Bf16(Vec<bf16>),
+    F16(Vec<f16>),
+}
+
+impl Stored {
+    fn new(dtype: Dtype, values: &[f32]) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32(values.to_vec()),
+            Dtype::Bf16 => Self::Bf16(values.iter().map(|&v| bf16::from_f32(v)).collect()),
+            Dtype::F16 => Self::F16(values.iter().map(|&v| f16::from_f32(v)).collect()),
+        }
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        match self {
+            Self::F32(values) => Rows::F32(values),
+            Self::Bf16(values) => Rows::Bf16(values),
+            Self::F16(values) => Rows::F16(values),
+        }
+    }
+
+    /// The values as they are after storing.
+    fn widened(&self) -> Vec<f32> {
+        match self {
+            Self::F32(values) => values.clone(),
+            Self::Bf16(values) => values.iter().map(|v| v.to_f32()).collect(),
+            Self::F16(values) => values.iter().map(|v| v.to_f32()).collect(),
+        }
+    }
+}
+
+fn multiply(backend: &Backend, x: &[f32], tokens: usize, weight: Rows<'_>, rows: usize) -> Vec<f32> {
+    let mut out = vec![f32::NAN; tokens * rows];
+    backend.multiply(x, tokens, &mut [Product { weight, out: &mut out }]);
+    out
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    tokens: usize,
+    rows: usize,
+    cols: usize,
+}
+
+impl Shape {
+    fn operands(self, dtype: Dtype) -> (Vec<f32>, Stored) {
+        (noise(self.tokens * self.cols, 1), Stored::new(dtype, &noise(self.rows * self.cols, 2)))
+    }
+}
+
+/// Holds a product to the sum in f64: `relative` of the sum of the terms' sizes.
+fn check(backend: &Backend, shape: Shape, dtype: Dtype, relative: f64) {
+    let Shape { tokens, rows, cols } = shape;
+    let (x, weight) = shape.operands(dtype);
+    let (out, weight) = (multiply(backend, &x, tokens, weight.rows(), rows), weight.widened());
+    for t in 0..tokens {
+        for o in 0..rows {
+            let terms = (0..cols).map(|i| f64::from(x[t * cols + i]) * f64::from(weight[o * cols + i]));
+            let bound = relative * terms.clone().map(f64::abs).sum::<f64>();
+            let error = (f64::from(out[t * rows + o]) - terms.sum::<f64>()).abs();
+            assert!(
+                error <= bound,
+                "{backend:?} {dtype:?} {shape:?} ({t}, {o}): error {error:e} over {bound:e}"
+            );
+        }
+    }
+}
+
+fn check_all(shape: Shape) {
+    for isa in Isa::available() {
+        for dtype in DTYPES {
+            let backend = Backend::serial().with_isa(isa).expect("available");
+            check(&backend, shape, dtype, 5e-7);
+            // A bf16 has 8 bits, so rounding one factor changes a term by 2⁻⁸ of itself at most.
+            check(
+                &backend.with_compute(Compute::Bf16),
+                shape,
+                dtype,
+                if dtype == Dtype::Bf16 { 0.003_92 } else { 5e-7 },
+            );
+        }
+    }
+}
+
+#[test]
+fn shapes_off_the_nice_path() {
+    for tokens in [1, 2, 3, 11, 12, 13, 61] {
+        for (rows, cols) in
+            [(1, 1), (1, 600), (3, 7), (5, 16), (31, 33), (32, 64), (33, 95), (70, 17), (193, 2)]
+        {
+            check_all(Shape { tokens, rows, cols });
+        }
+    }
+}
+
+#[test]
+fn several_blocks_of_depth_and_of_rows() {
+    check_all(Shape { tokens: 29, rows: 227, cols: 1043 });
+    check_all(Shape { tokens: 130, rows: 64, cols: 576 });
+}
+
+#[test]
+fn empty_shapes_give_nothing_or_zeros() {
+    for tokens in [1, 20] {
+        for backend in [Backend::serial(), Backend::new(2, Compute::Bf16)] {
+            assert_eq!(multiply(&backend, &[], tokens, Rows::Bf16(&[]), 3), vec![0.0; tokens * 3]);
+            assert_eq!(multiply(&backend, &vec![1.0; tokens * 4], tokens, Rows::F32(&[]), 0), []);
+            backend.multiply(&vec![1.0; tokens * 4], tokens, &mut []);
+        }
+    }
+    assert_eq!(multiply(&Backend::serial(), &[], 0, Rows::F32(&[1.0; 12]), 3), []);
+}
+
+#[test]
+#[should_panic(expected = "weight of 5 elements, not [2, 3]")]
+fn a_weight_of_another_shape_panics() {
+    multiply(&Backend::serial(), &[0.0; 3], 1, Rows::F32(&[0.0; 5]), 2);
+}
+
+#[test]
+#[should_panic(expected = "7 activations for 2 tokens")]
+fn activations_that_are_no_matrix_panic() {
+    multiply(&Backend::serial(), &[0.0; 7], 2, Rows::F32(&[0.0; 6]), 2);
+}
+
+#[test]
+fn pairs_round_activations_to_bf16_and_nothing_else() {
+    // What bf16 holds is not changed, so the products must be as exact as in f32.
+    let shape = Shape { tokens: 30, rows: 40, cols: 70 };
+    let (x, weight) = shape.operands(Dtype::Bf16);
+    let x: Vec<f32> = x.iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
+    for isa in Isa::available() {
+        let backend = Backend::serial().with_isa(isa).expect("available");
+        let exact = multiply(&backend, &x, shape.tokens, weight.rows(), shape.rows);
+        let ours =
+            multiply(&backend.with_compute(Compute::Bf16), &x, shape.tokens, weight.rows(), shape.rows);
+        let far = exact.iter().zip(&ours).find(|(a, b)| (**a - **b).abs() > 1e-5);
+        assert_eq!(far, None, "{isa:?}");
+    }
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    (1..70_usize, 1..140_usize, 1..700_usize).prop_map(|(tokens, rows, cols)| Shape { tokens, rows, cols })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_product_is_the_sum_of_products(shape in shapes()) {
+        check_all(shape);
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits(shape in shapes(), compute in prop::sample::select(vec![Compute::F32, Compute::Bf16])) {
+        for dtype in DTYPES {
+            let (x, weight) = shape.operands(dtype);
+            let of = |threads| multiply(&Backend::new(threads, compute), &x, shape.tokens, weight.rows(), shape.rows);
+            let serial = of(1);
+            for threads in [2, 3, 7] {
+                prop_assert!(of(threads) == serial, "{threads} threads, {dtype:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_weights_give_the_bits_of_the_same_values_in_f32(shape in shapes()) {
+        for isa in Isa::available() {
+            let backend = Backend::serial().with_isa(isa).expect("available");
+            for dtype in [Dtype::Bf16, Dtype::F16] {
+                let (x, weight) = shape.operands(dtype);
+                let widened = weight.widened();
+                let ours = multiply(&backend, &x, shape.tokens, weight.rows(), shape.rows);
+                let wide = multiply(&backend, &x, shape.tokens, Rows::F32(&widened), shape.rows);
+                prop_assert!(ours == wide, "{isa:?} {dtype:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_that_share_x_equal_each_by_itself(shape in shapes(), others in prop::collection::vec((0..90_usize, 0..3_usize), 0..4)) {
+        for compute in [Compute::F32, Compute::Bf16] {
+            let backend = Backend::new(2, compute);
+            let x = noise(shape.tokens * shape.cols, 3);
+            let weights: Vec<_> = others.iter().map(|&(rows, dtype)| {
+                (rows, Stored::new(DTYPES[dtype], &noise(rows * shape.cols, 4)))
+            }).collect();
+            let mut outs: Vec<_> = weights.iter().map(|(rows, _)| vec![f32::NAN; rows * shape.tokens]).collect();
+            let mut products: Vec<_> = weights.iter().zip(&mut outs)
+                .map(|((_, weight), out)| Product { weight: weight.rows(), out }).collect();
+            backend.multiply(&x, shape.tokens, &mut products);
+            for ((rows, weight), out) in weights.iter().zip(&outs) {
+                prop_assert!(*out == multiply(&backend, &x, shape.tokens, weight.rows(), *rows));
+            }
+        }
+    }
+}
