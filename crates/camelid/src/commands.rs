@@ -1,10 +1,14 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
+pub mod assets;
 pub mod docs;
 pub mod families;
+pub mod tokenize;
 pub mod verify;
+pub mod verify_tokenizer;
 
 mod style;
+mod vocabularies;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -17,11 +17,13 @@ struct Command {
 enum Commands {
     Verify(commands::verify::Args),
     Families(commands::families::Args),
+    Tokenize(commands::tokenize::Args),
 }
 
 fn main() -> ExitCode {
     commands::finish(match Command::parse().command {
         Commands::Verify(args) => commands::verify::run(args),
         Commands::Families(args) => commands::families::run(args),
+        Commands::Tokenize(args) => commands::tokenize::run(args),
     })
 }
