@@ -1,14 +1,18 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
+pub mod assets;
 pub mod docs;
 pub mod families;
 pub mod generate;
 pub mod model;
+pub mod tokenize;
 pub mod verify;
+pub mod verify_tokenizer;
 
 mod chat;
 mod interrupt;
 mod style;
+mod vocabularies;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

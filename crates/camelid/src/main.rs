@@ -18,6 +18,7 @@ enum Commands {
     Generate(Box<commands::generate::Args>),
     Verify(commands::verify::Args),
     Families(commands::families::Args),
+    Tokenize(commands::tokenize::Args),
 }
 
 fn main() -> ExitCode {
@@ -25,5 +26,6 @@ fn main() -> ExitCode {
         Commands::Generate(args) => commands::generate::run(*args),
         Commands::Verify(args) => commands::verify::run(args),
         Commands::Families(args) => commands::families::run(args),
+        Commands::Tokenize(args) => commands::tokenize::run(args),
     })
 }
