@@ -1,14 +1,21 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
+pub mod bench;
+pub mod convert;
+pub mod describe;
+pub mod diff;
 pub mod docs;
 pub mod families;
 pub mod generate;
 pub mod model;
+pub mod perplexity;
 pub mod verify;
 
 mod chat;
+mod declaration;
 mod interrupt;
 mod style;
+mod values;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

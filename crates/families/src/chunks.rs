@@ -13,7 +13,8 @@ impl Architecture {
             let dual_chunk = layer.attention.dual_chunk.as_ref();
             let turns = layer.rope.as_ref();
             turns.is_some_and(|rope| rope.depends_on_length(layer.attention.head_dim))
-                || dual_chunk.is_some_and(|settings| settings.original_max_position_embeddings.is_some_and(|n| n > 0))
+                || dual_chunk
+                    .is_some_and(|settings| settings.original_max_position_embeddings.is_some_and(|n| n > 0))
         });
         self.prefix.is_none() && !by_length
     }

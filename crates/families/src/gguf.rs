@@ -58,7 +58,8 @@ impl Library {
             .get("general.architecture")
             .and_then(Meta::as_str)
             .ok_or_else(|| Error::Undetected(format!("{place}: the key general.architecture is missing")))?;
-        let file = File { place, metadata, architecture, names: checkpoint.tensors().map(Tensor::name).collect() };
+        let file =
+            File { place, metadata, architecture, names: checkpoint.tensors().map(Tensor::name).collect() };
         let (declaration, config) = match family {
             Some(name) => {
                 let family = self.get(name)?;
@@ -72,7 +73,8 @@ impl Library {
     /// The family of a file: each that reads such files is asked what config.json the metadata amount to, and `match`
     /// decides as it does for a config.json.
     fn of_file(&self, file: &File<'_>, allow: &Allow) -> Result<(&Declaration, Map<String, Json>), Error> {
-        let reads = |family: &&Declaration| text(family, "architecture").as_deref() == Some(file.architecture);
+        let reads =
+            |family: &&Declaration| text(family, "architecture").as_deref() == Some(file.architecture);
         let mut found: Option<(&Declaration, Map<String, Json>)> = None;
         let mut refusal = None;
         for candidate in self.families().filter(reads) {
@@ -187,8 +189,12 @@ impl File<'_> {
         let keys = self.metadata.iter().filter_map(|(key, value)| Some((key, self.path(key)?, value)));
         let keys = keys.filter(|(_, path, _)| path.starts_with("arch."));
         let unread = keys.filter(|(key, path, _)| {
-            let read = |name: &String| path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-            !reads.iter().any(read) && !inert.iter().any(|glob| glob.matches(path)) && !allow.keys.iter().any(|k| k == key)
+            let read = |name: &String| {
+                path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            !reads.iter().any(read)
+                && !inert.iter().any(|glob| glob.matches(path))
+                && !allow.keys.iter().any(|k| k == key)
         });
         Ok(unread
             .map(|(key, _, value)| Problem::Value {
@@ -223,7 +229,8 @@ fn adapt(
 ) -> Result<FromGguf, Error> {
     let mut declaration = family.clone();
     let owned: Vec<Role> = declaration.tensors.iter().flat_map(|(roles, _)| roles.clone()).collect();
-    let names = declaration.gguf.tensors.iter().filter(|(roles, _)| roles.iter().all(|role| owned.contains(role)));
+    let names =
+        declaration.gguf.tensors.iter().filter(|(roles, _)| roles.iter().all(|role| owned.contains(role)));
     let names: Vec<_> = names.cloned().collect();
     overlay(&mut declaration.tensors, &names)?;
     if let Some(offset) = declaration.gguf.words.get("offset") {
@@ -248,7 +255,11 @@ fn adapt(
 }
 
 /// A tensor with the rows of its heads in their original order, where its role is permuted in the file.
-fn original(declaration: &Declaration, architecture: &Architecture, tensor: &Tensor) -> Result<Tensor, Error> {
+fn original(
+    declaration: &Declaration,
+    architecture: &Architecture,
+    tensor: &Tensor,
+) -> Result<Tensor, Error> {
     let stem = tensor.name().rsplit_once('.').map_or(tensor.name(), |(stem, _)| stem);
     let mut layers = architecture.layers.iter();
     let Some((layer, role)) = layers.find_map(|layer| Some((layer, sole_role(layer, stem)?))) else {

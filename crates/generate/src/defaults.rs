@@ -19,16 +19,39 @@ pub struct Defaults {
 
 /// Keys that change nothing here: names, versions, padding, caches, what the model returns beside ids.
 const INERT: [&str; 17] = [
-    "_from_model_config", "transformers_version", "bos_token_id", "pad_token_id", "decoder_start_token_id", "use_cache",
-    "cache_implementation", "cache_config", "return_dict_in_generate", "output_attentions", "output_hidden_states",
-    "output_scores", "output_logits", "num_return_sequences", "max_length", "chat_format", "trust_remote_code",
+    "_from_model_config",
+    "transformers_version",
+    "bos_token_id",
+    "pad_token_id",
+    "decoder_start_token_id",
+    "use_cache",
+    "cache_implementation",
+    "cache_config",
+    "return_dict_in_generate",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "output_logits",
+    "num_return_sequences",
+    "max_length",
+    "chat_format",
+    "trust_remote_code",
 ];
 
 /// Keys that are not implemented, with the value at which they do nothing.
 const NEUTRAL: [(&str, f64); 12] = [
-    ("num_beams", 1.0), ("num_beam_groups", 1.0), ("no_repeat_ngram_size", 0.0), ("encoder_no_repeat_ngram_size", 0.0),
-    ("min_length", 0.0), ("typical_p", 1.0), ("epsilon_cutoff", 0.0), ("eta_cutoff", 0.0), ("length_penalty", 1.0),
-    ("encoder_repetition_penalty", 1.0), ("diversity_penalty", 0.0), ("guidance_scale", 1.0),
+    ("num_beams", 1.0),
+    ("num_beam_groups", 1.0),
+    ("no_repeat_ngram_size", 0.0),
+    ("encoder_no_repeat_ngram_size", 0.0),
+    ("min_length", 0.0),
+    ("typical_p", 1.0),
+    ("epsilon_cutoff", 0.0),
+    ("eta_cutoff", 0.0),
+    ("length_penalty", 1.0),
+    ("encoder_repetition_penalty", 1.0),
+    ("diversity_penalty", 0.0),
+    ("guidance_scale", 1.0),
 ];
 
 impl Defaults {
@@ -43,7 +66,9 @@ impl Defaults {
         };
         let samples = match file.get("do_sample") {
             None | Some(Json::Null) => false,
-            Some(value) => value.as_bool().ok_or_else(|| format!("`do_sample` = {value} is neither true nor false"))?,
+            Some(value) => {
+                value.as_bool().ok_or_else(|| format!("`do_sample` = {value} is neither true nor false"))?
+            }
         };
         let plain = Sampling::default();
         let temperature = if samples { number("temperature")?.unwrap_or(1.0) as f32 } else { 0.0 };
@@ -62,14 +87,25 @@ impl Defaults {
 
 fn unread(file: &Map<String, Json>) -> Vec<String> {
     const READ: [&str; 8] = [
-        "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "eos_token_id", "max_new_tokens",
+        "do_sample",
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "repetition_penalty",
+        "eos_token_id",
+        "max_new_tokens",
     ];
     let neutral = |key: &str, value: &Json| {
         let is_default = NEUTRAL.iter().any(|(name, at)| *name == key && value.as_f64() == Some(*at));
-        is_default || matches!(value, Json::Null | Json::Bool(false)) || value.as_array().is_some_and(Vec::is_empty)
+        is_default
+            || matches!(value, Json::Null | Json::Bool(false))
+            || value.as_array().is_some_and(Vec::is_empty)
     };
     file.iter()
-        .filter(|(key, value)| !READ.contains(&key.as_str()) && !INERT.contains(&key.as_str()) && !neutral(key, value))
+        .filter(|(key, value)| {
+            !READ.contains(&key.as_str()) && !INERT.contains(&key.as_str()) && !neutral(key, value)
+        })
         .map(|(key, value)| format!("{key} = {value}"))
         .collect()
 }

@@ -43,7 +43,9 @@ pub enum Error {
         free: u64,
     },
     /// A logit is no number: a broken weight, or an overflow.
-    #[error("after token {place} (id {id}) the logit of id {of} is {value}: the weights hold NaN or infinities, or overflow")]
+    #[error(
+        "after token {place} (id {id}) the logit of id {of} is {value}: the weights hold NaN or infinities, or overflow"
+    )]
     NotFinite {
         /// The place of the token, counted from 0.
         place: usize,

@@ -25,9 +25,12 @@ pub fn cache_bytes(architecture: &Architecture, tokens: usize) -> u64 {
 #[must_use]
 pub fn free() -> Option<u64> {
     let memory = sysinfo::MemoryRefreshKind::nothing().with_ram();
-    let system = sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(memory)).ok()?;
+    let system =
+        sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(memory)).ok()?;
     let free = system.available_memory();
-    let free = system.cgroup_limits().map_or(free, |limits| free.min(limits.total_memory.saturating_sub(limits.rss)));
+    let free = system
+        .cgroup_limits()
+        .map_or(free, |limits| free.min(limits.total_memory.saturating_sub(limits.rss)));
     (free > 0).then_some(free)
 }
 

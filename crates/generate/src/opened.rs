@@ -158,11 +158,14 @@ impl Opened {
     fn own_template(&self, said: &Map<String, Json>) -> Result<Option<(String, String)>, Error> {
         if let Some(metadata) = self.source.gguf_metadata() {
             let template = metadata.get("tokenizer.chat_template").and_then(Meta::as_str);
-            return Ok(template.map(|text| (format!("{}: tokenizer.chat_template", self.path().display()), text.to_owned())));
+            return Ok(template.map(|text| {
+                (format!("{}: tokenizer.chat_template", self.path().display()), text.to_owned())
+            }));
         }
         let path = self.path().join("chat_template.jinja");
         if path.is_file() {
-            let text = std::fs::read_to_string(&path).map_err(|error| self.file("chat_template.jinja", error.to_string()))?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| self.file("chat_template.jinja", error.to_string()))?;
             return Ok(Some((path.display().to_string(), text)));
         }
         let of_json = self.side_file("chat_template.json")?;
@@ -239,7 +242,8 @@ fn default_template(value: &Json) -> Result<String, String> {
         Json::Array(list) => {
             let named = |entry: &&Json| entry.get("name").and_then(Json::as_str) == Some("default");
             let text = list.iter().find(named).and_then(|entry| entry.get("template")?.as_str());
-            text.map(str::to_owned).ok_or_else(|| "chat_template: none of the list is called `default`".into())
+            text.map(str::to_owned)
+                .ok_or_else(|| "chat_template: none of the list is called `default`".into())
         }
         other => Err(format!("chat_template is {other}; it must be a string, or a list of named ones")),
     }

@@ -48,7 +48,8 @@ impl Sampling {
     /// # Errors
     /// [`Error::Sampling`] names the first setting that is out of range.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |word, value: f32, wanted| Err(Error::Sampling { word, value: value.to_string(), wanted });
+        let refuse =
+            |word, value: f32, wanted| Err(Error::Sampling { word, value: value.to_string(), wanted });
         if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
             return refuse("temperature", self.temperature, "a number from 0 (greedy) upwards");
         }

@@ -16,7 +16,7 @@ pub struct Settings {
     pub max_new_tokens: usize,
     /// Ids that end the text.
     pub stop_ids: Vec<u32>,
-    /// Texts that end the text; they are not part of it.
+    /// Texts that end the text; they are not part of it. The name of a special token means the token.
     pub stop_texts: Vec<String>,
     /// The longest sequence, in tokens, in place of the length that the checkpoint was made for.
     pub context: Option<usize>,
@@ -86,7 +86,11 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::EmptyPrompt`], [`Error::TooLong`], [`Error::Memory`], [`Error::Sampling`]; all before any arithmetic and
     /// before any memory is taken.
-    pub fn generate<'s>(&'s mut self, prompt: &[u32], settings: &Settings) -> Result<Generation<'s, 'a>, Error> {
+    pub fn generate<'s>(
+        &'s mut self,
+        prompt: &[u32],
+        settings: &Settings,
+    ) -> Result<Generation<'s, 'a>, Error> {
         let mut sampler = Sampler::new(settings.sampling)?;
         let context = settings.context.or(self.model.architecture().stack.context).unwrap_or(usize::MAX);
         if prompt.is_empty() {

@@ -39,7 +39,10 @@ pub(crate) struct StopTexts {
 
 impl StopTexts {
     pub(crate) fn new(texts: &[String]) -> StopTexts {
-        StopTexts { texts: texts.iter().filter(|text| !text.is_empty()).cloned().collect(), held: String::new() }
+        StopTexts {
+            texts: texts.iter().filter(|text| !text.is_empty()).cloned().collect(),
+            held: String::new(),
+        }
     }
 
     /// The text that is certain, and whether a stop text follows it.

@@ -20,7 +20,11 @@ pub(crate) struct ChatTable {
     pub(crate) system: Option<String>,
 }
 
-pub(crate) fn chat(family: &Declaration, config: &Map<String, Json>, path: &Path) -> Result<ChatTable, Error> {
+pub(crate) fn chat(
+    family: &Declaration,
+    config: &Map<String, Json>,
+    path: &Path,
+) -> Result<ChatTable, Error> {
     table(family, "chat", &family.chat, config, path)
 }
 
@@ -57,12 +61,20 @@ fn says_it_all(folder: &Path, settings: &Settings) -> bool {
     let declared: Vec<_> = settings.files.iter().map(|file| file.name.clone()).collect();
     let names = if declared.is_empty() { usual.to_vec() } else { declared };
     let first = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    first.and_then(|path| std::fs::read(path).ok()).is_some_and(|bytes| kind_of(&bytes).is_ok_and(|kind| kind == Kind::Json))
+    first
+        .and_then(|path| std::fs::read(path).ok())
+        .is_some_and(|bytes| kind_of(&bytes).is_ok_and(|kind| kind == Kind::Json))
 }
 
 /// The family's frame on one side, with BOS or EOS put in or taken out as tokenizer_config.json says.
-fn frame(said: &Map<String, Json>, [adds, token]: [&str; 2], family: Option<Vec<String>>) -> Option<Vec<String>> {
-    let (Some(adds), Some(name)) = (said.get(adds).and_then(Json::as_bool), said.get(token).and_then(spelled)) else {
+fn frame(
+    said: &Map<String, Json>,
+    [adds, token]: [&str; 2],
+    family: Option<Vec<String>>,
+) -> Option<Vec<String>> {
+    let (Some(adds), Some(name)) =
+        (said.get(adds).and_then(Json::as_bool), said.get(token).and_then(spelled))
+    else {
         return family;
     };
     let mut names = family.unwrap_or_default();

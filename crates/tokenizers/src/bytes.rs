@@ -1,11 +1,11 @@
 //! Byte-level BPE: every byte is a token, words are cut by a pattern, pairs merge by rank.
 
+use crate::Error;
 use crate::bpe::{ALONE, Merge, Merges, Scratch};
 use crate::lossy::Lossy;
 use crate::split::{Gaps, Splitter};
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 use crate::vocabulary::Vocabulary;
-use crate::Error;
 
 /// Tokens that are bytes, and how a text becomes them.
 #[derive(Clone, Debug)]

@@ -238,7 +238,10 @@ fn check(inner: &dyn Tokenizer, specials: &[Special], offset: u32, finds: Finds)
         if own.is_none()
             && let Some(other) = other
         {
-            return wrong(format!("has the id {id}, which is {:?} in the file", String::from_utf8_lossy(other)));
+            return wrong(format!(
+                "has the id {id}, which is {:?} in the file",
+                String::from_utf8_lossy(other)
+            ));
         }
     }
     Ok(())

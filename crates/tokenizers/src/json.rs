@@ -5,13 +5,13 @@ use std::sync::OnceLock;
 use hf::decoders::DecoderWrapper;
 use serde_json::Value;
 
+use crate::Error;
 use crate::bytes::ByteDecoder;
 use crate::fallback::{Fallback, FallbackDecoder};
 use crate::lossy::Lossy;
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 use crate::trie::Trie;
 use crate::vocabulary::Vocabulary;
-use crate::Error;
 
 /// A `tokenizer.json`.
 #[derive(Debug)]
@@ -106,7 +106,8 @@ impl Scheme {
         match decoder {
             Some(DecoderWrapper::ByteLevel(_)) => Ok(Scheme::ByteLevel),
             Some(decoder) => {
-                let decoder = serde_json::to_value(decoder).map_err(|error| Error::Json(error.to_string()))?;
+                let decoder =
+                    serde_json::to_value(decoder).map_err(|error| Error::Json(error.to_string()))?;
                 let fallback = Fallback::of(&decoder).ok_or_else(|| unsupported(&decoder.to_string()))?;
                 Ok(Scheme::ByteFallback(fallback))
             }

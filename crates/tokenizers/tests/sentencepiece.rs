@@ -12,7 +12,9 @@ fn tokenizer(name: &str) -> Box<dyn Tokenizer> {
 fn check(name: &str) {
     let tokenizer = tokenizer(name);
     check_ids(name, &*tokenizer, Specials::Literal);
-    let model = camelid_tokenizers::sentencepiece::Model::from_bytes(&std::fs::read(path(&format!("{name}.model"))).unwrap());
+    let model = camelid_tokenizers::sentencepiece::Model::from_bytes(
+        &std::fs::read(path(&format!("{name}.model"))).unwrap(),
+    );
     check_runs(name, &model.unwrap());
 }
 

@@ -143,24 +143,28 @@ fn settings(
         seed: seed.unwrap_or_else(anywhere),
     };
     if sampling.is_greedy() && (top_k.is_some() || top_p.is_some() || min_p.is_some() || seed.is_some()) {
-        note("--top-k, --top-p, --min-p and --seed do nothing here: the likeliest token is taken; give --temperature");
+        note(
+            "--top-k, --top-p, --min-p and --seed do nothing here: the likeliest token is taken; give --temperature",
+        );
     }
     for unread in &defaults.unread {
         note(&format!("generation_config.json: {unread} is not implemented, and has no effect"));
     }
-    let mut stop_ids = if defaults.eos.is_empty() { tokenizer.frame().stop.clone() } else { defaults.eos.clone() };
-    let mut stop_texts = args.stop.clone();
-    for text in chat.map(|chat| chat.stop.as_slice()).unwrap_or_default() {
-        match tokenizer.specials().iter().find(|special| special.name == *text) {
-            Some(special) => stop_ids.push(special.id),
-            None => stop_texts.push(text.clone()),
-        }
-    }
+    let stop_ids = if defaults.eos.is_empty() { &tokenizer.frame().stop } else { &defaults.eos }.clone();
+    let turns = chat.map(|chat| chat.stop.as_slice()).unwrap_or_default();
+    let stop_texts = args.stop.iter().chain(turns).cloned().collect();
     let max_new_tokens = args.max_new_tokens.or(defaults.max_new_tokens).unwrap_or(NEW_TOKENS);
     if args.context == Some(0) {
         bail!("--context 0: at least one token");
     }
-    Ok(Settings { sampling, max_new_tokens, stop_ids, stop_texts, context: args.context, ..Settings::default() })
+    Ok(Settings {
+        sampling,
+        max_new_tokens,
+        stop_ids,
+        stop_texts,
+        context: args.context,
+        ..Settings::default()
+    })
 }
 
 /// Some 64 bits of chance.
@@ -191,7 +195,8 @@ fn prompt_ids(
     let ids = tokenizer.encode(&text, Specials::Parse)?;
     let frame = tokenizer.frame();
     // Who writes BOS into the prompt does not want it twice.
-    let framed = if !frame.before.is_empty() && ids.starts_with(&frame.before) { ids } else { frame.around(&ids) };
+    let framed =
+        if !frame.before.is_empty() && ids.starts_with(&frame.before) { ids } else { frame.around(&ids) };
     let context = settings.context.or(opened.architecture()?.stack.context).unwrap_or(usize::MAX);
     if framed.len() > context {
         return Err(camelid_generate::Error::TooLong { tokens: framed.len(), context }.into());
@@ -286,7 +291,8 @@ impl Out {
         if self.terminal {
             // A model's text must not steer the terminal.
             let plain = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
-            let shown: String = text.chars().map(|letter| if plain(letter) { letter } else { '\u{fffd}' }).collect();
+            let shown: String =
+                text.chars().map(|letter| if plain(letter) { letter } else { '\u{fffd}' }).collect();
             out.write_all(shown.as_bytes())?;
         } else {
             out.write_all(text.as_bytes())?;

@@ -46,7 +46,8 @@ impl Bpe {
     }
 
     pub(super) fn encode(&self, text: &str, user_defined: Option<&Trie>, sink: &mut Sink<'_>) {
-        let mut work = Work { bpe: self, scratch: Scratch::default(), symbols: Vec::new(), split: HashMap::new() };
+        let mut work =
+            Work { bpe: self, scratch: Scratch::default(), symbols: Vec::new(), split: HashMap::new() };
         let mut begin = 0;
         let mut end = 0;
         let mut last = '\0';
@@ -164,7 +165,8 @@ fn merges(pieces: &Pieces, symbols: &Symbols) -> Merges {
         let merge = Merge { rank: ranks[id as usize], symbol: id };
         for (at, _) in piece.char_indices().skip(1) {
             let (left, right) = piece.split_at(at);
-            if let (Some(left), Some(right)) = (symbol(left, pieces, symbols), symbol(right, pieces, symbols)) {
+            if let (Some(left), Some(right)) = (symbol(left, pieces, symbols), symbol(right, pieces, symbols))
+            {
                 merges.insert(left, right, merge);
             }
         }

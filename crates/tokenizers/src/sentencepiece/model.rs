@@ -5,10 +5,10 @@ use super::decoder::PieceDecoder;
 use super::normalizer::Normalizer;
 use super::proto::{Algorithm, Kind, Piece, Proto};
 use super::unigram::Unigram;
+use crate::Error;
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 use crate::trie::{Cut, Trie};
 use crate::vocabulary::Vocabulary;
-use crate::Error;
 
 /// A sentencepiece model: ids and text equal sentencepiece 0.2's.
 #[derive(Clone, Debug)]
@@ -302,7 +302,8 @@ fn byte_ids(proto: &Proto) -> Result<Option<Box<[u32; 256]>>, Error> {
     }
     let mut all = Box::new([0; 256]);
     for (byte, (slot, id)) in all.iter_mut().zip(ids).enumerate() {
-        *slot = id.ok_or_else(|| Error::SentencePiece(format!("the byte piece <0x{byte:02X}> is missing")))?;
+        *slot =
+            id.ok_or_else(|| Error::SentencePiece(format!("the byte piece <0x{byte:02X}> is missing")))?;
     }
     Ok(Some(all))
 }
