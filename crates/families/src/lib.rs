@@ -27,6 +27,7 @@ mod cache;
 mod check;
 mod chunks;
 mod config;
+mod convert;
 mod declaration;
 mod detect;
 mod error;
@@ -58,6 +59,7 @@ pub use architecture::{
 };
 pub use cache::Cache;
 pub use camelid_kernels::{Backend, Compute};
+pub use convert::{Conversion, Piece, Rearranged};
 pub use declaration::Declaration;
 pub use detect::Detected;
 pub use error::{Error, Origin, Problem};

@@ -1,16 +1,16 @@
 //! The loop: one forward pass, one token, its text.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use camelid_tokenizers::Stream;
-use ndarray::{Axis, Slice};
+use camelid_tokenizers::{Stream, Tokenizer};
 
-use crate::Error;
 use crate::sampler::Sampler;
 use crate::session::{Session, Settings};
 use crate::stop::{Stop, StopTexts};
+use crate::{Error, logits};
 
 /// A generated token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Token {
     /// Its id.
     pub id: u32,
     /// The text that it makes certain: often a word, sometimes nothing, since half a character is held back, and so is
-    /// what may yet become a stop text. The texts of all tokens joined are the text.
+    /// what may yet become a stop text. A special token has none. The texts of all tokens joined are the text.
     pub text: String,
 }
 
@@ -53,6 +53,16 @@ fn rate(tokens: usize, time: Duration) -> Option<f64> {
     (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
 }
 
+/// A stop text that spells a special token is that token: it never shows as text.
+fn by_id(settings: &mut Settings, tokenizer: &dyn Tokenizer) {
+    let Settings { stop_ids, stop_texts, .. } = settings;
+    stop_texts.retain(|text| {
+        let special = tokenizer.specials().iter().find(|special| special.name == *text);
+        stop_ids.extend(special.map(|special| special.id));
+        special.is_none()
+    });
+}
+
 /// An iterator over generated tokens. It ends after the token that ends the text, or after an error; [`Generation::stop`]
 /// then says why. Dropped early, it leaves the session with the tokens that were computed.
 pub struct Generation<'s, 'a> {
@@ -61,6 +71,8 @@ pub struct Generation<'s, 'a> {
     context: usize,
     sampler: Sampler,
     stream: Stream<'a>,
+    /// Tokens that stand for no text of their own.
+    specials: HashSet<u32>,
     stop_texts: StopTexts,
     /// Tokens that the model has yet to see: of the prompt, later the last one.
     pending: Vec<u32>,
@@ -75,14 +87,16 @@ impl<'s, 'a> Generation<'s, 'a> {
     pub(crate) fn new(
         session: &'s mut Session<'a>,
         prompt: &[u32],
-        settings: Settings,
+        mut settings: Settings,
         context: usize,
         sampler: Sampler,
     ) -> Generation<'s, 'a> {
+        by_id(&mut settings, session.tokenizer);
         let pending = prompt[session.ids.len()..].to_vec();
         let stop = (settings.max_new_tokens == 0).then_some(Stop::Length);
         Generation {
             stream: Stream::over(session.tokenizer),
+            specials: session.tokenizer.specials().iter().map(|special| special.id).collect(),
             stop_texts: StopTexts::new(&settings.stop_texts),
             timings: Timings { prefill_tokens: pending.len(), ..Timings::default() },
             generated: Vec::new(),
@@ -155,9 +169,7 @@ impl<'s, 'a> Generation<'s, 'a> {
             ids.extend_from_slice(piece);
         }
         let hidden = last.ok_or(Error::EmptyPrompt)?;
-        let last_row = hidden.nrows() - 1;
-        let logits = model.logits(hidden.slice_axis(Axis(0), Slice::from(last_row..)));
-        Ok(Some(logits.into_raw_vec_and_offset().0))
+        Ok(Some(logits::of_last_row(model, &hidden)))
     }
 
     fn check(&self, logits: &[f32]) -> Result<(), Error> {
@@ -181,7 +193,7 @@ impl<'s, 'a> Generation<'s, 'a> {
             self.stop = Some(Stop::Eos);
             return Ok(Token { id, text: self.rest() });
         }
-        let certain = self.stream.push(id)?;
+        let certain = if self.specials.contains(&id) { String::new() } else { self.stream.push(id)? };
         let (mut text, ended) = self.stop_texts.push(&certain);
         if ended {
             self.stop = Some(Stop::Text);

@@ -29,7 +29,7 @@ impl Nll {
 /// of a window is scored. (transformers' recipe with a stride equal to the window. llama.cpp scores the second half of each
 /// window only, so its figures are lower.) `before` stands in front of each window, as BOS does, and is not scored.
 ///
-/// `progress` hears the score so far and how many tokens are read, after each window; it ends the count by `false`.
+/// `progress` hears how many tokens are read, after each window.
 ///
 /// # Errors
 /// The text has fewer than two tokens; [`Error::NotFinite`]; what the model says.
@@ -38,7 +38,7 @@ pub fn perplexity(
     text: &[u32],
     before: &[u32],
     context: usize,
-    progress: &mut dyn FnMut(&Nll, usize) -> bool,
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Nll, Error> {
     let mut nll = Nll::default();
     let room = context.saturating_sub(before.len()).max(1);
@@ -49,10 +49,7 @@ pub fn perplexity(
             continue;
         }
         score(model, &ids, first, &mut nll)?;
-        let read = (index * room + window.len()).min(text.len());
-        if !progress(&nll, read) {
-            break;
-        }
+        progress(index * room + window.len());
     }
     if nll.tokens == 0 {
         return Err(Error::EmptyPrompt);

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use crate::logits::argmax;
 use crate::{Error, Sampling};
 
 /// Draws tokens as a [`Sampling`] says. It remembers which ids it has seen, and where its stream of chance stands.
@@ -57,7 +58,7 @@ impl Sampler {
     pub fn choose(&mut self, logits: &[f32]) -> u32 {
         assert!(!logits.is_empty(), "no logits to choose from");
         let id = if self.sampling.is_greedy() {
-            largest(&self.penalised(logits))
+            argmax(&self.penalised(logits))
         } else {
             let kept = self.distribution(logits);
             draw(&kept, self.rng.random())
@@ -71,7 +72,7 @@ impl Sampler {
     pub fn distribution(&self, logits: &[f32]) -> Vec<(u32, f64)> {
         let scores = self.penalised(logits);
         if self.sampling.is_greedy() {
-            return vec![(largest(&scores), 1.0)];
+            return vec![(argmax(&scores), 1.0)];
         }
         let temperature = self.sampling.temperature;
         let scaled =
@@ -100,17 +101,6 @@ impl Sampler {
         }
         scores.into()
     }
-}
-
-/// The first of the largest.
-pub(crate) fn largest(logits: &[f32]) -> u32 {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (id, logit) in (0..).zip(logits) {
-        if *logit > best.1 {
-            best = (id, *logit);
-        }
-    }
-    best.0
 }
 
 /// Larger values first; of equals, smaller ids.

@@ -16,7 +16,7 @@ pub struct Settings {
     pub max_new_tokens: usize,
     /// Ids that end the text.
     pub stop_ids: Vec<u32>,
-    /// Texts that end the text; they are not part of it.
+    /// Texts that end the text; they are not part of it. The name of a special token means the token.
     pub stop_texts: Vec<String>,
     /// The longest sequence, in tokens, in place of the length that the checkpoint was made for.
     pub context: Option<usize>,

@@ -150,15 +150,9 @@ fn settings(
     for unread in &defaults.unread {
         note(&format!("generation_config.json: {unread} is not implemented, and has no effect"));
     }
-    let mut stop_ids =
-        if defaults.eos.is_empty() { tokenizer.frame().stop.clone() } else { defaults.eos.clone() };
-    let mut stop_texts = args.stop.clone();
-    for text in chat.map(|chat| chat.stop.as_slice()).unwrap_or_default() {
-        match tokenizer.specials().iter().find(|special| special.name == *text) {
-            Some(special) => stop_ids.push(special.id),
-            None => stop_texts.push(text.clone()),
-        }
-    }
+    let stop_ids = if defaults.eos.is_empty() { &tokenizer.frame().stop } else { &defaults.eos }.clone();
+    let turns = chat.map(|chat| chat.stop.as_slice()).unwrap_or_default();
+    let stop_texts = args.stop.iter().chain(turns).cloned().collect();
     let max_new_tokens = args.max_new_tokens.or(defaults.max_new_tokens).unwrap_or(NEW_TOKENS);
     if args.context == Some(0) {
         bail!("--context 0: at least one token");
