@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::Error;
 use crate::json::text;
 use crate::tokenizer::Decoder;
 use crate::vocabulary::Vocabulary;
-use crate::Error;
 
 /// What such a decoder was told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,14 +35,17 @@ impl Replacer {
             if !replace.piece.contains("{}") {
                 return Err(wrong("the piece of a run must hold {}, the number of times"));
             }
-            pairs.extend((least..=most).rev().map(|times| {
-                (replace.text.repeat(times), replace.piece.replace("{}", &times.to_string()))
-            }));
+            pairs.extend(
+                (least..=most).rev().map(|times| {
+                    (replace.text.repeat(times), replace.piece.replace("{}", &times.to_string()))
+                }),
+            );
         }
         if pairs.is_empty() {
             return Ok(None);
         }
-        let mut pieces: Vec<_> = pairs.iter().zip(0..).map(|((_, piece), at)| (piece.as_bytes(), at)).collect();
+        let mut pieces: Vec<_> =
+            pairs.iter().zip(0..).map(|((_, piece), at)| (piece.as_bytes(), at)).collect();
         pieces.sort_unstable();
         if let Some(twice) = pieces.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             let piece = String::from_utf8_lossy(twice[0].0);

@@ -184,15 +184,17 @@ mod tests {
     fn a_run_of_specials_is_written_out() {
         let settings = settings("[special]\n\"<|x_{3..5}|>\" = 10\n\"<s>\" = 1\n\"a{b}\" = 2");
         let names: Vec<_> = settings.specials().unwrap().into_iter().map(|s| (s.name, s.id)).collect();
-        let expected =
-            [("<s>", 1), ("a{b}", 2), ("<|x_3|>", 10), ("<|x_4|>", 11), ("<|x_5|>", 12)];
+        let expected = [("<s>", 1), ("a{b}", 2), ("<|x_3|>", 10), ("<|x_4|>", 11), ("<|x_5|>", 12)];
         assert_eq!(names, expected.map(|(name, id)| (name.to_owned(), id)));
     }
 
     #[test]
     fn two_specials_with_one_id_are_refused() {
         let error = settings("[special]\n\"<|x_{0..5}|>\" = 10\n\"<s>\" = 12").specials().unwrap_err();
-        assert_eq!(error.to_string(), r#"tokenizer.special."<|x_2|>": has the id 12, which is that of "<s>""#);
+        assert_eq!(
+            error.to_string(),
+            r#"tokenizer.special."<|x_2|>": has the id 12, which is that of "<s>""#
+        );
     }
 
     #[test]

@@ -83,13 +83,10 @@ mod tests {
         assert_eq!(vocabulary.push(b""), None);
         assert_eq!(vocabulary.push(b"a"), Some(0));
         assert_eq!(vocabulary.len(), 4);
-        assert_eq!([0, 1, 2, 3, 4].map(|id| vocabulary.get(id)), [
-            Some(&b"a"[..]),
-            None,
-            Some(b""),
-            Some(b"a"),
-            None
-        ]);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|id| vocabulary.get(id)),
+            [Some(&b"a"[..]), None, Some(b""), Some(b"a"), None]
+        );
         assert_eq!((vocabulary.id(b"a"), vocabulary.id(b""), vocabulary.id(b"b")), (Some(0), Some(2), None));
     }
 }

@@ -46,7 +46,8 @@ impl Bpe {
     }
 
     pub(super) fn encode(&self, text: &str, user_defined: Option<&Trie>, sink: &mut Sink<'_>) {
-        let mut work = Work { bpe: self, scratch: Scratch::default(), symbols: Vec::new(), split: HashMap::new() };
+        let mut work =
+            Work { bpe: self, scratch: Scratch::default(), symbols: Vec::new(), split: HashMap::new() };
         let mut begin = 0;
         let mut end = 0;
         let mut last = '\0';
@@ -115,7 +116,7 @@ impl Work<'_> {
             rest = after;
             match split.get(&symbol) {
                 Some(_) => resegment(symbol, piece, self.bpe, split, sink),
-                None => sink.put(known(symbol, sink.pieces), piece),
+                None => sink.put(usable(symbol, sink.pieces), piece),
             }
         }
         symbols.clear();
@@ -152,8 +153,13 @@ fn resegment(symbol: u32, text: &str, bpe: &Bpe, split: &HashMap<u32, (u32, u32)
         }
         let (piece, after) = rest.split_at(bpe.length(symbol, rest, sink.pieces));
         rest = after;
-        sink.put(known(symbol, sink.pieces), piece);
+        sink.put(usable(symbol, sink.pieces), piece);
     }
+}
+
+/// The piece that `symbol` is, none for one that only served merges and can't be taken apart.
+fn usable(symbol: u32, pieces: &Pieces) -> Option<u32> {
+    known(symbol, pieces).filter(|&id| !pieces.is_unused(id))
 }
 
 /// Every way in which a piece is two symbols: the merges that can make it.
@@ -164,7 +170,8 @@ fn merges(pieces: &Pieces, symbols: &Symbols) -> Merges {
         let merge = Merge { rank: ranks[id as usize], symbol: id };
         for (at, _) in piece.char_indices().skip(1) {
             let (left, right) = piece.split_at(at);
-            if let (Some(left), Some(right)) = (symbol(left, pieces, symbols), symbol(right, pieces, symbols)) {
+            if let (Some(left), Some(right)) = (symbol(left, pieces, symbols), symbol(right, pieces, symbols))
+            {
                 merges.insert(left, right, merge);
             }
         }

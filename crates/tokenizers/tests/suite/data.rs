@@ -50,7 +50,13 @@ pub(crate) fn check_ids(name: &str, tokenizer: &dyn Tokenizer, specials: Special
         }
         streams_alike(tokenizer, &ids);
     }
-    assert!(wrong.is_empty(), "{name}: {} of {} differ\n{}", wrong.len(), strings.len(), wrong[..wrong.len().min(8)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{name}: {} of {} differ\n{}",
+        wrong.len(),
+        strings.len(),
+        wrong[..wrong.len().min(8)].join("\n")
+    );
 }
 
 /// Compares the text of random runs of ids with `{name}.runs.jsonl`.

@@ -46,9 +46,12 @@ fn every_family_is_exact_on_its_real_vocabulary() {
     let assets = std::env::var_os("CAMELID_ASSETS").map_or_else(|| root.join("../../assets"), PathBuf::from);
     let mut wrong = Vec::new();
     for (parity, folder, declaration, specials) in CHECKS {
-        let Some(directory) = [&vocabularies, &assets].map(|place| place.join(folder)).into_iter().find(|d| d.is_dir())
+        let Some(directory) =
+            [&vocabularies, &assets].map(|place| place.join(folder)).into_iter().find(|d| d.is_dir())
         else {
-            eprintln!("*** NOT RUN: {parity}: there is no {folder}/ (cargo xtask assets tokenizers fetches it) ***");
+            eprintln!(
+                "*** NOT RUN: {parity}: there is no {folder}/ (cargo xtask assets tokenizers fetches it) ***"
+            );
             continue;
         };
         let declaration = root.join("tests/declarations").join(format!("{declaration}.toml"));
@@ -61,7 +64,8 @@ fn every_family_is_exact_on_its_real_vocabulary() {
 
 fn vocabularies(root: &Path) -> Option<PathBuf> {
     let named = std::env::var_os("CAMELID_VOCABULARIES").map(PathBuf::from);
-    let beside = || root.ancestors().map(|folder| folder.join("shared/tokenizers")).find(|folder| folder.is_dir());
+    let beside =
+        || root.ancestors().map(|folder| folder.join("shared/tokenizers")).find(|folder| folder.is_dir());
     named.or_else(beside)
 }
 
@@ -82,7 +86,13 @@ fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Vec<T> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn check(folder: &Path, parity: &str, tokenizer: &dyn Tokenizer, specials: Specials, wrong: &mut Vec<String>) {
+fn check(
+    folder: &Path,
+    parity: &str,
+    tokenizer: &dyn Tokenizer,
+    specials: Specials,
+    wrong: &mut Vec<String>,
+) {
     let texts: Vec<Text> = lines(&folder.join("corpus.jsonl"));
     let expected: Vec<Encoded> = lines(&folder.join("parity").join(format!("{parity}.jsonl")));
     let before = wrong.len();

@@ -1,8 +1,7 @@
 //! sentencepiece models against what sentencepiece 0.2.3 makes of the same strings: `reference/make.py` wrote it.
 
-
-use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
 use crate::data::{check_ids, check_runs, path};
+use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
 
 fn tokenizer(name: &str) -> Box<dyn Tokenizer> {
     open(&path(&format!("{name}.model")), &Settings::default()).unwrap()
@@ -11,7 +10,9 @@ fn tokenizer(name: &str) -> Box<dyn Tokenizer> {
 fn check(name: &str) {
     let tokenizer = tokenizer(name);
     check_ids(name, &*tokenizer, Specials::Literal);
-    let model = camelid_tokenizers::sentencepiece::Model::from_bytes(&std::fs::read(path(&format!("{name}.model"))).unwrap());
+    let model = camelid_tokenizers::sentencepiece::Model::from_bytes(
+        &std::fs::read(path(&format!("{name}.model"))).unwrap(),
+    );
     check_runs(name, &model.unwrap());
 }
 
@@ -53,4 +54,14 @@ fn unigram_with_bytes() {
 #[test]
 fn unigram_with_the_space_as_suffix() {
     check("unigram-suffix");
+}
+
+#[test]
+fn bpe_with_unused_pieces_and_equal_scores() {
+    check("bpe-unused");
+}
+
+#[test]
+fn unigram_with_unused_pieces_and_equal_scores() {
+    check("unigram-unused");
 }
