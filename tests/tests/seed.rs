@@ -6,14 +6,19 @@ use camelid::families::{Architecture, Library, Position, Role, Scaling};
 fn at(family: &str, size: &str) -> Architecture {
     let library = Library::built_in().expect("the built-in families");
     let family = library.get(family).expect("a family");
-    let size = family.sizes.iter().find(|s| s.name == size).unwrap_or_else(|| panic!("{} has no {size}", family.name));
+    let size = family
+        .sizes
+        .iter()
+        .find(|s| s.name == size)
+        .unwrap_or_else(|| panic!("{} has no {size}", family.name));
     family.resolve(&size.config, &[]).unwrap_or_else(|unresolved| panic!("{:?}", unresolved.problems))
 }
 
 /// Every published size of a family.
 fn all(family: &str) -> Vec<Architecture> {
     let library = Library::built_in().expect("the built-in families");
-    let names: Vec<_> = library.get(family).expect("a family").sizes.iter().map(|size| size.name.clone()).collect();
+    let names: Vec<_> =
+        library.get(family).expect("a family").sizes.iter().map(|size| size.name.clone()).collect();
     names.iter().map(|size| at(family, size)).collect()
 }
 
@@ -40,7 +45,10 @@ fn llama() {
     assert!(all("llama1").iter().all(|size| size.stack.context == Some(2048)));
     assert!(all("llama3").iter().all(|size| grouped(size) && size.layers[0].attention.kv_heads == 8));
     assert!(all("llama3").iter().all(|size| size.embedding.vocab == 128_256));
-    assert_eq!([at("llama3", "8B").stack.context, at("llama3", "3.1-405B").stack.context], [Some(8192), Some(131_072)]);
+    assert_eq!(
+        [at("llama3", "8B").stack.context, at("llama3", "3.1-405B").stack.context],
+        [Some(8192), Some(131_072)]
+    );
     let scaling = at("llama3", "3.1-405B").layers[0].rope.clone().and_then(|rope| rope.scaling);
     assert!(matches!(scaling, Some(Scaling::Plain(camelid::rope::Scaling::Llama3 { .. }))));
 }
@@ -76,7 +84,9 @@ fn qwen() {
     let vocab = ["1.8B", "7B", "14B", "72B"].map(|size| at("qwen1", size).embedding.vocab);
     assert_eq!(vocab, [151_936, 151_936, 152_064, 152_064]);
     assert!(all("qwen1.5").iter().all(|size| size.stack.context == Some(32_768)));
-    assert!(all("qwen1.5").iter().all(|size| size.layers.iter().all(|layer| layer.attention.window.is_none())));
+    assert!(
+        all("qwen1.5").iter().all(|size| size.layers.iter().all(|layer| layer.attention.window.is_none()))
+    );
     assert_eq!([heads("qwen1.5", "32B"), heads("qwen1.5", "110B")], [(40, 8), (64, 8)]);
     assert_eq!(all("qwen1.5").iter().filter(|size| grouped(size)).count(), 2);
     assert!(all("qwen2").iter().all(grouped));
@@ -91,7 +101,8 @@ fn a_window_of_qwen_1_5_is_on_upper_layers_where_config_asks_for_it() {
     let mut config = family.sizes[0].config.clone();
     config.insert("use_sliding_window".into(), true.into());
     config.insert("max_window_layers".into(), 10.into());
-    let resolved = family.resolve(&config, &[]).unwrap_or_else(|unresolved| panic!("{:?}", unresolved.problems));
+    let resolved =
+        family.resolve(&config, &[]).unwrap_or_else(|unresolved| panic!("{:?}", unresolved.problems));
     let windows: Vec<bool> = resolved.layers.iter().map(|layer| layer.attention.window.is_some()).collect();
     assert!(windows.iter().enumerate().all(|(layer, slides)| *slides == (layer >= 10)));
 }
@@ -120,7 +131,10 @@ fn gemma() {
     for family in ["gemma1", "gemma2"] {
         for size in all(family) {
             let mlp = serde_json::to_value(&size.layers[0].mlp).expect("an MLP");
-            assert_eq!((mlp["kind"].as_str(), mlp["activation"].as_str()), (Some("gated"), Some("gelu_pytorch_tanh")));
+            assert_eq!(
+                (mlp["kind"].as_str(), mlp["activation"].as_str()),
+                (Some("gated"), Some("gelu_pytorch_tanh"))
+            );
             assert!(size.output.tie);
         }
     }

@@ -214,7 +214,10 @@ fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Lays a child's tensors over its parent's. A role has one owner: naming it evicts the parent's key that held it.
-fn overlay(parent: &mut Vec<(Vec<Role>, Entry)>, child: &[(Vec<Role>, Entry)]) -> Result<(), Error> {
+pub(crate) fn overlay(
+    parent: &mut Vec<(Vec<Role>, Entry)>,
+    child: &[(Vec<Role>, Entry)],
+) -> Result<(), Error> {
     let named: BTreeSet<Role> = child.iter().flat_map(|(roles, _)| roles.clone()).collect();
     let (evicted, kept): (Vec<_>, Vec<_>) = std::mem::take(parent)
         .into_iter()
