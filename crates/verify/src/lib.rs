@@ -31,4 +31,8 @@ pub use report::{
     CaseReport, Divergence, Failure, FamilyReport, Fault, Greedy, Outcome, Parameters, Proof, ProofReport,
     TapReport,
 };
-pub use run::{Course, Decoding, Meddle, Run, Shown, Subject, decode, greedy, run};
+pub use run::{Course, Decoding, Meddle, Run, Shown, Subject, continued, decode, run};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

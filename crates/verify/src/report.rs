@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::compare::Distance;
-use crate::family::TOLERANCE;
+use crate::family::{DECODED, TOLERANCE};
 
 /// One family.
 #[derive(Debug, Clone, Serialize)]
@@ -55,6 +55,8 @@ pub struct CaseReport {
     pub logits: Distance,
     /// The greedy tokens, decoded with our cache.
     pub greedy: Greedy,
+    /// The largest relative error of the logits that they are chosen from, against the reference's, where it has them.
+    pub greedy_error: Option<f64>,
     /// The greedy tokens, each computed from the whole text anew, where the reference has them.
     pub greedy_nocache: Option<Greedy>,
     /// Our relative error against the reference's own code in f64.
@@ -203,8 +205,8 @@ impl ProofReport {
     }
 
     /// The reasons that were needed.
-    pub(crate) fn reasons(&self) -> impl Iterator<Item = String> {
-        self.proof.iter().filter_map(|proof| proof.reason.clone())
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = &str> {
+        self.proof.iter().filter_map(|proof| proof.reason.as_deref())
     }
 }
 
@@ -223,6 +225,15 @@ impl CaseReport {
     pub fn prompt_differs(&self) -> bool {
         let close = self.taps.iter().all(|tap| tap.distance.relative <= TOLERANCE);
         !close || self.error_vs_f64.unwrap_or(self.logits.relative) > self.tolerance
+    }
+}
+
+impl CaseReport {
+    /// Whether what is decoded over the cache differs: a token, or the logits by far.
+    #[must_use]
+    pub fn decoding_differs(&self) -> bool {
+        let far = self.greedy_error.is_some_and(|error| error > DECODED * self.tolerance);
+        self.greedy.matched < self.greedy.of || far
     }
 }
 
