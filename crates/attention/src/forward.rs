@@ -10,8 +10,11 @@ use crate::partial::Partial;
 use crate::settings::{Error, Settings};
 use crate::tile::{Call, Part, Tile, scratch};
 
-/// About how many rows are computed together: enough that a block of keys, once in the second-level cache, is used often.
-const TILE_ROWS: usize = 64;
+/// How many rows are computed together: enough that a block of keys, once in the second-level cache, is used often; few enough that
+/// every thread gets several tiles, since later queries see more keys.
+fn tile_rows(rows: usize, threads: usize) -> usize {
+    (rows / (8 * threads)).clamp(64, 256)
+}
 
 /// Attention with settings that were found good.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +72,8 @@ impl Attention {
         let call = Call { settings: &self.settings, segments: &parts, cache, backend, tokens };
         let mut out = Array3::zeros((tokens, self.settings.heads, self.settings.head_dim));
         let mut work = split(call, out.as_slice_mut().expect("just made, so contiguous"));
-        if work.len() < 4 * backend.threads() && backend.threads() > 1 {
+        let steps: usize = work.iter().map(|(tile, _)| tile.steps()).sum();
+        if backend.threads() > 1 && work.len() < 4 * backend.threads() && work.len() < steps {
             each_block(call, work);
         } else {
             backend.run_each(&mut work, |_, (tile, out)| finish(&tile.all(), out, backend));
@@ -142,11 +146,11 @@ fn finish(sums: &Partial, out: &mut [&mut [f32]], backend: &Backend) {
     }
 }
 
-/// Cuts the result into tiles: runs of tokens times kv heads.
+/// Cuts the result into tiles, runs of tokens times kv heads; those that see most come first.
 fn split<'a, 'o>(call: Call<'a>, out: &'o mut [f32]) -> Vec<Work<'a, 'o>> {
     let Call { settings, tokens, .. } = call;
     let (group, kv_heads) = (settings.group(), settings.kv_heads);
-    let height = (TILE_ROWS / group).max(1);
+    let height = (tile_rows(tokens * settings.heads, call.backend.threads()) / group).max(1);
     let mut work = Vec::new();
     let mut places = out.chunks_exact_mut(group * settings.head_dim);
     for start in (0..tokens).step_by(height) {
@@ -159,6 +163,7 @@ fn split<'a, 'o>(call: Call<'a>, out: &'o mut [f32]) -> Vec<Work<'a, 'o>> {
         }
         work.extend(tiles);
     }
+    work.reverse();
     work
 }
 

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use camelid_kernels::{Backend, LANES, Lane, PANEL_ROWS, Tile as Rows};
+use camelid_kernels::{Backend, LANES, Lane, PANEL, PANEL_ROWS, Tile as Rows};
 
 use crate::cache::{BLOCK, Cache, lanes};
 use crate::partial::Partial;
 use crate::settings::Settings;
+
+/// Positions of a panel of keys.
+const PANEL_KEYS: usize = PANEL * LANES;
 
 /// What one call of attention reads.
 #[derive(Clone, Copy)]
@@ -47,6 +50,11 @@ impl Tile<'_> {
     pub(crate) fn blocks(&self, segment: usize) -> Range<usize> {
         let seen = union(&self.call.segments[segment].reach[self.tokens.clone()]);
         seen.start / BLOCK..seen.end.div_ceil(BLOCK)
+    }
+
+    /// How many blocks that is, over all segments.
+    pub(crate) fn steps(&self) -> usize {
+        (0..self.call.segments.len()).map(|segment| self.blocks(segment).len()).sum()
     }
 
     /// The scaled queries of a segment. A capped score is cap·tanh(q·k·scale / cap), so the cap's division joins the scale.
@@ -105,10 +113,12 @@ impl Tile<'_> {
         if seen.is_empty() {
             return;
         }
-        let panels = seen.start / LANES..seen.end.div_ceil(LANES);
-        let (first, stride) = (panels.start * LANES, panels.len() * LANES);
-        let scores = &mut scratch[..rows.len() * panels.len()];
-        let keys = &cache.key_panels(block, self.kv_head)[panels.start * head_dim..panels.end * head_dim];
+        let panels = seen.start / PANEL_KEYS..seen.end.div_ceil(PANEL_KEYS);
+        let first = panels.start * PANEL_KEYS;
+        let stride = (seen.end - first).next_multiple_of(LANES);
+        let scores = &mut scratch[..rows.len() * stride / LANES];
+        let size = PANEL * head_dim;
+        let keys = &cache.key_panels(block, self.kv_head)[panels.start * size..panels.end * size];
         let values = &queries.rows[rows.start * head_dim..rows.end * head_dim];
         backend.key_scores(Rows { values, rows: rows.len(), cols: head_dim, stride: head_dim }, keys, scores);
 
@@ -120,8 +130,13 @@ impl Tile<'_> {
         let width = lanes(head_dim);
         let weights =
             Rows { values: &weights[seen.start - first..], rows: rows.len(), cols: seen.len(), stride };
-        let values = &cache.value_rows(block, self.kv_head)[seen.start * width..seen.end * width];
-        backend.value_sums(weights, values, &mut sums.value[rows.start * width..rows.end * width]);
+        let values = cache.value_panels(block, self.kv_head);
+        backend.value_sums(
+            weights,
+            values,
+            seen.start,
+            &mut sums.value[rows.start * width..rows.end * width],
+        );
     }
 
     /// Scores to weights e^(s−m), in place, 0 outside the row's run; gives m and Σ e^(s−m). `first` is the position of `scores[0]`.

@@ -23,6 +23,7 @@ enum Commands {
     Bench(commands::bench::Args),
     Verify(commands::verify::Args),
     Families(commands::families::Args),
+    Tokenize(commands::tokenize::Args),
 }
 
 fn main() -> ExitCode {
@@ -35,5 +36,6 @@ fn main() -> ExitCode {
         Commands::Bench(args) => commands::bench::run(args),
         Commands::Verify(args) => commands::verify::run(args),
         Commands::Families(args) => commands::families::run(args),
+        Commands::Tokenize(args) => commands::tokenize::run(args),
     })
 }

@@ -260,7 +260,7 @@ fn views_that_lie() {
     check(&format!("{huge}K\x02\u{85}K\x01\u{85}"), outside);
     check("K\0K\x06K\x01", "extents that are no tuple");
     check("K\0N\u{85}K\x01\u{85}", "an extent that is no integer");
-    let nothing = read(bin(&pickle(&format!("K\0K\0{huge}{huge}\u{87}K\0K\0K\0\u{87}")))).unwrap();
+    let nothing = read(bin(&pickle(&format!("K\0K\0{huge}{huge}\u{87}K\0{huge}K\x01\u{87}")))).unwrap();
     assert_eq!((nothing[0].elements(), nothing[0].bytes().unwrap().len()), (0, 0));
     let nine = format!("({}t", "K\x01".repeat(9));
     check(&format!("K\0{nine}{nine}"), "a tensor of 9 extents");

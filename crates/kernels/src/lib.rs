@@ -35,7 +35,7 @@ mod tile;
 mod vector;
 
 pub use backend::{Backend, Compute};
-pub use panels::{LANES, Lane, PANEL_ROWS};
+pub use panels::{LANES, Lane, PANEL, PANEL_ROWS};
 pub use product::Product;
 pub use rows::{Dtype, Rows};
 pub use simd::Isa;

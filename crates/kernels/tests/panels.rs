@@ -1,6 +1,6 @@
 //! The products of attention, on every instruction set of this machine, against f64.
 
-use camelid_kernels::{Backend, Isa, LANES, Lane, PANEL_ROWS, Tile};
+use camelid_kernels::{Backend, Isa, LANES, Lane, PANEL, PANEL_ROWS, Tile};
 
 /// Between −1 and 1, the same for the same place.
 fn number(place: usize) -> f32 {
@@ -27,20 +27,21 @@ fn each_isa(body: impl Fn(&Backend, Isa)) {
 fn scores_equal_f64_on_every_instruction_set() {
     each_isa(|backend, isa| {
         for rows in 1..=PANEL_ROWS {
-            for (head_dim, panels) in [(1, 1), (3, 2), (64, 5), (80, 16), (17, 0), (0, 2)] {
+            for (head_dim, width) in [(1, 1_usize), (3, 2), (64, 5), (80, 16), (17, 0), (0, 2)] {
                 let stride = head_dim + 1;
                 let queries: Vec<f32> = (0..rows * stride).map(number).collect();
-                let keys = lanes(panels * head_dim);
-                let mut scores = vec![Lane([7.0; LANES]); rows * panels];
+                let keys = lanes(width.div_ceil(PANEL) * head_dim * PANEL);
+                let mut scores = vec![Lane([7.0; LANES]); rows * width];
                 backend.key_scores(
                     Tile { values: &queries, rows, cols: head_dim, stride },
                     &keys,
                     &mut scores,
                 );
                 for (index, &score) in scores.iter().flat_map(|lane| &lane.0).enumerate() {
-                    let (row, position) = (index / (panels * LANES), index % (panels * LANES));
+                    let (row, position) = (index / (width * LANES), index % (width * LANES));
                     let term = |c: usize| {
-                        let key = keys[position / LANES * head_dim + c].0[position % LANES];
+                        let (panel, lane) = (position / LANES / PANEL, position / LANES % PANEL);
+                        let key = keys[(panel * head_dim + c) * PANEL + lane].0[position % LANES];
                         f64::from(queries[row * stride + c]) * f64::from(key)
                     };
                     close(
@@ -62,13 +63,23 @@ fn value_sums_equal_f64_on_every_instruction_set() {
             for (keys, width) in [(1, 1), (5, 3), (256, 4), (33, 5), (0, 2), (4, 0)] {
                 let stride = keys + 3;
                 let weights: Vec<f32> = (0..rows * stride).map(number).collect();
-                let values = lanes(keys * width);
+                let (from, positions) = (keys % 3, keys + 5);
+                let values = lanes(positions * width);
                 let mut sums = vec![Lane([7.0; LANES]); rows * width];
-                backend.value_sums(Tile { values: &weights, rows, cols: keys, stride }, &values, &mut sums);
+                backend.value_sums(
+                    Tile { values: &weights, rows, cols: keys, stride },
+                    &values,
+                    from,
+                    &mut sums,
+                );
                 for (index, &sum) in sums.iter().flat_map(|lane| &lane.0).enumerate() {
                     let (row, feature) = (index / (width * LANES), index % (width * LANES));
                     let term = |j: usize| {
-                        let value = values[j * width + feature / LANES].0[feature % LANES];
+                        let (lane, position) = (feature / LANES, from + j);
+                        let column = lane - lane % PANEL;
+                        let apart = PANEL.min(width - column);
+                        let value =
+                            values[column * positions + position * apart + lane % PANEL].0[feature % LANES];
                         f64::from(weights[row * stride + j]) * f64::from(value)
                     };
                     close(sum, (0..keys).map(term).sum(), keys, &format!("{isa:?} {rows} × {keys}"));
@@ -81,7 +92,7 @@ fn value_sums_equal_f64_on_every_instruction_set() {
 #[test]
 fn a_row_is_the_same_bits_in_any_company() {
     each_isa(|backend, isa| {
-        let (head_dim, keys) = (24, lanes(3 * 24));
+        let (head_dim, keys) = (24, lanes(2 * 24 * PANEL));
         let queries: Vec<f32> = (0..8 * head_dim).map(number).collect();
         let tile = |rows: std::ops::Range<usize>| Tile {
             values: &queries[rows.start * head_dim..rows.end * head_dim],
@@ -110,5 +121,12 @@ fn too_many_rows_panic() {
 #[should_panic(expected = "[2, 4] with stride 5 over 8 elements")]
 fn weights_that_end_early_panic() {
     let weights = Tile { values: &[0.0; 8], rows: 2, cols: 4, stride: 5 };
-    Backend::serial().value_sums(weights, &[Lane::ZERO; 4], &mut [Lane::ZERO; 2]);
+    Backend::serial().value_sums(weights, &[Lane::ZERO; 4], 0, &mut [Lane::ZERO; 2]);
+}
+
+#[test]
+#[should_panic(expected = "3 values from 2 on, of 4")]
+fn values_beyond_the_last_panic() {
+    let weights = Tile { values: &[0.0; 3], rows: 1, cols: 3, stride: 3 };
+    Backend::serial().value_sums(weights, &[Lane::ZERO; 4], 2, &mut [Lane::ZERO; 1]);
 }

@@ -1,11 +1,13 @@
 //! Byte-level BPE: every byte is a token, words are cut by a pattern, pairs merge by rank.
 
-use crate::Error;
+use serde::Deserialize;
+
 use crate::bpe::{ALONE, Merge, Merges, Scratch};
 use crate::lossy::Lossy;
 use crate::split::{Gaps, Splitter};
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 use crate::vocabulary::Vocabulary;
+use crate::Error;
 
 /// Tokens that are bytes, and how a text becomes them.
 #[derive(Clone, Debug)]
@@ -23,11 +25,13 @@ pub(crate) struct ByteBpe {
 }
 
 /// What is done with a word that is a token as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum WholeWords {
     /// It is that token, whether or not merges lead there.
     Take,
     /// It is what merges make of it.
+    #[default]
     Merge,
 }
 
@@ -76,6 +80,10 @@ impl Tokenizer for ByteBpe {
         Box::new(ByteDecoder { vocabulary: &self.vocabulary, bytes: Lossy::default() })
     }
 
+    fn decode_into(&self, ids: &[u32], text: &mut String) -> Result<(), Error> {
+        decode_bytes(&self.vocabulary, ids, text)
+    }
+
     fn vocab_size(&self) -> usize {
         self.vocabulary.len()
     }
@@ -113,6 +121,17 @@ impl Decoder for ByteDecoder<'_> {
     fn finish(&mut self, text: &mut String) {
         self.bytes.finish(text);
     }
+}
+
+/// Decodes all bytes at once: the same as a [`ByteDecoder`], since both decode lossily by maximal parts.
+pub(crate) fn decode_bytes(vocabulary: &Vocabulary, ids: &[u32], text: &mut String) -> Result<(), Error> {
+    let mut bytes = Vec::with_capacity(ids.len() * 4);
+    for &id in ids {
+        let unknown = || Error::UnknownId { id, size: vocabulary.len() };
+        bytes.extend_from_slice(vocabulary.get(id).ok_or_else(unknown)?);
+    }
+    text.push_str(&String::from_utf8_lossy(&bytes));
+    Ok(())
 }
 
 /// The merges of a vocabulary in which a token's id is its rank: every way in which a token is two others.

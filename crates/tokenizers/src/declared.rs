@@ -16,17 +16,10 @@ pub(crate) struct Declared {
     offset: u32,
     specials: Vec<Special>,
     finder: Option<Trie>,
-    spoken: Spoken,
+    /// By id: whether it is written here, by the name that the family gives it. Where a family names none, the format
+    /// writes them as its reference does: sentencepiece hides control pieces.
+    spoken: Vec<bool>,
     frame: Frame,
-}
-
-/// Who writes a special token when ids become text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spoken {
-    /// The format, as its reference does: sentencepiece hides control pieces.
-    Inner,
-    /// [`Declared`], by the name that the family gives it.
-    Outer,
 }
 
 /// Who looks for special tokens in a text.
@@ -41,6 +34,10 @@ pub(crate) enum Finds {
 impl Declared {
     /// Checks the settings against what the file holds.
     pub(crate) fn new(inner: Box<dyn Tokenizer>, settings: &Settings, finds: Finds) -> Result<Self, Error> {
+        if (inner.vocab_size() as u64 + u64::from(settings.offset)) > u64::from(LARGEST_ID) {
+            let reason = format!("{} leaves no room for the vocabulary", settings.offset);
+            return Err(Error::setting("offset", reason));
+        }
         let specials = match finds {
             Finds::Inner => inner.specials().to_vec(),
             Finds::Outer if settings.special.is_empty() => shift(inner.specials(), settings.offset),
@@ -49,6 +46,12 @@ impl Declared {
         check(&*inner, &settings.specials()?, settings.offset, finds)?;
         let finder = (finds == Finds::Outer && !specials.is_empty())
             .then(|| Trie::new(specials.iter().map(|special| (special.name.as_bytes(), special.id))));
+        let mut spoken = Vec::new();
+        if finds == Finds::Outer && !settings.special.is_empty() {
+            check_reach(&specials)?;
+            spoken.resize(specials.last().map_or(0, |last| last.id as usize + 1), false);
+            specials.iter().for_each(|special| spoken[special.id as usize] = true);
+        }
         let mut declared = Self {
             replacer: Replacer::new(&settings.replace)?,
             normalization: settings.normalization,
@@ -57,11 +60,7 @@ impl Declared {
             inner,
             specials,
             finder,
-            spoken: if finds == Finds::Outer && !settings.special.is_empty() {
-                Spoken::Outer
-            } else {
-                Spoken::Inner
-            },
+            spoken,
         };
         declared.declare_frame(settings)?;
         Ok(declared)
@@ -69,7 +68,7 @@ impl Declared {
 
     /// Where the family says nothing, the file's own frame stays.
     fn declare_frame(&mut self, settings: &Settings) -> Result<(), Error> {
-        for ids in [&mut self.frame.before, &mut self.frame.after] {
+        for ids in [&mut self.frame.before, &mut self.frame.after, &mut self.frame.stop] {
             ids.iter_mut().for_each(|id| *id += self.offset);
         }
         if let Some(prefix) = &settings.prefix {
@@ -102,6 +101,36 @@ impl Declared {
         }
         ids[begin..].iter_mut().for_each(|id| *id += self.offset);
         Ok(())
+    }
+
+    /// Appends the text of ids among which no special token is named any more.
+    fn decode_plain(&self, ids: &[u32], text: &mut String) -> Result<(), Error> {
+        let shifted: Vec<u32>;
+        let ids = match self.offset {
+            0 => ids,
+            offset => {
+                let unknown = |id| Error::UnknownId { id, size: self.vocab_size() };
+                let shift = |&id: &u32| id.checked_sub(offset).ok_or_else(|| unknown(id));
+                shifted = ids.iter().map(shift).collect::<Result<_, _>>()?;
+                &shifted
+            }
+        };
+        let unknown = |error| match error {
+            Error::UnknownId { id, .. } => Error::UnknownId { id: id + self.offset, size: self.vocab_size() },
+            other => other,
+        };
+        let Some(replacer) = &self.replacer else { return self.inner.decode_into(ids, text).map_err(unknown) };
+        let mut scratch = String::new();
+        self.inner.decode_into(ids, &mut scratch).map_err(unknown)?;
+        let mut restorer = Restorer::new(replacer);
+        restorer.push(&scratch, text);
+        restorer.finish(text);
+        Ok(())
+    }
+
+    /// Whether an id is written by its name here, and not by the format.
+    fn is_spoken(&self, id: u32) -> bool {
+        self.spoken.get(id as usize).copied().unwrap_or(false)
     }
 
     fn special(&self, id: u32) -> Option<&Special> {
@@ -139,6 +168,21 @@ impl Tokenizer for Declared {
             restorer: self.replacer.as_ref().map(Restorer::new),
             scratch: String::new(),
         })
+    }
+
+    fn decode_into(&self, ids: &[u32], text: &mut String) -> Result<(), Error> {
+        let mut rest = ids;
+        while !rest.is_empty() {
+            let length = rest.iter().position(|&id| self.is_spoken(id)).unwrap_or(rest.len());
+            self.decode_plain(&rest[..length], text)?;
+            rest = &rest[length..];
+            let named = rest.split_first().and_then(|(&id, after)| Some((self.special(id)?, after)));
+            if let Some((special, after)) = named {
+                text.push_str(&special.name);
+                rest = after;
+            }
+        }
+        Ok(())
     }
 
     fn vocab_size(&self) -> usize {
@@ -187,7 +231,7 @@ impl DeclaredDecoder<'_> {
 impl Decoder for DeclaredDecoder<'_> {
     fn push(&mut self, id: u32, text: &mut String) -> Result<(), Error> {
         // What upstream's decoders do: the text between two special tokens is a text of its own.
-        if self.declared.spoken == Spoken::Outer
+        if self.declared.is_spoken(id)
             && let Some(special) = self.declared.special(id)
         {
             self.finish(text);
@@ -216,12 +260,21 @@ fn shift(specials: &[Special], offset: u32) -> Vec<Special> {
     specials.iter().map(|special| Special { name: special.name.clone(), id: special.id + offset }).collect()
 }
 
+/// The largest id that is believed, a hundred times that of any vocabulary: a table of all ids is made.
+const LARGEST_ID: u32 = 1 << 24;
+
+fn check_reach(specials: &[Special]) -> Result<(), Error> {
+    match specials.last() {
+        Some(Special { name, id }) if *id > LARGEST_ID => {
+            Err(Error::setting(format!("special.{name:?}"), format!("the id {id} is beyond any vocabulary")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// A special token is either an entry of the file, with the same name and id, or lies beyond the file, where the file
 /// need not find it.
 fn check(inner: &dyn Tokenizer, specials: &[Special], offset: u32, finds: Finds) -> Result<(), Error> {
-    if (inner.vocab_size() as u64 + u64::from(offset)) > u64::from(u32::MAX) {
-        return Err(Error::setting("offset", format!("{offset} leaves no room for the vocabulary")));
-    }
     for Special { name, id } in specials {
         let wrong = |reason: String| Err(Error::setting(format!("special.{name:?}"), reason));
         if name.is_empty() {

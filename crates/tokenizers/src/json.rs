@@ -2,16 +2,16 @@
 
 use std::sync::OnceLock;
 
-use hf::decoders::DecoderWrapper;
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::Error;
-use crate::bytes::ByteDecoder;
+use crate::bytes::{ByteDecoder, decode_bytes};
 use crate::fallback::{Fallback, FallbackDecoder};
 use crate::lossy::Lossy;
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 use crate::trie::Trie;
 use crate::vocabulary::Vocabulary;
+use crate::Error;
 
 /// A `tokenizer.json`.
 #[derive(Debug)]
@@ -36,13 +36,23 @@ enum Scheme {
     ByteFallback(Fallback),
 }
 
+/// What of the file is read here: the whole of it is checked to be JSON.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    decoder: Value,
+}
+
 impl Json {
     pub(crate) fn from_bytes(file: &[u8]) -> Result<Self, Error> {
-        let mut parsing = hf::Tokenizer::from_bytes(file).map_err(refused)?;
+        let Head { decoder } = serde_json::from_slice(file).map_err(|error| Error::Json(error.to_string()))?;
+        let scheme = Scheme::of(&decoder)?;
+        // Their reader panics on some files that are JSON but no tokenizer.
+        let read = std::panic::catch_unwind(|| hf::Tokenizer::from_bytes(file));
+        let mut parsing = read.map_err(|_| Error::Json("is no tokenizer".into()))?.map_err(refused)?;
         // A file may carry what its last user set: no text is to be cut off or filled up.
         parsing.with_truncation(None).map_err(refused)?;
         parsing.with_padding(None);
-        let scheme = Scheme::of(parsing.get_decoder())?;
         let pieces = pieces(&parsing, &scheme)?;
         let specials = specials(&parsing);
         let names = (!specials.is_empty())
@@ -79,6 +89,18 @@ impl Tokenizer for Json {
         }
     }
 
+    fn decode_into(&self, ids: &[u32], text: &mut String) -> Result<(), Error> {
+        match &self.scheme {
+            Scheme::ByteLevel => decode_bytes(&self.pieces, ids, text),
+            Scheme::ByteFallback(fallback) => {
+                let mut decoder = FallbackDecoder::new(fallback, &self.pieces);
+                ids.iter().try_for_each(|&id| decoder.push(id, text))?;
+                decoder.finish(text);
+                Ok(())
+            }
+        }
+    }
+
     fn vocab_size(&self) -> usize {
         self.pieces.len()
     }
@@ -101,18 +123,13 @@ impl Tokenizer for Json {
 }
 
 impl Scheme {
-    fn of(decoder: Option<&DecoderWrapper>) -> Result<Scheme, Error> {
-        let unsupported = |what: &str| Error::Json(format!("the decoder {what} is not supported"));
-        match decoder {
-            Some(DecoderWrapper::ByteLevel(_)) => Ok(Scheme::ByteLevel),
-            Some(decoder) => {
-                let decoder =
-                    serde_json::to_value(decoder).map_err(|error| Error::Json(error.to_string()))?;
-                let fallback = Fallback::of(&decoder).ok_or_else(|| unsupported(&decoder.to_string()))?;
-                Ok(Scheme::ByteFallback(fallback))
-            }
-            None => Err(unsupported("null")),
+    fn of(decoder: &Value) -> Result<Scheme, Error> {
+        if text(decoder, "type") == Some("ByteLevel") {
+            return Ok(Scheme::ByteLevel);
         }
+        let fallback = Fallback::of(decoder);
+        let fallback = fallback.ok_or_else(|| Error::Json(format!("the decoder {decoder} is not supported")))?;
+        Ok(Scheme::ByteFallback(fallback))
     }
 }
 

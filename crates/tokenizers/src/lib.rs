@@ -5,6 +5,7 @@ mod bytes;
 mod declared;
 mod error;
 mod fallback;
+mod gguf;
 mod json;
 mod lossy;
 mod open;
@@ -17,9 +18,12 @@ mod tiktoken;
 mod tokenizer;
 mod trie;
 mod unicode;
+#[cfg(feature = "upstream")]
+pub mod upstream;
 mod vocabulary;
 
 pub use error::Error;
+pub use gguf::{Gguf, open_gguf};
 pub use open::{from_bytes, kind_of, open};
 pub use settings::{File, Kind, Normalization, Replace, Settings, SpecialIn};
 pub use stream::Stream;

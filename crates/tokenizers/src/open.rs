@@ -16,15 +16,26 @@ const USUAL_NAMES: [&str; 2] = ["tokenizer.model", "tokenizer.json"];
 /// [`Error::Missing`], [`Error::Read`], or what is wrong with the file or with the settings for it.
 pub fn open(path: &Path, settings: &Settings) -> Result<Box<dyn Tokenizer>, Error> {
     let (path, expected) = find(path, settings)?;
-    let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let tokenizer =
-        kind_of(&bytes).and_then(|kind| match expected.iter().find(|&&expected| expected != kind) {
+    let bytes = read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    let tokenizer = kind_of(&bytes).and_then(|kind| {
+        match expected.iter().find(|&&expected| expected != kind) {
             Some(&expected_kind) if !expected.contains(&kind) => {
                 Err(Error::Kind { found: kind, expected: expected_kind })
             }
             _ => from_bytes(&bytes, settings),
-        });
+        }
+    });
     tokenizer.map_err(|error| error.within(&path))
+}
+
+/// Larger files are no vocabularies: the largest real ones have 35 MB.
+const LARGEST_FILE: u64 = 1 << 30;
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.len() > LARGEST_FILE {
+        return Err(std::io::Error::other("larger than 1 GiB: no vocabulary"));
+    }
+    std::fs::read(path)
 }
 
 /// Makes a tokenizer of the bytes of a file.

@@ -72,8 +72,10 @@ impl Splitter {
     fn find(&self, text: &str, at: usize) -> Result<Option<(usize, usize)>, Error> {
         match self {
             Splitter::Automaton(automaton) => {
-                let input = Input::new(text).range(at..).anchored(Anchored::No);
-                let found = automaton.search(&input);
+                // The patterns match everything, so the next word begins here: an anchored search need not look back
+                // for its beginning.
+                let input = Input::new(text).range(at..);
+                let found = automaton.search(&input.clone().anchored(Anchored::Yes)).or_else(|| automaton.search(&input));
                 Ok(found.map(|found| match found.pattern().as_usize() {
                     0 => (found.start(), found.end()),
                     _ => (found.start(), whitespace_end(text, found.start(), found.end())),

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::Error;
 use crate::bytes::{ByteBpe, WholeWords, merges_by_rank};
+use crate::sentencepiece::proto::LONGEST_PIECE;
 use crate::split::{Gaps, Splitter};
 use crate::tokenizer::Frame;
 use crate::vocabulary::Vocabulary;
@@ -63,6 +64,9 @@ fn parse_line(line: &[u8]) -> Result<(Vec<u8>, u32), String> {
     let token = STANDARD.decode(token).map_err(|error| format!("the token is no base64: {error}"))?;
     if token.is_empty() {
         return Err("the token is empty".into());
+    }
+    if token.len() > LONGEST_PIECE {
+        return Err(format!("the token is longer than {LONGEST_PIECE} bytes"));
     }
     let rank = rank.parse().map_err(|error| format!("the rank {rank:?} is no number: {error}"))?;
     Ok((token, rank))

@@ -85,12 +85,22 @@ pub trait Tokenizer: fmt::Debug + Send + Sync {
     /// [`Error::UnknownId`] names the first id that the vocabulary does not have.
     fn decode(&self, ids: &[u32]) -> Result<String, Error> {
         let mut text = String::with_capacity(ids.len() * 4);
+        self.decode_into(ids, &mut text)?;
+        Ok(text)
+    }
+
+    /// Appends the text of `ids`, as [`Tokenizer::decode`] gives it: what [`Tokenizer::decoder`] makes of them, perhaps
+    /// faster.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`]; some text may then have been appended.
+    fn decode_into(&self, ids: &[u32], text: &mut String) -> Result<(), Error> {
         let mut decoder = self.decoder();
         for &id in ids {
-            decoder.push(id, &mut text)?;
+            decoder.push(id, text)?;
         }
-        decoder.finish(&mut text);
-        Ok(text)
+        decoder.finish(text);
+        Ok(())
     }
 
     /// A decoder that hands out text as soon as it is certain.

@@ -36,10 +36,11 @@ pub(crate) struct State(u32);
 impl Trie {
     pub(crate) const ROOT: State = State(0);
 
-    /// The trie of `keys`, each not empty, no two the same.
+    /// The trie of `keys`. Of two that are the same, the one of the lower value stays; an empty key is no key.
     pub(crate) fn new<'a>(keys: impl IntoIterator<Item = (&'a [u8], u32)>) -> Trie {
-        let mut keys: Vec<(&[u8], u32)> = keys.into_iter().collect();
+        let mut keys: Vec<(&[u8], u32)> = keys.into_iter().filter(|(key, _)| !key.is_empty()).collect();
         keys.sort_unstable();
+        keys.dedup_by_key(|(key, _)| *key);
         let mut builder = Builder { slots: vec![FREE; 257], next: 1 };
         builder.place(&keys);
         builder.slots.shrink_to_fit();

@@ -30,13 +30,15 @@ pub struct Reference {
     /// The prompt.
     pub input_ids: Vec<u32>,
     /// Values at as many taps as the case has, in the order of the arithmetic.
-    pub taps: Vec<(Tap, Array2<f32>)>,
+    pub taps: Vec<(Tap, Array2<f64>)>,
     /// `[tokens, vocab]`, computed in f32.
     pub logits: Array2<f64>,
     /// The same code in f64, where the case has it.
     pub logits_f64: Option<Array2<f64>>,
     /// The greedy continuation, decoded with the reference's cache.
     pub greedy_ids: Vec<u32>,
+    /// The logits that each token of it was chosen from, `[greedy_ids, vocab]`, where the case has them.
+    pub greedy_logits: Option<Array2<f64>>,
     /// The greedy continuation where each token is computed from the whole text anew, where that differs.
     pub greedy_ids_nocache: Option<Vec<u32>>,
 }
@@ -59,6 +61,12 @@ impl Case {
 }
 
 impl Reference {
+    /// The reference's value at a tap, where the case has it.
+    #[must_use]
+    pub fn tap(&self, tap: Tap) -> Option<&Array2<f64>> {
+        self.taps.iter().find(|(known, _)| *known == tap).map(|(_, value)| value)
+    }
+
     fn open(path: &Path) -> Result<Reference, Error> {
         let source = Source::open(path, camelid_checkpoint::Mapping::Read)?;
         let tensors = read_safetensors(&std::sync::Arc::new(source))?;
@@ -69,9 +77,8 @@ impl Reference {
             return Err(wrong(path, "`input_ids` is empty".into()));
         }
         let tokens = input_ids.len();
-        let logits = table(need("logits")?, tokens, Tensor::to_f64)?;
-        let logits_f64 =
-            find("logits_f64").map(|tensor| table(tensor, tokens, Tensor::to_f64)).transpose()?;
+        let logits = table(need("logits")?, tokens)?;
+        let logits_f64 = find("logits_f64").map(|tensor| table(tensor, tokens)).transpose()?;
         if let Some(other) = logits_f64.as_ref().filter(|other| other.dim() != logits.dim()) {
             let message = format!("`logits_f64` is {:?}, but `logits` is {:?}", other.dim(), logits.dim());
             return Err(wrong(path, message));
@@ -79,15 +86,18 @@ impl Reference {
         let mut taps = Vec::new();
         for tensor in &tensors {
             if let Some(tap) = tap(tensor.name()) {
-                taps.push((tap, table(tensor, tokens, Tensor::to_f32)?));
+                taps.push((tap, table(tensor, tokens)?));
             }
         }
         taps.sort_by_key(|(tap, _)| order(*tap));
+        let greedy_ids = ids(need("greedy_ids")?)?;
+        let greedy_logits = find("greedy_logits").map(|t| table(t, greedy_ids.len())).transpose()?;
         Ok(Reference {
             taps,
             logits,
             logits_f64,
-            greedy_ids: ids(need("greedy_ids")?)?,
+            greedy_ids,
+            greedy_logits,
             greedy_ids_nocache: find("greedy_ids_nocache").map(ids).transpose()?,
             input_ids,
         })
@@ -95,11 +105,11 @@ impl Reference {
 }
 
 /// In the order of the arithmetic.
-fn order(tap: Tap) -> (usize, Stage) {
+pub(crate) fn order(tap: Tap) -> (usize, Stage) {
     match tap.stage {
         Stage::Embedding => (0, tap.stage),
         Stage::FinalNorm => (usize::MAX, tap.stage),
-        stage => (tap.layer.map_or(0, |layer| layer + 1), stage),
+        stage => (tap.layer.map_or(0, |layer| layer.saturating_add(1)), stage),
     }
 }
 
@@ -138,14 +148,10 @@ fn ids(tensor: &Tensor) -> Result<Vec<u32>, Error> {
 }
 
 /// A tensor as `[tokens, features]`; heads, where it has them, side by side.
-fn table<T>(
-    tensor: &Tensor,
-    tokens: usize,
-    read: impl Fn(&Tensor) -> Result<Vec<T>, camelid_checkpoint::Error>,
-) -> Result<Array2<T>, Error> {
+fn table(tensor: &Tensor, tokens: usize) -> Result<Array2<f64>, Error> {
     let fits = tensor.shape().len() >= 2 && tensor.shape()[0] == tokens;
-    let values = if fits { read(tensor)? } else { Vec::new() };
-    let shape = (tokens, values.len() / tokens);
+    let values = if fits { tensor.to_f64()? } else { Vec::new() };
+    let shape = (tokens, values.len() / tokens.max(1));
     let table = Array2::from_shape_vec(shape, values).ok().filter(|_| fits);
     table.ok_or_else(|| {
         let message = format!("`{}` is {:?}, but there are {tokens} tokens", tensor.name(), tensor.shape());

@@ -13,6 +13,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The second implementation does not know what an architecture says, or a tensor does not fit it.
+    #[error("the oracle: {0}")]
+    Oracle(String),
     /// The checkpoint could not be read.
     #[error(transparent)]
     Checkpoint(#[from] camelid_checkpoint::Error),

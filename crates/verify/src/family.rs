@@ -1,18 +1,56 @@
-//! One family: the parameters of its published sizes, and its cases.
+//! One family: the parameters of its published sizes, its cases, and the proof of its declaration.
 
 use std::path::PathBuf;
 
-use camelid_families::{Allow, Backend, Declaration, Library, Model};
+use camelid_families::{Allow, Backend, Declaration, Library, Model, Stage};
 
 use crate::case::Case;
 use crate::compare::Distance;
 use crate::diagnose::diagnose;
 use crate::error::Error;
+use crate::parallel;
+use crate::prove::prove;
 use crate::report::{CaseReport, Failure, FamilyReport, Greedy, Parameters, TapReport};
-use crate::run::{Course, Decoding, greedy, run};
+use crate::run::{Course, Decoding, Subject, greedy, run};
 
 /// The largest relative difference that is equal, at every tap, in f32.
 pub const TOLERANCE: f64 = 1e-5;
+
+/// How a family is verified.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where and how one case is computed.
+    pub backend: Backend,
+    /// Keys and tensors that are waved through, by name.
+    pub allow: Allow,
+    /// How far verification goes.
+    pub depth: Depth,
+    /// How many cases, or changes in a proof, run at a time.
+    pub threads: usize,
+}
+
+/// How far verification goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The family equals its original.
+    Compare,
+    /// And every word of its declaration bites.
+    Prove,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            backend: Backend::serial(),
+            allow: Allow::default(),
+            depth: Depth::Compare,
+            threads: parallel::cores(),
+        }
+    }
+}
+
+/// Hears of each piece of work that is done: how many of how many, and which.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize, &str) + Sync);
 
 /// Verifies a family by name, with its forms, on the given case folders.
 ///
@@ -22,27 +60,38 @@ pub fn verify(
     library: &Library,
     name: &str,
     cases: &[PathBuf],
-    backend: &Backend,
+    settings: &Settings,
+    progress: Progress<'_>,
 ) -> Result<FamilyReport, Error> {
     let family = library.get(name)?;
-    let mut report = FamilyReport {
-        family: name.to_owned(),
-        passed: false,
-        parameters: Vec::new(),
-        cases: Vec::new(),
-        errors: Vec::new(),
-    };
+    let mut report = FamilyReport::new(name);
     for form in library.forms(name) {
         parameters(form, &mut report);
     }
-    for path in cases {
-        let verified = Case::open(path).and_then(|case| verify_case(library, family, &case, backend));
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let verified = parallel::map(cases, settings.threads, |path| {
+        let opened = Case::open(path);
+        let verified = opened.and_then(|case| Ok((verify_case(library, family, &case, settings)?, case)));
+        let count = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        progress(count, cases.len(), &path.display().to_string());
+        verified
+    });
+    let mut opened = Vec::new();
+    for (path, verified) in cases.iter().zip(verified) {
         match verified {
-            Ok(case) => report.cases.push(case),
+            Ok((case_report, case)) => {
+                opened.push((case, case_report.passed));
+                report.cases.push(case_report);
+            }
             Err(error) => {
-                report.errors.push(Failure { what: path.display().to_string(), message: error.to_string() })
+                report.errors.push(Failure { what: path.display().to_string(), message: error.to_string() });
             }
         }
+    }
+    if settings.depth == Depth::Prove {
+        let passed: Vec<Case> =
+            opened.into_iter().filter(|(_, passed)| *passed).map(|(case, _)| case).collect();
+        report.proof = Some(prove(library, family, &passed, settings, progress)?);
     }
     report.passed = report.exit_status() == 0;
     Ok(report)
@@ -85,15 +134,15 @@ pub fn verify_case(
     library: &Library,
     family: &Declaration,
     case: &Case,
-    backend: &Backend,
+    settings: &Settings,
 ) -> Result<CaseReport, Error> {
     let form = form(library, family, case);
-    let model = form.load(&case.config, &case.checkpoint, backend.clone(), &Allow::default())?;
+    let model = form.load(&case.config, &case.checkpoint, settings.backend.clone(), &settings.allow)?;
     let mut report = compare(&model, case)?;
     report.form = form.name.clone();
     report.matches = library.matching(&case.config).map(|family| family.name.clone()).collect();
     if !report.passed {
-        report.first_divergence = Some(diagnose(&model, case)?);
+        report.first_divergence = Some(diagnose(Subject::new(&model), case, &report)?);
     }
     Ok(report)
 }
@@ -103,45 +152,57 @@ pub fn verify_case(
 /// # Errors
 /// The model refuses the prompt, or shapes differ.
 pub fn compare(model: &Model, case: &Case) -> Result<CaseReport, Error> {
+    compare_subject(Subject::new(model), case)
+}
+
+/// The same of a model that may have a fault put into it.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_subject(subject: Subject<'_>, case: &Case) -> Result<CaseReport, Error> {
+    let mut report = compare_prompt(subject, case)?;
     let reference = &case.reference;
-    let free = run(model, case, Course::Free)?;
+    report.greedy = matched(subject, case, &reference.greedy_ids, Decoding::Cached)?;
+    let anew = reference.greedy_ids_nocache.as_ref();
+    report.greedy_nocache = anew.map(|ids| matched(subject, case, ids, Decoding::Anew)).transpose()?;
+    let whole = |greedy: &Greedy| greedy.matched == greedy.of;
+    report.passed =
+        !report.prompt_differs() && whole(&report.greedy) && report.greedy_nocache.iter().all(whole);
+    Ok(report)
+}
+
+/// The prompt alone, in one call; no token is decoded yet.
+pub(crate) fn compare_prompt(subject: Subject<'_>, case: &Case) -> Result<CaseReport, Error> {
+    let reference = &case.reference;
+    let free = run(subject, case, Course::Free)?;
     let logits = Distance::between(free.logits.view(), reference.logits.view());
     let exact = reference.logits_f64.as_ref();
     let ours = exact.map(|exact| Distance::between(free.logits.view(), exact.view()).relative);
     let theirs = exact.map(|exact| Distance::between(reference.logits.view(), exact.view()).relative);
-    let tolerance = theirs.map_or(TOLERANCE, |theirs| TOLERANCE.max(2.0 * theirs));
-    let cached = matched(model, case, &reference.greedy_ids, Decoding::Cached)?;
-    let anew = reference.greedy_ids_nocache.as_ref();
-    let anew = anew.map(|ids| matched(model, case, ids, Decoding::Anew)).transpose()?;
-    let close = free.taps.iter().all(|(_, distance)| distance.relative <= TOLERANCE);
-    let whole = |greedy: &Greedy| greedy.matched == greedy.of;
-    let passed =
-        close && ours.unwrap_or(logits.relative) <= tolerance && whole(&cached) && anew.iter().all(whole);
-    let taps = free.taps.iter().map(|(tap, distance)| TapReport {
+    let taps = free.distances(case)?.into_iter().map(|(tap, distance)| TapReport {
         stage: stage_name(tap.stage).to_owned(),
         layer: tap.layer,
-        distance: *distance,
+        distance,
     });
     Ok(CaseReport {
         name: case.name.clone(),
-        passed,
+        passed: false,
         form: String::new(),
         matches: Vec::new(),
         taps: taps.collect(),
         logits,
-        greedy: cached,
-        greedy_nocache: anew,
+        greedy: Greedy { matched: 0, of: reference.greedy_ids.len() },
+        greedy_nocache: None,
         error_vs_f64: ours,
         reference_error_vs_f64: theirs,
-        tolerance,
+        tolerance: theirs.map_or(TOLERANCE, |theirs| TOLERANCE.max(2.0 * theirs)),
         first_divergence: None,
     })
 }
 
 /// The stage's name in reports: the words of the cases.
 #[must_use]
-pub fn stage_name(stage: camelid_families::Stage) -> &'static str {
-    use camelid_families::Stage;
+pub fn stage_name(stage: Stage) -> &'static str {
     match stage {
         Stage::Embedding => "embedding",
         Stage::AttentionInput => "attention_input",
@@ -157,8 +218,8 @@ pub fn stage_name(stage: camelid_families::Stage) -> &'static str {
     }
 }
 
-fn matched(model: &Model, case: &Case, theirs: &[u32], decoding: Decoding) -> Result<Greedy, Error> {
-    let ours = greedy(model, &case.reference.input_ids, theirs.len(), decoding)?;
+fn matched(subject: Subject<'_>, case: &Case, theirs: &[u32], decoding: Decoding) -> Result<Greedy, Error> {
+    let ours = greedy(subject, &case.reference.input_ids, theirs.len(), decoding)?;
     let matched = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
     Ok(Greedy { matched, of: theirs.len() })
 }

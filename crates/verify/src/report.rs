@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::compare::Distance;
+use crate::family::TOLERANCE;
 
 /// One family.
 #[derive(Debug, Clone, Serialize)]
@@ -17,6 +18,9 @@ pub struct FamilyReport {
     pub cases: Vec<CaseReport>,
     /// What could not run at all: its case or size, and why.
     pub errors: Vec<Failure>,
+    /// The proof of its declaration, where one was asked for.
+    #[serde(flatten)]
+    pub proof: Option<ProofReport>,
 }
 
 /// The parameters of one published size.
@@ -89,10 +93,119 @@ pub struct Greedy {
 pub struct Divergence {
     /// The layer, where the stage has one.
     pub layer: Option<usize>,
-    /// The stage.
+    /// The stage; `decode` where the prompt agrees and what is decoded from it does not.
     pub stage: String,
-    /// The single change to the resolved architecture that brings it into tolerance; or that none does.
+    /// The single change to the resolved architecture that brings it into tolerance, the component whose code is wrong; or
+    /// that neither was found.
     pub likely_cause: String,
+    /// The words (or slips outside the schema) that `likely_cause` names, where it names any.
+    pub causes: Vec<String>,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// The crates whose code stands at the stage, the likeliest first, where the code is wrong.
+    pub components: Vec<&'static str>,
+    /// The first token that differs there.
+    pub first_token: Option<usize>,
+    /// The heads that differ, where that can be told.
+    pub heads: Option<Vec<usize>>,
+    /// Tokens and heads in words.
+    pub extent: Option<String>,
+    /// In decoding, the first step that differs, from 0.
+    pub step: Option<usize>,
+    /// In decoding, the stage within the step.
+    pub within: Option<String>,
+    /// How far apart the values at the stage are, each computed from the same input.
+    pub relative: Option<f64>,
+    /// How many changes were tried.
+    pub tried: usize,
+}
+
+/// Whose fault a difference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// A component computes something else than the declaration says.
+    Code,
+    /// The declaration (or the checkpoint's layout) says something else than the reference computes.
+    Declaration,
+    /// Both.
+    Both,
+    /// Nobody's: every stage agrees by itself.
+    Rounding,
+}
+
+/// Whether every word of a declaration bites.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProofReport {
+    /// Every change of every word.
+    pub proof: Vec<Proof>,
+    /// Changes for which some case fails, at the component that was changed.
+    pub proved: usize,
+    /// Changes that can't be loaded: no proof, and no way to go wrong unseen.
+    pub refused: usize,
+    /// Changes that nothing tells apart, known ones among them.
+    pub unproved: usize,
+}
+
+/// One change of one word.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    /// The word.
+    pub word: String,
+    /// The change, by name.
+    pub change: String,
+    /// The value before and after, in the case that tells.
+    pub detail: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The case, or the component vector, that fails for it.
+    pub case: Option<String>,
+    /// The layer that differs first, where the stage has one.
+    pub layer: Option<usize>,
+    /// The stage that differs first.
+    pub stage: Option<String>,
+    /// Why it is unproved, where that is known.
+    pub reason: Option<String>,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Some case fails, at the component that was changed.
+    Differs,
+    /// It can't be loaded.
+    Refused,
+    /// Some case fails, but first at a component that was not changed.
+    Misplaced,
+    /// Every case passes all the same.
+    Unproved,
+}
+
+impl ProofReport {
+    pub(crate) fn of(proof: Vec<Proof>) -> ProofReport {
+        let count = |outcome| proof.iter().filter(|proof| proof.outcome == outcome).count();
+        ProofReport {
+            proved: count(Outcome::Differs),
+            refused: count(Outcome::Refused),
+            unproved: count(Outcome::Unproved) + count(Outcome::Misplaced),
+            proof,
+        }
+    }
+
+    /// What is unproved for no known reason.
+    pub fn open(&self) -> impl Iterator<Item = &Proof> {
+        self.proof.iter().filter(|proof| match proof.outcome {
+            Outcome::Differs | Outcome::Refused => false,
+            Outcome::Misplaced => true,
+            Outcome::Unproved => proof.reason.is_none(),
+        })
+    }
+
+    /// The reasons that were needed.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = String> {
+        self.proof.iter().filter_map(|proof| proof.reason.clone())
+    }
 }
 
 /// Something that could not run.
@@ -104,11 +217,34 @@ pub struct Failure {
     pub message: String,
 }
 
+impl CaseReport {
+    /// Whether the prompt itself differs, at a tap or in its logits.
+    #[must_use]
+    pub fn prompt_differs(&self) -> bool {
+        let close = self.taps.iter().all(|tap| tap.distance.relative <= TOLERANCE);
+        !close || self.error_vs_f64.unwrap_or(self.logits.relative) > self.tolerance
+    }
+}
+
 impl FamilyReport {
+    pub(crate) fn new(family: &str) -> FamilyReport {
+        FamilyReport {
+            family: family.to_owned(),
+            passed: false,
+            parameters: Vec::new(),
+            cases: Vec::new(),
+            errors: Vec::new(),
+            proof: None,
+        }
+    }
+
     /// 0 if something ran and all of it passed, 1 if something differed, 2 if something could not run or nothing did.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
-        let differs = self.parameters.iter().any(|p| !p.equal) || self.cases.iter().any(|case| !case.passed);
+        let unproved = self.proof.as_ref().is_some_and(|proof| proof.open().next().is_some());
+        let differs = unproved
+            || self.parameters.iter().any(|p| !p.equal)
+            || self.cases.iter().any(|case| !case.passed);
         match (differs, self.errors.is_empty() && !self.cases.is_empty()) {
             (_, false) => 2,
             (true, true) => 1,

@@ -1,11 +1,36 @@
 //! Runs a model over a case's prompt, watched at every tap, and decodes on from it.
 
 use camelid_families::{Model, Observer, Tap};
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, Axis, Slice, concatenate};
 
 use crate::case::{Case, Reference};
 use crate::compare::Distance;
 use crate::error::Error;
+
+/// A change of a stage's value, made before anybody sees it: how a test puts a fault into the code.
+pub type Meddle<'a> = &'a (dyn Fn(Tap, Array2<f32>) -> Array2<f32> + Sync);
+
+/// What is verified: a model, as it is or with a fault put into it.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The model.
+    pub model: &'a Model,
+    meddle: Option<Meddle<'a>>,
+}
+
+impl<'a> Subject<'a> {
+    /// The model as it is.
+    #[must_use]
+    pub fn new(model: &'a Model) -> Subject<'a> {
+        Subject { model, meddle: None }
+    }
+
+    /// The model with a fault in some stage.
+    #[must_use]
+    pub fn with_fault(model: &'a Model, meddle: Meddle<'a>) -> Subject<'a> {
+        Subject { model, meddle: Some(meddle) }
+    }
+}
 
 /// How a run goes on from a tap for which the reference has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,57 +41,131 @@ pub enum Course {
     Forced,
 }
 
-/// What a run came to, beside the reference.
-#[derive(Debug)]
+/// One stage of a run.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Which.
+    pub tap: Tap,
+    /// Our value, `[tokens, features]`.
+    pub value: Array2<f32>,
+    /// What the run went on with, where that is another.
+    pub instead: Option<Array2<f32>>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
 pub struct Run {
-    /// The distance at each tap that the reference has, in the order of the arithmetic.
-    pub taps: Vec<(Tap, Distance)>,
+    /// Every stage, in the order in which it was computed.
+    pub stages: Vec<Shown>,
     /// Logits `[tokens, vocab]`.
     pub logits: Array2<f32>,
 }
 
+impl Run {
+    /// Our value at a tap.
+    #[must_use]
+    pub fn value(&self, tap: Tap) -> Option<&Array2<f32>> {
+        self.stages.iter().find(|shown| shown.tap == tap).map(|shown| &shown.value)
+    }
+
+    /// The distance at each tap that the reference has, in the order of the arithmetic.
+    ///
+    /// # Errors
+    /// A value of the reference has another shape than ours.
+    pub fn distances(&self, case: &Case) -> Result<Vec<(Tap, Distance)>, Error> {
+        let mut out = Vec::new();
+        for (tap, theirs) in &case.reference.taps {
+            let Some(ours) = self.value(*tap) else { continue };
+            if ours.dim() != theirs.dim() {
+                let message = format!(
+                    "at {}: ours is {:?}, the reference's {:?}",
+                    place(*tap),
+                    ours.dim(),
+                    theirs.dim()
+                );
+                return Err(Error::Case { path: case.path.clone(), message });
+            }
+            out.push((*tap, Distance::between(ours.view(), theirs.view())));
+        }
+        Ok(out)
+    }
+}
+
+/// A tap, as a sentence has it.
+pub(crate) fn place(tap: Tap) -> String {
+    tap.layer.map_or_else(|| tap.stage.to_string(), |layer| format!("{} of layer {layer}", tap.stage))
+}
+
 struct Watcher<'a> {
-    reference: &'a Reference,
-    course: Course,
-    found: Vec<(Tap, Distance)>,
-    misshapen: Option<String>,
+    subject: Subject<'a>,
+    forced: Option<&'a Reference>,
+    stages: Vec<Shown>,
 }
 
 impl Observer for Watcher<'_> {
     fn at(&mut self, tap: Tap, ours: Array2<f32>) -> Array2<f32> {
-        let Some((_, theirs)) = self.reference.taps.iter().find(|(known, _)| *known == tap) else {
-            return ours;
+        let value = match self.subject.meddle {
+            Some(meddle) => meddle(tap, ours),
+            None => ours,
         };
-        if ours.dim() != theirs.dim() {
-            let message =
-                format!("at {}: ours is {:?}, the reference's {:?}", tap.stage, ours.dim(), theirs.dim());
-            self.misshapen.get_or_insert(message);
-            return ours;
-        }
-        self.found.push((tap, Distance::between(ours.view(), theirs.mapv(f64::from).view())));
-        match self.course {
-            Course::Free => ours,
-            Course::Forced => theirs.clone(),
-        }
+        let theirs = self.forced.and_then(|reference| reference.tap(tap));
+        let instead =
+            theirs.filter(|theirs| theirs.dim() == value.dim()).map(|theirs| theirs.mapv(|x| x as f32));
+        let next = instead.as_ref().unwrap_or(&value).clone();
+        self.stages.push(Shown { tap, value, instead });
+        next
     }
 }
 
 /// One pass over the prompt.
 ///
 /// # Errors
-/// The model refuses the prompt, or the reference's values have other shapes than ours.
-pub fn run(model: &Model, case: &Case, course: Course) -> Result<Run, Error> {
-    let mut watcher = Watcher { reference: &case.reference, course, found: Vec::new(), misshapen: None };
+/// The model refuses the prompt, or the reference's logits have another shape than ours.
+pub fn run(subject: Subject<'_>, case: &Case, course: Course) -> Result<Run, Error> {
+    let forced = (course == Course::Forced).then_some(&case.reference);
+    let mut watcher = Watcher { subject, forced, stages: Vec::new() };
+    let model = subject.model;
     let hidden = model.forward(&case.reference.input_ids, &mut model.cache(), &mut watcher)?;
     let logits = model.logits(hidden.view());
     let expected = case.reference.logits.dim();
-    if watcher.misshapen.is_none() && logits.dim() != expected {
-        watcher.misshapen =
-            Some(format!("logits: ours are {:?}, the reference's {expected:?}", logits.dim()));
+    if logits.dim() != expected {
+        let message = format!("logits: ours are {:?}, the reference's {expected:?}", logits.dim());
+        return Err(Error::Case { path: case.path.clone(), message });
     }
-    match watcher.misshapen {
-        Some(message) => Err(Error::Case { path: case.path.clone(), message }),
-        None => Ok(Run { taps: watcher.found, logits }),
+    Ok(Run { stages: watcher.stages, logits })
+}
+
+/// A prompt in one call and then the rest of the text token by token, over our cache: the rows of all calls joined.
+///
+/// # Errors
+/// The model refuses a token.
+pub fn decode(subject: Subject<'_>, text: &[u32], prompt: usize) -> Result<Run, Error> {
+    let mut cache = subject.model.cache();
+    let mut calls = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let end = if at == 0 { prompt } else { at + 1 };
+        let mut watcher = Watcher { subject, forced: None, stages: Vec::new() };
+        let hidden = subject.model.forward(&text[at..end], &mut cache, &mut watcher)?;
+        calls.push(Run { stages: watcher.stages, logits: subject.model.logits(hidden.view()) });
+        at = end;
+    }
+    Ok(joined(&calls))
+}
+
+fn joined(calls: &[Run]) -> Run {
+    let rows = |parts: Vec<&Array2<f32>>| {
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        concatenate(Axis(0), &views).expect("every call has the same features")
+    };
+    let stage = |index: usize, tap| Shown {
+        tap,
+        value: rows(calls.iter().map(|call| &call.stages[index].value).collect()),
+        instead: None,
+    };
+    Run {
+        stages: calls[0].stages.iter().enumerate().map(|(i, shown)| stage(i, shown.tap)).collect(),
+        logits: rows(calls.iter().map(|call| &call.logits).collect()),
     }
 }
 
@@ -79,11 +178,17 @@ pub enum Decoding {
     Anew,
 }
 
-/// The greedy continuation of the case's prompt.
+/// The greedy continuation of a prompt.
 ///
 /// # Errors
 /// The model refuses a token.
-pub fn greedy(model: &Model, prompt: &[u32], count: usize, decoding: Decoding) -> Result<Vec<u32>, Error> {
+pub fn greedy(
+    subject: Subject<'_>,
+    prompt: &[u32],
+    count: usize,
+    decoding: Decoding,
+) -> Result<Vec<u32>, Error> {
+    let model = subject.model;
     let mut text = prompt.to_vec();
     let mut cache = model.cache();
     let mut fresh = 0;
@@ -91,16 +196,20 @@ pub fn greedy(model: &Model, prompt: &[u32], count: usize, decoding: Decoding) -
         if decoding == Decoding::Anew {
             (cache, fresh) = (model.cache(), 0);
         }
-        let hidden = model.forward(&text[fresh..], &mut cache, &mut ())?;
+        let mut watcher = Watcher { subject, forced: None, stages: Vec::new() };
+        let hidden = match subject.meddle {
+            Some(_) => model.forward(&text[fresh..], &mut cache, &mut watcher)?,
+            None => model.forward(&text[fresh..], &mut cache, &mut ())?,
+        };
         fresh = text.len();
-        let logits = model.logits(hidden.slice_axis(ndarray::Axis(0), ndarray::Slice::from(-1..)));
+        let logits = model.logits(hidden.slice_axis(Axis(0), Slice::from(-1..)));
         text.push(arg_max(logits.row(0)));
     }
     Ok(text.split_off(prompt.len()))
 }
 
 /// The first of the largest.
-fn arg_max(logits: ArrayView1<'_, f32>) -> u32 {
+pub(crate) fn arg_max<T: PartialOrd + Copy>(logits: ArrayView1<'_, T>) -> u32 {
     let mut best = 0;
     for (id, logit) in logits.iter().enumerate() {
         if *logit > logits[best] {

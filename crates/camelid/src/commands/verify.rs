@@ -1,18 +1,20 @@
 //! `camelid verify NAME` and `cargo xtask verify-family NAME`: whether a family equals its original.
 
+mod print;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use camelid_families::{Backend, Library};
-use camelid_verify::{CaseReport, FamilyReport, Greedy};
-
-use super::style::{bad, bold, dim, good};
+use camelid_families::{Allow, Library};
+use camelid_verify::{Depth, FamilyReport, ProofReport, Settings, stale};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Verify that a family equals its original implementation
 ///
 /// Counts the parameters of every published size, runs every case, and compares at every tap, in logits and in greedy
-/// tokens. Exit status: 0 if something ran and all of it passed, 1 if something differed, 2 if it could not run.
+/// tokens. What differs is located and diagnosed. Exit status: 0 if something ran and all of it passed, 1 if something
+/// differed, 2 if it could not run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The family's name, such as gemma2
@@ -24,6 +26,15 @@ pub struct Args {
     /// Run this case's folder instead of those that the project carries (repeatable)
     #[arg(long = "case", value_name = "DIR")]
     pub cases: Vec<PathBuf>,
+    /// Change every word of the declaration in turn: some case must fail for it
+    #[arg(long)]
+    pub prove: bool,
+    /// A key of config.json to wave through, unread (repeatable)
+    #[arg(long = "allow-key", value_name = "KEY")]
+    pub allow_keys: Vec<String>,
+    /// A tensor of the checkpoint to wave through, unused (repeatable)
+    #[arg(long = "allow-tensor", value_name = "NAME")]
+    pub allow_tensors: Vec<String>,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -32,7 +43,10 @@ pub struct Args {
 /// Verify every family
 #[derive(Debug, clap::Args)]
 pub struct AllArgs {
-    /// Print the reports as JSON
+    /// Change every word of every declaration in turn: some case must fail for it
+    #[arg(long)]
+    pub prove: bool,
+    /// Print the reports as JSON: a list with one object for each family
     #[arg(long)]
     pub json: bool,
 }
@@ -49,11 +63,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (None, None) => bail!("name a family, or give its file with --spec"),
     };
     let cases = if args.cases.is_empty() { carried(&library, &name)? } else { args.cases.clone() };
-    let report = camelid_verify::verify(&library, &name, &cases, &Backend::serial())?;
+    let settings = Settings {
+        allow: Allow { keys: args.allow_keys, tensors: args.allow_tensors },
+        depth: depth(args.prove),
+        ..Settings::default()
+    };
+    let report = verify(&library, &name, &cases, &settings)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print_family(&report);
+        print::family(&report);
     }
     Ok(ExitCode::from(report.exit_status()))
 }
@@ -64,21 +83,47 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The cases can't be found.
 pub fn run_all(args: AllArgs) -> anyhow::Result<ExitCode> {
     let library = Library::built_in()?;
+    let settings = Settings { depth: depth(args.prove), ..Settings::default() };
     let mut reports = Vec::new();
     for family in library.families().filter(|family| family.form_of.is_none()) {
         let cases = carried(&library, &family.name)?;
-        let report = camelid_verify::verify(&library, &family.name, &cases, &Backend::serial())?;
+        let report = verify(&library, &family.name, &cases, &settings)?;
         if !args.json {
-            print_family(&report);
+            print::family(&report);
         }
         reports.push(report);
     }
+    let proofs: Vec<&ProofReport> = reports.iter().filter_map(|report| report.proof.as_ref()).collect();
+    let stale = if args.prove { stale(&proofs) } else { Vec::new() };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&reports)?);
     } else {
-        print_sum(&reports);
+        print::sum(&reports, &stale);
     }
-    Ok(ExitCode::from(reports.iter().map(FamilyReport::exit_status).max().unwrap_or(2)))
+    let worst = reports.iter().map(FamilyReport::exit_status).max().unwrap_or(2);
+    Ok(ExitCode::from(worst.max(u8::from(!stale.is_empty()))))
+}
+
+fn depth(prove: bool) -> Depth {
+    if prove { Depth::Prove } else { Depth::Compare }
+}
+
+/// Verifies with a bar on standard error, which is only there on a terminal and only while it takes.
+fn verify(
+    library: &Library,
+    name: &str,
+    cases: &[PathBuf],
+    settings: &Settings,
+) -> anyhow::Result<FamilyReport> {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}")?;
+    let bar = ProgressBar::new(cases.len() as u64).with_style(style).with_prefix(name.to_owned());
+    let report = camelid_verify::verify(library, name, cases, settings, &|done, of, what| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+        bar.set_message(what.to_owned());
+    });
+    bar.finish_and_clear();
+    Ok(report?)
 }
 
 /// The cases that the project carries for a family and for its forms.
@@ -111,68 +156,4 @@ fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut folders: Vec<_> = entries.into_iter().filter(|path| path.is_dir()).collect();
     folders.sort();
     Ok(folders)
-}
-
-fn print_family(report: &FamilyReport) {
-    anstream::println!("{} {}", mark(report.passed), bold(&report.family));
-    for size in &report.parameters {
-        let published =
-            if size.equal { "as published".to_owned() } else { format!("published: {}", size.published) };
-        anstream::println!(
-            "  {} {:<22} {:>15} parameters, {published}",
-            mark(size.equal),
-            size.size,
-            size.counted
-        );
-    }
-    for case in &report.cases {
-        print_case(case);
-    }
-    for failure in &report.errors {
-        anstream::println!("  {} {}", bad("could not run"), failure.message);
-    }
-}
-
-fn print_case(case: &CaseReport) {
-    let worst = case.taps.iter().map(|tap| tap.distance.relative).fold(0.0, f64::max);
-    let logits = match (case.error_vs_f64, case.reference_error_vs_f64) {
-        (Some(ours), Some(theirs)) => format!("logits {ours:.1e} of f64 (reference {theirs:.1e})"),
-        _ => format!("logits {:.1e} of the reference", case.logits.relative),
-    };
-    let taps = format!("{} taps within {worst:.1e}", case.taps.len());
-    let anew = case.greedy_nocache.map(|greedy| format!(", {} anew", count(greedy))).unwrap_or_default();
-    let greedy = format!("{} greedy tokens{anew}", count(case.greedy));
-    anstream::println!("  {} {:<22} {taps}, {logits}, {greedy}", mark(case.passed), case.name);
-    if !case.matches.contains(&case.form) {
-        let would = if case.matches.is_empty() { "no family".to_owned() } else { case.matches.join(", ") };
-        anstream::println!(
-            "      {}",
-            dim(format!("read as {}; by its config.json it is {would}", case.form))
-        );
-    }
-    if let Some(first) = &case.first_divergence {
-        let layer = first.layer.map(|layer| format!("layer {layer}, ")).unwrap_or_default();
-        anstream::println!("      first differs at {layer}{}: {}", bold(&first.stage), first.likely_cause);
-    }
-}
-
-fn print_sum(reports: &[FamilyReport]) {
-    let cases: Vec<_> = reports.iter().flat_map(|report| &report.cases).collect();
-    let passed = reports.iter().filter(|report| report.passed).count();
-    let sizes: usize = reports.iter().map(|report| report.parameters.len()).sum();
-    anstream::println!(
-        "{} {passed} of {} families, {} of {} cases, {sizes} published sizes",
-        mark(passed == reports.len()),
-        reports.len(),
-        cases.iter().filter(|case| case.passed).count(),
-        cases.len(),
-    );
-}
-
-fn count(greedy: Greedy) -> String {
-    format!("{} of {}", greedy.matched, greedy.of)
-}
-
-fn mark(passed: bool) -> String {
-    if passed { good("ok    ") } else { bad("FAILED") }
 }

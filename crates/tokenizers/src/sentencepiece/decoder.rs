@@ -1,9 +1,7 @@
-//! Pieces back to text: the space symbol, the dummy prefix, runs of byte pieces.
+//! Pieces back to text: the dummy prefix, runs of byte pieces.
 
-use super::model::Model;
-use super::normalizer::{SPACE, unescape};
-use super::proto::Kind;
-use crate::{Decoder, Error};
+use super::model::{Model, Surface};
+use crate::{Decoder, Error, Tokenizer};
 
 /// What decoding remembers from one id to the next.
 #[derive(Debug)]
@@ -11,11 +9,11 @@ pub(super) struct PieceDecoder<'a> {
     model: &'a Model,
     /// Bytes of a character that is not complete.
     held: Vec<u8>,
-    /// Whether a leading space symbol is still the dummy prefix.
+    /// Whether a leading space is still the dummy prefix.
     at_start: bool,
     /// Whether anything has been written.
     written: bool,
-    /// Whether the last piece gave up its leading space symbol.
+    /// Whether the last piece gave up its leading space.
     stripped: bool,
 }
 
@@ -28,7 +26,6 @@ impl<'a> PieceDecoder<'a> {
         self.held.push(byte);
         loop {
             match std::str::from_utf8(&self.held) {
-                Ok(valid) if valid.is_empty() => return,
                 Ok(valid) => text.push_str(valid),
                 // It may yet become a character.
                 Err(error) if error.error_len().is_none() => return,
@@ -40,7 +37,7 @@ impl<'a> PieceDecoder<'a> {
                     continue;
                 }
             }
-            self.written = true;
+            self.written |= !self.held.is_empty();
             self.held.clear();
             return;
         }
@@ -52,56 +49,46 @@ impl<'a> PieceDecoder<'a> {
         text.extend(self.held.drain(..).map(|_| char::REPLACEMENT_CHARACTER));
     }
 
-    fn piece(&mut self, id: u32, text: &mut String) {
-        let model = self.model;
+    fn piece<'p>(&mut self, surface: Surface, piece: &'p str) -> &'p str {
         if self.stripped || self.written {
             self.at_start = false;
         }
         self.stripped = false;
-        let before = text.len();
-        match model.pieces.kind(id) {
-            _ if model.spelled(id).is_some() => {
-                let name = model.spelled(id).unwrap_or_default();
-                text.push_str(&unescape(self.strip(name)));
-            }
-            Kind::Control => {}
-            Kind::Unknown => text.push_str(&model.unknown_surface),
-            Kind::Normal | Kind::UserDefined | Kind::Unused | Kind::Byte => {
-                let piece = model.pieces.text(id);
-                text.push_str(&unescape(self.strip(piece)));
-            }
-        }
-        self.written |= text.len() > before;
-    }
-
-    fn strip<'p>(&mut self, piece: &'p str) -> &'p str {
         let normalizer = &self.model.normalizer;
         let removes = normalizer.add_dummy_prefix || normalizer.remove_extra_whitespaces;
-        if !self.at_start || !removes {
-            return piece;
-        }
-        match piece.strip_prefix(SPACE) {
-            Some(rest) => {
-                // Where extra spaces are removed, so is every leading space, not only the first.
-                self.stripped = !normalizer.remove_extra_whitespaces;
-                rest
-            }
-            None => piece,
-        }
+        let piece = match surface {
+            Surface::Text if self.at_start && removes => match piece.strip_prefix(' ') {
+                Some(rest) => {
+                    // Where extra spaces are removed, so is every leading space, not only the first.
+                    self.stripped = !normalizer.remove_extra_whitespaces;
+                    rest
+                }
+                None => piece,
+            },
+            Surface::Text | Surface::Unknown | Surface::Byte(_) => piece,
+        };
+        self.written |= !piece.is_empty();
+        piece
     }
 }
 
 impl Decoder for PieceDecoder<'_> {
     fn push(&mut self, id: u32, text: &mut String) -> Result<(), Error> {
-        let Some(id) = self.model.pieces.spoken(id) else {
-            return Err(Error::UnknownId { id, size: self.model.pieces.len() });
+        let Some((surface, piece)) = self.model.surface(id) else {
+            return Err(Error::UnknownId { id, size: self.model.vocab_size() });
         };
-        match self.model.pieces.byte(id) {
-            Some(byte) => self.byte(byte, text),
-            None => {
-                self.flush(text);
-                self.piece(id, text);
-            }
+        if let Surface::Byte(byte) = surface {
+            self.byte(byte, text);
+            return Ok(());
+        }
+        if !self.held.is_empty() {
+            self.flush(text);
+        }
+        // Nearly every piece stands after the start.
+        if self.at_start {
+            text.push_str(self.piece(surface, piece));
+        } else {
+            text.push_str(piece);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::bpe::Bpe;
 use super::decoder::PieceDecoder;
-use super::normalizer::Normalizer;
+use super::normalizer::{Normalizer, unescape};
 use super::proto::{Algorithm, Kind, Piece, Proto};
 use super::unigram::Unigram;
 use crate::Error;
@@ -15,11 +15,11 @@ use crate::vocabulary::Vocabulary;
 pub struct Model {
     pub(super) pieces: Pieces,
     pub(super) normalizer: Normalizer,
-    pub(super) unknown_surface: String,
     user_defined: Option<Trie>,
     search: Search,
     specials: Vec<Special>,
     spelled: Option<Spelled>,
+    surfaces: Surfaces,
     frame: Frame,
 }
 
@@ -27,7 +27,6 @@ pub struct Model {
 #[derive(Clone, Debug)]
 pub(super) struct Spelled {
     finder: Trie,
-    names: Vec<(u32, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,8 +35,8 @@ enum Search {
     Unigram(Unigram),
 }
 
-/// The longest text that positions count.
-const LONGEST: usize = (u32::MAX / 8) as usize;
+/// The longest normalised text that positions count.
+const LONGEST: usize = (u32::MAX - 1) as usize;
 
 impl Model {
     /// Reads a model from the bytes of its file.
@@ -61,11 +60,11 @@ impl Model {
             Algorithm::Bpe => Search::Bpe(Bpe::new(&pieces)),
             Algorithm::Unigram => Search::Unigram(Unigram::new(&pieces)),
         };
-        let unknown_surface = proto.unknown_surface;
+        let surfaces = Surfaces::new(&pieces, &proto.unknown_surface);
         Ok(Self {
             pieces,
             normalizer,
-            unknown_surface,
+            surfaces,
             user_defined,
             search,
             specials,
@@ -74,19 +73,26 @@ impl Model {
         })
     }
 
+    /// What belongs around a text; a model file does not say.
+    pub(crate) fn set_frame(&mut self, frame: Frame) {
+        self.frame = frame;
+    }
+
     /// The same model, which looks for `specials` in the normalised text.
     pub(crate) fn with_spelled(mut self, specials: &[Special]) -> Self {
         let names: Vec<_> =
             specials.iter().map(|special| (special.id, self.normalize(&special.name))).collect();
         let finder = Trie::new(names.iter().map(|(id, name)| (name.as_bytes(), *id)));
-        self.spelled = Some(Spelled { finder, names });
+        for (id, name) in &names {
+            self.surfaces.set(*id, Surface::Text, name);
+        }
+        self.spelled = Some(Spelled { finder });
         self
     }
 
-    /// How a special token is spelled in the normalised text, where it is looked for there.
-    pub(super) fn spelled(&self, id: u32) -> Option<&str> {
-        let names = &self.spelled.as_ref()?.names;
-        names.iter().find(|(special, _)| *special == id).map(|(_, name)| name.as_str())
+    /// What an id is when it is decoded; none if there is no such id.
+    pub(super) fn surface(&self, id: u32) -> Option<(Surface, &str)> {
+        self.surfaces.get(id)
     }
 
     /// The text that pieces are matched against.
@@ -108,10 +114,10 @@ impl Model {
 impl Tokenizer for Model {
     /// The reference looks for no special tokens; [`crate::open`] wraps what does.
     fn encode_into(&self, text: &str, specials: Specials, ids: &mut Vec<u32>) -> Result<(), Error> {
+        let text = self.normalize(text);
         if text.len() > LONGEST {
             return Err(Error::TooLong { bytes: text.len(), limit: LONGEST });
         }
-        let text = self.normalize(text);
         match self.spelled.as_ref().filter(|_| specials == Specials::Parse) {
             None => self.encode_normalized(&text, ids),
             Some(spelled) => spelled.finder.cut(&text, |part| match part {
@@ -124,6 +130,13 @@ impl Tokenizer for Model {
 
     fn decoder(&self) -> Box<dyn Decoder + '_> {
         Box::new(PieceDecoder::new(self))
+    }
+
+    fn decode_into(&self, ids: &[u32], text: &mut String) -> Result<(), Error> {
+        let mut decoder = PieceDecoder::new(self);
+        ids.iter().try_for_each(|&id| decoder.push(id, text))?;
+        decoder.finish(text);
+        Ok(())
     }
 
     fn vocab_size(&self) -> usize {
@@ -239,21 +252,64 @@ impl Pieces {
         self.kind(id) == Kind::UserDefined
     }
 
-    /// The id that `id` is decoded as; none if there is no such id.
-    pub(super) fn spoken(&self, id: u32) -> Option<u32> {
-        self.entries.get(id as usize).map(|entry| entry.spoken)
-    }
-
-    /// The byte that a byte piece stands for.
-    pub(super) fn byte(&self, id: u32) -> Option<u8> {
-        (self.kind(id) == Kind::Byte).then(|| byte_of(self.text(id))).flatten()
-    }
-
     fn specials(&self) -> Vec<Special> {
         let ids = 0..self.entries.len() as u32;
         ids.filter(|&id| matches!(self.kind(id), Kind::Control | Kind::Unknown))
             .map(|id| Special { name: self.text(id).to_owned(), id })
             .collect()
+    }
+}
+
+/// What every id decodes to, spaces written as such.
+#[derive(Clone, Debug)]
+struct Surfaces {
+    text: String,
+    spans: Vec<(Surface, u32, u32)>,
+}
+
+/// What an id is to the decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surface {
+    /// This text.
+    Text,
+    /// This text, in place of an unknown one: no part of it is a dummy prefix.
+    Unknown,
+    /// This byte.
+    Byte(u8),
+}
+
+impl Surfaces {
+    fn new(pieces: &Pieces, unknown_surface: &str) -> Self {
+        let mut surfaces = Self { text: String::new(), spans: vec![(Surface::Text, 0, 0); pieces.len()] };
+        for id in 0..pieces.len() as u32 {
+            let spoken = pieces.entries[id as usize].spoken;
+            let text = pieces.text(spoken);
+            match (pieces.kind(spoken), byte_of(text)) {
+                (Kind::Byte, Some(byte)) => surfaces.set(id, Surface::Byte(byte), ""),
+                (Kind::Unknown, _) => surfaces.set(id, Surface::Unknown, unknown_surface),
+                (Kind::Control, _) => surfaces.set(id, Surface::Text, ""),
+                (Kind::Normal | Kind::UserDefined | Kind::Unused | Kind::Byte, _) => {
+                    surfaces.set(id, Surface::Text, text);
+                }
+            }
+        }
+        surfaces
+    }
+
+    fn set(&mut self, id: u32, surface: Surface, text: &str) {
+        let start = self.text.len() as u32;
+        match surface {
+            Surface::Unknown => self.text.push_str(text),
+            Surface::Text | Surface::Byte(_) => self.text.push_str(&unescape(text)),
+        }
+        if let Some(span) = self.spans.get_mut(id as usize) {
+            *span = (surface, start, self.text.len() as u32);
+        }
+    }
+
+    fn get(&self, id: u32) -> Option<(Surface, &str)> {
+        let &(surface, start, end) = self.spans.get(id as usize)?;
+        Some((surface, &self.text[start as usize..end as usize]))
     }
 }
 

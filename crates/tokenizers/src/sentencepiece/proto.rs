@@ -65,6 +65,10 @@ impl Default for Normalization {
 /// What the unknown piece decodes to where the file does not say.
 pub(crate) const UNKNOWN_SURFACE: &str = " \u{2047} ";
 
+/// The longest piece or token that is believed. Real ones have some hundred bytes (runs of spaces); time and memory grow
+/// with the square of it.
+pub(crate) const LONGEST_PIECE: usize = 1024;
+
 impl Proto {
     pub(crate) fn parse(file: &[u8]) -> Result<Proto, Error> {
         let mut proto = Proto {
@@ -136,6 +140,9 @@ impl Piece {
         }
         if piece.text.is_empty() {
             return Err(Error::SentencePiece(format!("piece {id} is empty")));
+        }
+        if piece.text.len() > LONGEST_PIECE {
+            return Err(Error::SentencePiece(format!("piece {id} is longer than {LONGEST_PIECE} bytes")));
         }
         if piece.score.is_nan() {
             return Err(Error::SentencePiece(format!("the score of piece {id} is not a number")));

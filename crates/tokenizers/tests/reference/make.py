@@ -121,7 +121,20 @@ def sentencepiece_models(strings):
         processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
         write_ids(name, strings, processor.encode, processor.decode)
         write_runs(name, processor)
+        if name == "bpe":
+            write_gguf_of(processor)
     rules.unlink()
+
+
+def write_gguf_of(processor):
+    """The arrays that a GGUF file would hold of a sentencepiece model."""
+    ids = range(processor.get_piece_size())
+    kind = lambda id: 2 if processor.is_unknown(id) else 3 if processor.is_control(id) else 6 if processor.is_byte(id) else 1
+    (DATA / "bpe.gguf.json").write_text(json.dumps({
+        "model": "llama", "tokens": [processor.id_to_piece(id) for id in ids],
+        "scores": [processor.get_score(id) for id in ids], "token_type": [kind(id) for id in ids],
+        "bos_token_id": 1, "eos_token_id": 2,
+    }, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
 
 def write_runs(name, processor):
@@ -177,6 +190,28 @@ def json_tokenizers(strings):
     body = json.loads(fallback.to_str())
     body["added_tokens"] = [token for token in body["added_tokens"] if not token["content"].startswith("<0x")]
     write_json("byte-fallback", tokenizers.Tokenizer.from_str(json.dumps(body)), strings)
+
+
+    digits = tokenizers.Tokenizer(models.BPE())
+    digits.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+    digits.decoder = decoders.ByteLevel()
+    digits.train_from_iterator(SENTENCES * 2, trainers.BpeTrainer(
+        vocab_size=600, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()[:200], show_progress=False))
+    write_ids("gguf", strings, lambda text: digits.encode(text, add_special_tokens=False).ids,
+              lambda ids: digits.decode(ids, skip_special_tokens=False))
+    write_gguf(json.loads(digits.to_str())["model"])
+
+
+def write_gguf(model):
+    """The arrays that a GGUF file would hold of a byte-level vocabulary."""
+    tokens = sorted(model["vocab"], key=model["vocab"].get)
+    (DATA / "gguf.json").write_text(json.dumps({
+        "model": "gpt2", "pre": "smollm", "tokens": tokens, "token_type": [3] * 3 + [1] * (len(tokens) - 3),
+        "merges": [" ".join(pair) for pair in model["merges"]], "bos_token_id": 1, "eos_token_id": 2,
+        "add_bos_token": False,
+    }, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
 
 def write_json(name, tokenizer, strings):

@@ -1,9 +1,8 @@
 //! sentencepiece models against what sentencepiece 0.2.3 makes of the same strings: `reference/make.py` wrote it.
 
-mod data;
 
 use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
-use data::{check_ids, check_runs, path};
+use crate::data::{check_ids, check_runs, path};
 
 fn tokenizer(name: &str) -> Box<dyn Tokenizer> {
     open(&path(&format!("{name}.model")), &Settings::default()).unwrap()

@@ -1,0 +1,221 @@
+//! Stage by stage beside the oracle, each from the same input: where a run leaves it is where the fault is.
+
+use std::collections::HashMap;
+
+use camelid_families::{Layer, Role, Scaling, Stage, Tap};
+use ndarray::{Array2, Axis};
+
+use crate::case::{Reference, order};
+use crate::compare::{Distance, Spread, factor};
+use crate::error::Error;
+use crate::oracle::{Oracle, Sight};
+use crate::run::Run;
+
+/// What the oracle is held to: the value at each stage, and the value that the next stage was computed from.
+#[derive(Debug)]
+pub(crate) struct Track {
+    stages: HashMap<Tap, (Array2<f64>, Array2<f64>)>,
+    pub(crate) logits: Array2<f64>,
+}
+
+impl Track {
+    /// A run of ours.
+    pub(crate) fn of(run: &Run) -> Track {
+        let wide = |x: &Array2<f32>| x.mapv(f64::from);
+        let stage = |shown: &crate::run::Shown| {
+            (shown.tap, (wide(&shown.value), wide(shown.instead.as_ref().unwrap_or(&shown.value))))
+        };
+        Track { stages: run.stages.iter().map(stage).collect(), logits: wide(&run.logits) }
+    }
+
+    /// The reference, with as many stages as the case has.
+    pub(crate) fn reference(reference: &Reference) -> Track {
+        let stages =
+            reference.taps.iter().map(|(tap, value)| (*tap, (value.clone(), value.clone()))).collect();
+        Track { stages, logits: reference.logits.clone() }
+    }
+
+    /// What an oracle computes at a stage from this track's inputs.
+    pub(crate) fn at(
+        &self,
+        oracle: &Oracle<'_>,
+        ids: &[u32],
+        sight: &Sight,
+        wanted: Tap,
+    ) -> Option<Array2<f64>> {
+        let mut found = None;
+        let run = oracle.run(ids, sight, &mut |tap, value| {
+            if tap == wanted {
+                found = Some(value.clone());
+            }
+            match self.stages.get(&tap) {
+                Some((_, next)) if next.dim() == value.dim() => next.clone(),
+                Some(_) | None => value,
+            }
+        });
+        run.ok().and(found)
+    }
+
+    /// Every stage, from the first, with the logits at the end.
+    pub(crate) fn faults(
+        &self,
+        oracle: &Oracle<'_>,
+        ids: &[u32],
+        sight: &Sight,
+        tolerance: f64,
+    ) -> Result<Vec<Fault>, Error> {
+        let mut faults = Vec::new();
+        let mut hold = |tap: Option<Tap>, oracle: &Array2<f64>, value: &Array2<f64>| {
+            if oracle.dim() != value.dim() {
+                return;
+            }
+            let distance = Distance::between(oracle.view(), value.view());
+            if distance.relative > tolerance {
+                faults.push(Fault { tap, distance, value: value.clone(), oracle: oracle.clone() });
+            }
+        };
+        let logits = oracle.run(ids, sight, &mut |tap, value| match self.stages.get(&tap) {
+            Some((other, next)) if other.dim() == value.dim() => {
+                hold(Some(tap), &value, other);
+                next.clone()
+            }
+            Some(_) | None => value,
+        })?;
+        hold(None, &logits, &self.logits);
+        faults.sort_by_key(|fault| rank(fault.tap));
+        Ok(faults)
+    }
+}
+
+/// In the order of the arithmetic, logits last.
+pub(crate) fn rank(tap: Option<Tap>) -> (usize, usize, Option<Stage>) {
+    match tap {
+        Some(tap) => {
+            let (layer, stage) = order(tap);
+            (0, layer, Some(stage))
+        }
+        None => (1, 0, None),
+    }
+}
+
+/// A stage at which a value is not what the oracle computes from the same input.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// The stage; `None` for logits.
+    pub(crate) tap: Option<Tap>,
+    /// How far apart they are.
+    pub(crate) distance: Distance,
+    /// Ours, or the reference's.
+    pub(crate) value: Array2<f64>,
+    pub(crate) oracle: Array2<f64>,
+}
+
+impl Fault {
+    /// The first token that differs.
+    pub(crate) fn first_token(&self, tolerance: f64) -> usize {
+        let spread = Spread::of(self.value.view(), self.oracle.view(), tolerance);
+        spread.tokens.first().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn spread(&self, oracle: &Oracle<'_>, tolerance: f64) -> Spread {
+        let (value, other) = (self.value.view(), self.oracle.view());
+        match self.tap.and_then(|tap| oracle.heads(tap)) {
+            Some(heads) => Spread::of_heads(value, other, tolerance, heads),
+            None => Spread::of(value, other, tolerance),
+        }
+    }
+
+    /// One constant that explains the whole difference.
+    pub(crate) fn factor(&self, tolerance: f64) -> Option<f64> {
+        factor(self.value.view(), self.oracle.view(), tolerance)
+    }
+
+    /// Whether every row is a multiple of the oracle's.
+    fn rows_are_multiples(&self, tolerance: f64) -> bool {
+        let rows = self.value.axis_iter(Axis(0)).zip(self.oracle.axis_iter(Axis(0)));
+        rows.map(|(value, oracle)| (value.insert_axis(Axis(0)), oracle.insert_axis(Axis(0))))
+            .all(|(a, b)| factor(a, b, tolerance).is_some() || Distance::between(a, b).relative <= tolerance)
+    }
+}
+
+/// Which crates' code stands at a stage, the likeliest first, and what speaks for it.
+pub(crate) fn components(
+    fault: &Fault,
+    oracle: &Oracle<'_>,
+    tolerance: f64,
+) -> (Vec<&'static str>, &'static str) {
+    let Some(tap) = fault.tap else {
+        return match oracle.architecture().output.softcap {
+            Some(_) => (vec!["linear", "families", "attention"], "the head, its factors and its soft-cap"),
+            None => (vec!["linear", "families"], "the head and its factors"),
+        };
+    };
+    let layer = tap.layer.map(|layer| &oracle.architecture().layers[layer]);
+    let chunked = layer.is_some_and(|layer| layer.attention.dual_chunk.is_some());
+    match tap.stage {
+        Stage::Embedding => (vec!["families", "linear"], "the look-up of tokens and its scale"),
+        Stage::AttentionInput | Stage::FinalNorm if !fault.rows_are_multiples(tolerance) => {
+            (vec!["norm"], "the norm, along the features of a row")
+        }
+        Stage::AttentionInput | Stage::FinalNorm => {
+            (vec!["norm"], "the norm: rows are enlarged or reduced as a whole")
+        }
+        Stage::MlpInput if fault.rows_are_multiples(tolerance) => {
+            (vec!["norm"], "the norm before the MLP: rows are enlarged or reduced as a whole")
+        }
+        Stage::MlpInput => {
+            (vec!["families", "norm"], "how attention joins the stream, or the norms around it")
+        }
+        Stage::Layer => (vec!["families", "norm"], "how the MLP joins the stream, or the norm after it"),
+        Stage::Query | Stage::Key => turned(fault, oracle, tap, tolerance),
+        Stage::Value => (vec!["linear", "families"], "the projection, or the rows of a packed tensor"),
+        Stage::Heads if chunked => {
+            (vec!["dual-chunk", "attention"], "the three runs of keys and their softmax")
+        }
+        Stage::Heads => (vec!["attention"], "scores, softmax, the run of keys, or the cache"),
+        Stage::AttentionOutput => (vec!["linear"], "the projection of the heads"),
+        Stage::MlpOutput => (vec!["mlp", "linear"], "the activation, or one of the projections"),
+    }
+}
+
+/// A turn keeps the length of every head; a projection or a norm that is wrong does not.
+fn turned(fault: &Fault, oracle: &Oracle<'_>, tap: Tap, tolerance: f64) -> (Vec<&'static str>, &'static str) {
+    let Some(layer) = tap.layer.map(|layer| &oracle.architecture().layers[layer]) else {
+        return (vec!["linear"], "the projection");
+    };
+    let rotary = if layer.attention.dual_chunk.is_some() { "dual-chunk" } else { rotary(layer) };
+    let size = |x: &Array2<f64>| {
+        let heads = oracle.heads(tap).unwrap_or(1);
+        let part = x.ncols() / heads;
+        Array2::from_shape_fn((x.nrows(), heads), |(token, head)| {
+            (0..part).map(|d| x[[token, head * part + d]].powi(2)).sum::<f64>().sqrt()
+        })
+    };
+    let (ours, theirs) = (size(&fault.value), size(&fault.oracle));
+    let kept = Distance::between(ours.view(), theirs.view()).relative <= 10.0 * tolerance;
+    let first_is_right = !fault.spread(oracle, tolerance).tokens.contains(&0);
+    let has = |role| oracle.architecture().tensor(tap.layer, role).is_some();
+    let normed = if tap.stage == Stage::Query { has(Role::QueryNorm) } else { has(Role::KeyNorm) };
+    match (layer.rope.is_some(), kept) {
+        (true, true) => (vec![rotary], "every head keeps its length: the turn is wrong, not what is turned"),
+        (_, false) if tap.stage == Stage::Query && layer.attention.logn.is_some() && first_is_right => {
+            (vec!["attention", rotary], "queries are enlarged by their place: log-n")
+        }
+        (true, false) if first_is_right => (vec![rotary, "families"], "what depends on the place"),
+        (_, _) if normed => {
+            (vec!["norm", "linear", "families"], "the norm of heads, or the projection before it")
+        }
+        (true, false) if fault.rows_are_multiples(tolerance) => {
+            (vec![rotary, "families"], "the factor of turned features")
+        }
+        (_, _) => (vec!["linear", "families"], "the projection, or the rows of a packed tensor"),
+    }
+}
+
+/// The crate that makes a layer's frequencies.
+fn rotary(layer: &Layer) -> &'static str {
+    match layer.rope.as_ref().and_then(|rope| rope.scaling.as_ref()) {
+        Some(Scaling::Yarn(_)) => "yarn",
+        Some(Scaling::Plain(_)) | None => "rope",
+    }
+}

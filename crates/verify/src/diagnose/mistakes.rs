@@ -1,0 +1,386 @@
+//! The known mistakes: what re-implementers get wrong, each as changes to the words that would be wrong then.
+
+use camelid_families::{Architecture, At, By, Named, Role};
+use serde_json::{Value as Json, json};
+
+use crate::change::{Change, Editor};
+use crate::oracle::Quirk;
+
+/// What a mistake may look at.
+#[derive(Debug)]
+pub(crate) struct Scene<'a> {
+    pub(crate) editor: Editor<'a>,
+    /// The prompt.
+    pub(crate) ids: &'a [u32],
+    /// The first token that differs at the first stage that does.
+    pub(crate) first_token: usize,
+    /// The layers in which something differs.
+    pub(crate) layers: &'a [usize],
+}
+
+/// One entry of the list.
+struct Mistake {
+    word: &'static str,
+    name: &'static str,
+    tries: fn(&Scene<'_>) -> Vec<Option<Architecture>>,
+}
+
+const fn mistake(
+    word: &'static str,
+    name: &'static str,
+    tries: fn(&Scene<'_>) -> Vec<Option<Architecture>>,
+) -> Mistake {
+    Mistake { word, name, tries }
+}
+
+/// Slips that no word can say, with what they are called.
+const QUIRKS: [(Quirk, &str); 3] = [
+    (Quirk::KvHeadsByTurns, "query heads share kv heads by turns (h mod kv_heads), not in groups"),
+    (Quirk::EpsOutsideRoot, "eps is added outside the root of the norm"),
+    (Quirk::TurnedBackwards, "rotary turns run the other way: a sine has the wrong sign"),
+];
+
+/// Every change that is worth a try, no two the same.
+pub(crate) fn changes(scene: &Scene<'_>) -> Vec<Change> {
+    let mut found: Vec<Change> = Vec::new();
+    for Mistake { word, name, tries } in LIST {
+        for architecture in tries(scene).into_iter().flatten() {
+            if !found.iter().any(|known| known.architecture == architecture) {
+                let (word, name) = ((*word).to_owned(), (*name).to_owned());
+                found.push(Change { word, name, architecture, quirk: Quirk::None });
+            }
+        }
+    }
+    let declared = scene.editor.architecture;
+    found.extend(QUIRKS.map(|(quirk, name)| Change {
+        word: String::new(),
+        name: name.to_owned(),
+        architecture: declared.clone(),
+        quirk,
+    }));
+    found
+}
+
+const LIST: &[Mistake] = &[
+    mistake("embedding.scale", "scale of the embedding", |s| {
+        [
+            values(s, "embedding.scale", &[json!(1.0), json!((s.width() as f64).sqrt())]),
+            times(s, "embedding.scale"),
+        ]
+        .concat()
+    }),
+    mistake("norm.offset", "1 + w against w", |s| values(s, "norm.offset", &[json!(1.0), json!(0.0)])),
+    mistake("norm.kind", "kind of norm", |s| values(s, "norm.kind", &[json!("rms"), json!("layer")])),
+    mistake("norm.eps", "eps", |s| {
+        [values(s, "norm.eps", &[json!(1e-5), json!(1e-6), json!(1e-12), json!(0.0)]), times(s, "norm.eps")]
+            .concat()
+    }),
+    mistake("attention.window", "window by one", |s| {
+        [1, -1].map(|by| shifted(s, "attention.window", by)).into()
+    }),
+    mistake("attention.window", "no window", |s| values(s, "attention.window", &[Json::Null])),
+    mistake("attention.window", "window on all layers", |s| {
+        let widths = s.editor.values("attention.window");
+        widths
+            .iter()
+            .find(|w| !w.is_null())
+            .map(|w| values(s, "attention.window", std::slice::from_ref(w)))
+            .unwrap_or_default()
+    }),
+    mistake("attention.window", "window on the other layers", |s| per_layer(s, "attention.window")),
+    mistake("attention.window", "window missing", |s| {
+        let width = |layer: usize, _: &Json| s.layers.contains(&layer).then(|| json!(s.first_token.max(1)));
+        let all = |_: usize, _: &Json| Some(json!(s.first_token.max(1)));
+        vec![s.editor.set("attention.window", width), s.editor.set("attention.window", all)]
+    }),
+    mistake("attention.scale", "scale of scores", |s| {
+        let heads = s.heads() as f64;
+        let by_head = (s.width() as f64 / heads).powf(-0.5);
+        let known = [
+            json!((s.head_dim() as f64).powf(-0.5)),
+            json!(by_head),
+            json!(1.0),
+            json!(1.0 / s.head_dim() as f64),
+        ];
+        values(s, "attention.scale", &known)
+    }),
+    mistake("attention.softcap", "soft-cap of scores", |s| {
+        values(s, "attention.softcap", &[Json::Null, json!(50.0), json!(30.0)])
+    }),
+    mistake("attention.softcap", "soft-cap before or after the scale", |s| {
+        let scale = s.editor.architecture.layers.first().map_or(1.0, |layer| layer.attention.scale);
+        scaled(s, "attention.softcap", &[scale, 1.0 / scale])
+    }),
+    mistake("rope.pairing", "pairing", |s| values(s, "rope.pairing", &[json!("half"), json!("adjacent")])),
+    mistake("rope.theta", "theta", |s| {
+        let known = [1e4, 5e5, 1e6, 5e6, 1e7].map(|theta| json!(theta));
+        [
+            values(s, "rope.theta", &known),
+            times(s, "rope.theta"),
+            scaled(s, "rope.theta", &[500.0, 1.0 / 500.0]),
+        ]
+        .concat()
+    }),
+    mistake("rope.scaling", "no scaling of frequencies", |s| values(s, "rope.scaling", &[Json::Null])),
+    mistake("rope.scaling", "another kind of scaling", other_scalings),
+    mistake("rope.length", "which length frequencies follow", |s| {
+        values(s, "rope.length", &[json!("current"), json!("first")])
+    }),
+    mistake("rope.context", "trained length", |s| times(s, "rope.context")),
+    mistake("rope.fraction", "share of features that turn", |s| {
+        values(s, "rope.fraction", &[json!(1.0), json!(0.5), json!(0.25), json!(0.75)])
+    }),
+    mistake("rope.round", "rounding of frequencies", |s| {
+        values(s, "rope.round", &[Json::Null, json!("f16")])
+    }),
+    mistake("rope.axes", "rotary axes", |s| values(s, "rope.axes", &[json!(1)])),
+    mistake("prefix", "no two-way prefix", |s| vec![s.editor.rewritten(|json| json["prefix"] = Json::Null)]),
+    mistake("prefix.until", "where the prefix ends", |s| {
+        let ids = s.ids.iter().map(|id| json!(id)).collect::<Vec<_>>();
+        if s.editor.architecture.prefix.is_some() { values(s, "prefix.until", &ids) } else { Vec::new() }
+    }),
+    mistake("prefix.hold", "where places stand still", |s| {
+        let reversed = |_: usize, old: &Json| old.as_array().map(|all| all.iter().rev().cloned().collect());
+        if s.editor.architecture.prefix.is_none() {
+            return Vec::new();
+        }
+        [vec![s.editor.set("prefix.hold", reversed)], values(s, "prefix.hold", &[json!([])])].concat()
+    }),
+    mistake("attention.position", "how places are told", |s| {
+        let rope = json!({ "theta": 1e4, "pairing": "half" });
+        let to = |position: &str, rope: Option<Json>| {
+            s.editor.rewritten(|json| {
+                for layer in json["layers"].as_array_mut().into_iter().flatten() {
+                    layer["attention"]["position"] = json!(position);
+                    layer["rope"] = rope.clone().unwrap_or_default();
+                }
+            })
+        };
+        vec![to("none", None), to("alibi", None), to("rope", Some(rope))]
+    }),
+    mistake("attention.logn", "log-n", |s| {
+        let trained = s.editor.architecture.stack.context.map(|n| json!(n)).unwrap_or_default();
+        [values(s, "attention.logn", &[Json::Null, trained]), times(s, "attention.logn")].concat()
+    }),
+    mistake("attention.dual_chunk", "dual chunks", |s| values(s, "attention.dual_chunk", &[Json::Null])),
+    mistake("attention.dual_chunk", "sizes of dual chunks", |s| {
+        let sizes = ["attention.dual_chunk.chunk_size", "attention.dual_chunk.local_size"];
+        sizes.iter().flat_map(|word| [shifted(s, word, 1), shifted(s, word, -1)]).collect()
+    }),
+    mistake("attention.dual_chunk", "growth beyond the trained length", |s| {
+        values(s, "attention.dual_chunk.original_max_position_embeddings", &[Json::Null])
+    }),
+    mistake("block.branch_scale", "scale of the branches", |s| {
+        [values(s, "block.branch_scale", &[json!(1.0)]), times(s, "block.branch_scale")].concat()
+    }),
+    mistake("block.residual_scale", "scale of the residual", |s| {
+        values(s, "block.residual_scale", &[json!(1.0)])
+    }),
+    mistake("block.residual", "what the residual carries", |s| {
+        values(s, "block.residual", &[json!("stream"), json!("norm")])
+    }),
+    mistake("block.wiring", "wiring", |s| {
+        values(s, "block.wiring", &[json!("sequential"), json!("parallel")])
+    }),
+    mistake("mlp.activation", "activation", |s| {
+        values(s, "mlp.activation", &ACTIVATIONS.map(|name| json!(name)))
+    }),
+    mistake("mlp.kind", "kind of MLP", |s| values(s, "mlp.kind", &[json!("gated"), json!("plain")])),
+    mistake("output.tie", "tied head", |s| values(s, "output.tie", &[json!(true), json!(false)])),
+    mistake("output.unit_rows", "rows of length one", |s| {
+        values(s, "output.unit_rows", &[json!(true), json!(false)])
+    }),
+    mistake("output.scale", "scale of logits", |s| {
+        let now = s.editor.architecture.output.scale;
+        [values(s, "output.scale", &[json!(1.0), json!(1.0 / now)]), times(s, "output.scale")].concat()
+    }),
+    mistake("output.softcap", "soft-cap of logits", |s| {
+        values(s, "output.softcap", &[Json::Null, json!(30.0), json!(50.0)])
+    }),
+    mistake("output.softcap", "soft-cap before or after the scale", |s| {
+        let scale = s.editor.architecture.output.scale;
+        scaled(s, "output.softcap", &[scale, 1.0 / scale])
+    }),
+    mistake("tensors", "order of packed rows", permuted),
+    mistake("tensors", "rows by group, or one after the other", |s| {
+        vec![named(s, |named| named.by = if named.by == By::Rows { By::Group } else { By::Rows })]
+    }),
+    mistake("tensors", "names exchanged", exchanged),
+    mistake("tensors", "a norm left out", |s| NORMS.map(|role| without(s, role)).into()),
+    mistake("bias", "bias left out", |s| Role::ALL.map(|role| biased(s, role)).into()),
+    mistake("tensors", "norm of heads before or after the turn", |s| {
+        vec![named(s, |named| {
+            if named.roles.iter().any(|role| matches!(role, Role::QueryNorm | Role::KeyNorm)) {
+                named.at = if named.at == At::BeforeRope { At::AfterRope } else { At::BeforeRope };
+            }
+        })]
+    }),
+];
+
+/// Upstream's names.
+pub(crate) const ACTIVATIONS: [&str; 8] =
+    ["silu", "gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2", "sigmoid", "tanh"];
+
+const NORMS: [Role; 7] = [
+    Role::AttentionNorm,
+    Role::QueryNorm,
+    Role::KeyNorm,
+    Role::AttentionOutputNorm,
+    Role::MlpNorm,
+    Role::MlpOutputNorm,
+    Role::FinalNorm,
+];
+
+impl Scene<'_> {
+    fn width(&self) -> usize {
+        self.editor.architecture.embedding.width
+    }
+
+    fn heads(&self) -> usize {
+        self.editor.architecture.layers.first().map_or(1, |layer| layer.attention.heads)
+    }
+
+    fn head_dim(&self) -> usize {
+        self.editor.architecture.layers.first().map_or(1, |layer| layer.attention.head_dim)
+    }
+}
+
+/// Each value in all layers, or in its one place.
+fn values(scene: &Scene<'_>, word: &str, to: &[Json]) -> Vec<Option<Architecture>> {
+    to.iter().map(|value| scene.editor.set(word, |_, _| Some(value.clone()))).collect()
+}
+
+fn times(scene: &Scene<'_>, word: &str) -> Vec<Option<Architecture>> {
+    scaled(scene, word, &[10.0, 0.1, 2.0, 0.5])
+}
+
+fn scaled(scene: &Scene<'_>, word: &str, by: &[f64]) -> Vec<Option<Architecture>> {
+    let product = |old: &Json, by: f64| match old.as_u64() {
+        Some(whole) => Some(json!((whole as f64 * by) as u64)),
+        None => old.as_f64().map(|x| json!(x * by)),
+    };
+    by.iter().map(|by| scene.editor.set(word, |_, old| product(old, *by))).collect()
+}
+
+fn shifted(scene: &Scene<'_>, word: &str, by: i64) -> Option<Architecture> {
+    scene.editor.set(word, |_, old| old.as_i64().map(|x| json!((x + by).max(1))))
+}
+
+/// A pattern over the layers: one layer on, one back, and its opposite.
+pub(crate) fn per_layer(scene: &Scene<'_>, word: &str) -> Vec<Option<Architecture>> {
+    let values = scene.editor.values(word);
+    let count = values.len();
+    let some = values.iter().find(|value| !value.is_null()).cloned().unwrap_or_default();
+    let opposite = |_: usize, old: &Json| Some(if old.is_null() { some.clone() } else { Json::Null });
+    vec![
+        scene.editor.set(word, |layer, _| Some(values[(layer + 1) % count].clone())),
+        scene.editor.set(word, |layer, _| Some(values[(layer + count - 1) % count].clone())),
+        scene.editor.set(word, opposite),
+    ]
+}
+
+/// The same numbers under another kind.
+fn other_scalings(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
+    let kinds = ["linear", "dynamic", "yarn", "llama3", "stepped", "default"];
+    let with = |kind: &str, old: &Json| {
+        let mut new = json!({ "rope_type": kind });
+        let number = |key: &str, or: Json| old.get(key).filter(|v| !v.is_null()).cloned().unwrap_or(or);
+        if matches!(kind, "linear" | "dynamic" | "yarn" | "llama3") {
+            new["factor"] = number("factor", json!(2.0));
+        }
+        if matches!(kind, "yarn" | "llama3") {
+            let context = scene.editor.architecture.stack.context;
+            new["original_max_position_embeddings"] =
+                number("original_max_position_embeddings", json!(context));
+        }
+        if kind == "llama3" {
+            new["low_freq_factor"] = json!(1.0);
+            new["high_freq_factor"] = json!(4.0);
+        }
+        Some(new)
+    };
+    let mut out: Vec<_> =
+        kinds.iter().map(|kind| scene.editor.set("rope.scaling", |_, old| with(kind, old))).collect();
+    for factor in [2.0, 4.0, 8.0] {
+        let linear = json!({ "rope_type": "linear", "factor": factor });
+        out.extend(values(scene, "rope.scaling", &[linear]));
+    }
+    for key in ["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"] {
+        out.extend(times(scene, &format!("rope.scaling.{key}")));
+    }
+    out
+}
+
+/// Every tensor of every layer, and those outside, put through `edit`.
+fn named(scene: &Scene<'_>, edit: impl Fn(&mut Named)) -> Option<Architecture> {
+    scene.editor.changed(|architecture| {
+        let inside = architecture.layers.iter_mut().flat_map(|layer| &mut layer.tensors);
+        inside.chain(&mut architecture.tensors).for_each(&edit);
+    })
+}
+
+/// Two roles of a packed tensor exchanged, and three turned round.
+fn permuted(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
+    let swap = |a: usize, b: usize| {
+        named(scene, |named| {
+            if named.roles.len() > a.max(b) {
+                named.roles.swap(a, b);
+            }
+        })
+    };
+    let turn = |by: usize| {
+        named(scene, |named| {
+            if named.roles.len() > 2 {
+                named.roles.rotate_left(by);
+            }
+        })
+    };
+    vec![swap(0, 1), swap(1, 2), swap(0, 2), turn(1), turn(2)]
+}
+
+/// Two roles play each other's tensors.
+fn exchanged(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
+    let pairs = [
+        (Role::AttentionNorm, Role::MlpNorm),
+        (Role::Gate, Role::Up),
+        (Role::Query, Role::Key),
+        (Role::Key, Role::Value),
+        (Role::Query, Role::Value),
+        (Role::Query, Role::AttentionOutput),
+        (Role::AttentionOutputNorm, Role::MlpNorm),
+        (Role::AttentionOutputNorm, Role::MlpOutputNorm),
+        (Role::MlpNorm, Role::MlpOutputNorm),
+        (Role::AttentionNorm, Role::AttentionOutputNorm),
+        (Role::QueryNorm, Role::KeyNorm),
+        (Role::Embedding, Role::Output),
+    ];
+    let exchange = |(a, b): (Role, Role)| {
+        named(scene, |named| {
+            for role in &mut named.roles {
+                if *role == a {
+                    *role = b;
+                } else if *role == b {
+                    *role = a;
+                }
+            }
+        })
+    };
+    pairs.into_iter().map(exchange).collect()
+}
+
+/// A norm that is not applied.
+fn without(scene: &Scene<'_>, role: Role) -> Option<Architecture> {
+    scene.editor.changed(|architecture| {
+        architecture.tensors.retain(|named| named.roles != [role]);
+        architecture.layers.iter_mut().for_each(|layer| layer.tensors.retain(|named| named.roles != [role]));
+    })
+}
+
+/// The tensor of a role with its bias left out, or taken in.
+fn biased(scene: &Scene<'_>, role: Role) -> Option<Architecture> {
+    named(scene, |named| {
+        if named.roles.contains(&role) {
+            named.bias = !named.bias;
+        }
+    })
+}

@@ -1,0 +1,210 @@
+//! Attention, one query and one key at a time.
+
+use camelid_families::{At, Layer, Per, Position, Role, Rope, Stage, Tap};
+use ndarray::Array2;
+
+use super::layers::{capped, name};
+use super::position::{frequencies, length, places, slope, turn};
+use super::{Hook, Oracle, Quirk, Sight};
+use crate::error::Error;
+
+/// What the scores of one layer need beside queries and keys.
+struct Scene<'a> {
+    layer: &'a Layer,
+    ids: &'a [u32],
+    sight: &'a Sight,
+    prefix: usize,
+    quirk: Quirk,
+}
+
+impl Oracle<'_> {
+    /// From the normed stream to what attention gives, `[tokens, width]`.
+    pub(crate) fn attention(
+        &self,
+        index: usize,
+        x: &Array2<f64>,
+        ids: &[u32],
+        sight: &Sight,
+        hook: Hook<'_>,
+    ) -> Result<Array2<f64>, Error> {
+        let (layer, here) = (&self.architecture.layers[index], Some(index));
+        let settings = &layer.attention;
+        let axes = layer.rope.as_ref().map_or(1, |rope| rope.axes);
+        let (prefix, axis) = places(self.architecture, ids, axes);
+        let scene = Scene { layer, ids, sight, prefix, quirk: self.quirk };
+        let mut query = self.project(here, Role::Query, x)?;
+        let mut key = self.project(here, Role::Key, x)?;
+        for (x, role, heads) in
+            [(&mut query, Role::QueryNorm, settings.heads), (&mut key, Role::KeyNorm, settings.kv_heads)]
+        {
+            self.head_norm(index, role, heads, At::BeforeRope, x)?;
+            if let Some(rope) = &layer.rope {
+                let is_query = role == Role::QueryNorm;
+                if settings.dual_chunk.is_none() {
+                    scene.turn_all(rope, x, heads, |token, on| axis[on][token])?;
+                } else if !is_query {
+                    scene.turn_all(rope, x, heads, |token, _| token % scene.chunk())?;
+                    scene.multiply(x, |token| scene.enlarged(token));
+                }
+            }
+            self.head_norm(index, role, heads, At::AfterRope, x)?;
+        }
+        if let Some(trained) = settings.logn {
+            scene.multiply(&mut query, |token| (((token + 1) as f64).ln() / (trained as f64).ln()).max(1.0));
+        }
+        let at = |stage| Tap { layer: here, stage };
+        let query = hook(at(Stage::Query), query);
+        let key = hook(at(Stage::Key), key);
+        let value = hook(at(Stage::Value), self.project(here, Role::Value, x)?);
+        let heads = hook(at(Stage::Heads), scene.attend(&query, &key, &value)?);
+        self.project(here, Role::AttentionOutput, &heads)
+    }
+
+    /// A norm of queries or keys, where one is named for this place.
+    fn head_norm(
+        &self,
+        layer: usize,
+        role: Role,
+        heads: usize,
+        at: At,
+        x: &mut Array2<f64>,
+    ) -> Result<(), Error> {
+        let named = self.architecture.tensor(Some(layer), role).filter(|named| named.at == at);
+        let Some(named) = named else { return Ok(()) };
+        let weight: Vec<f64> = self.tensors.need(Some(layer), role)?.iter().copied().collect();
+        let bias = self.tensors.bias(Some(layer), role).map(|b| b.iter().copied().collect::<Vec<f64>>());
+        let (tokens, width) = x.dim();
+        let columns = if named.per == Per::Width { width } else { width / heads };
+        let rows = Array2::from_shape_fn((tokens * width / columns, columns), |(row, feature)| {
+            x[[row * columns / width, row * columns % width + feature]]
+        });
+        let own = |row: usize, feature: usize| match named.per {
+            Per::EachHead => row % heads * columns + feature,
+            Per::Head | Per::Width => feature,
+        };
+        let normed = self.norm_rows(&rows, |row, feature| {
+            (weight[own(row, feature)], bias.as_ref().map_or(0.0, |bias| bias[own(row, feature)]))
+        })?;
+        *x = Array2::from_shape_fn((tokens, width), |(token, feature)| {
+            normed[[(token * width + feature) / columns, feature % columns]]
+        });
+        Ok(())
+    }
+}
+
+impl Scene<'_> {
+    /// c, the length of a chunk.
+    fn chunk(&self) -> usize {
+        self.layer.attention.dual_chunk.map_or(usize::MAX, |chunks| chunks.chunk_size - chunks.local_size)
+    }
+
+    /// Dual chunk attention's s, for a token's call.
+    fn enlarged(&self, token: usize) -> f64 {
+        let trained = self.layer.attention.dual_chunk.and_then(|c| c.original_max_position_embeddings);
+        let Some(trained) = trained.filter(|trained| *trained > 0) else { return 1.0 };
+        (0.1 * (self.sight.0[token] as f64 / trained as f64).ln() + 1.0).max(1.0)
+    }
+
+    fn multiply(&self, x: &mut Array2<f64>, by: impl Fn(usize) -> f64) {
+        for (token, mut row) in x.outer_iter_mut().enumerate() {
+            row.mapv_inplace(|x| x * by(token));
+        }
+    }
+
+    /// Turns every head of every token; `place` says where a token sits on an axis.
+    fn turn_all(
+        &self,
+        rope: &Rope,
+        x: &mut Array2<f64>,
+        heads: usize,
+        place: impl Fn(usize, usize) -> usize,
+    ) -> Result<(), Error> {
+        let head_dim = self.layer.attention.head_dim;
+        let (part, pairing) = (head_dim / rope.axes, name(&rope.pairing));
+        let way = if self.quirk == Quirk::TurnedBackwards { -1.0 } else { 1.0 };
+        let mut last = None;
+        for token in 0..x.nrows() {
+            let now = length(rope, self.sight, token);
+            let table = match last.take().filter(|(length, _)| *length == now) {
+                Some((_, table)) => table,
+                None => frequencies(rope, head_dim, now)?,
+            };
+            for start in (0..heads * rope.axes).map(|part_of| part_of * part) {
+                let mut own: Vec<f64> = (start..start + part).map(|feature| x[[token, feature]]).collect();
+                turn(&mut own, way, &pairing, &table, place(token, start / part % rope.axes));
+                (0..part).for_each(|feature| x[[token, start + feature]] = own[feature]);
+            }
+            last = Some((now, table));
+        }
+        Ok(())
+    }
+
+    fn attend(
+        &self,
+        query: &Array2<f64>,
+        key: &Array2<f64>,
+        value: &Array2<f64>,
+    ) -> Result<Array2<f64>, Error> {
+        let settings = &self.layer.attention;
+        let (head_dim, group) = (settings.head_dim, settings.heads / settings.kv_heads);
+        let near = self.chunked(query, |i| i % self.chunk())?;
+        let previous =
+            self.chunked(query, |i| (i % self.chunk()).saturating_add(self.chunk()).min(self.farthest()))?;
+        let older =
+            self.chunked(query, |_| (self.chunk() - 1).saturating_add(self.chunk()).min(self.farthest()))?;
+        let mut out = Array2::zeros(query.dim());
+        for i in 0..self.ids.len() {
+            let seen: Vec<usize> = (0..self.ids.len()).filter(|j| self.sees(i, *j)).collect();
+            for head in 0..settings.heads {
+                let kv = head_dim
+                    * if self.quirk == Quirk::KvHeadsByTurns {
+                        head % settings.kv_heads
+                    } else {
+                        head / group
+                    };
+                let score = |j: &usize| {
+                    let query = match i / self.chunk() - j.min(&i) / self.chunk() {
+                        0 => &near,
+                        1 => &previous,
+                        _ => &older,
+                    };
+                    let dot: f64 =
+                        (0..head_dim).map(|d| query[[i, head * head_dim + d]] * key[[*j, kv + d]]).sum();
+                    let bias = match settings.position {
+                        Position::Alibi => slope(head, settings.heads) * (*j as f64 - i as f64),
+                        Position::Rope | Position::None => 0.0,
+                    };
+                    capped(dot * settings.scale, settings.softcap) + bias
+                };
+                let scores: Vec<f64> = seen.iter().map(score).collect();
+                let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let whole: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+                for (j, score) in seen.iter().zip(&scores) {
+                    let share = (score - most).exp() / whole;
+                    (0..head_dim).for_each(|d| out[[i, head * head_dim + d]] += share * value[[*j, kv + d]]);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Queries as dual chunk attention turns them for one of its runs; else as they are.
+    fn chunked(&self, query: &Array2<f64>, place: impl Fn(usize) -> usize) -> Result<Array2<f64>, Error> {
+        let mut query = query.clone();
+        if let (Some(rope), Some(_)) = (&self.layer.rope, self.layer.attention.dual_chunk) {
+            self.turn_all(rope, &mut query, self.layer.attention.heads, |token, _| place(token))?;
+            self.multiply(&mut query, |token| self.enlarged(token));
+        }
+        Ok(query)
+    }
+
+    fn farthest(&self) -> usize {
+        self.layer.attention.dual_chunk.map_or(usize::MAX, |chunks| chunks.chunk_size)
+    }
+
+    /// Whether query i sees key j: both ways within the prefix, else W keys back, its own among them.
+    fn sees(&self, i: usize, j: usize) -> bool {
+        let window = self.layer.attention.window.filter(|_| self.prefix == 0);
+        j < self.prefix.max(i + 1) && window.is_none_or(|keys| i < keys + j)
+    }
+}

@@ -1,0 +1,161 @@
+//! A second implementation, which proves the first: the whole network in plain f64 loops, straight from the [`Architecture`].
+//!
+//! It shares no line with `norm`, `rope`, `yarn`, `alibi`, `attention`, `dual-chunk`, `mlp`, `linear` or `kernels`: it reads the
+//! checkpoint's tensors itself, takes packed ones apart itself, and knows a rotary scaling or an activation by upstream's own
+//! name for it. It is slow, has no cache and no backend, and is there to be compared with. What decoding over a cache means it
+//! gets from [`Sight`]: how long the text was when each token's call ended.
+
+mod attention;
+mod layers;
+mod position;
+mod tensors;
+
+use camelid_checkpoint::Checkpoint;
+use camelid_families::{Architecture, Residual, Role, Stage, Tap, Wiring};
+use ndarray::Array2;
+
+use crate::error::Error;
+use tensors::Tensors;
+
+/// Sees each value, and gives the one to go on with.
+pub(crate) type Hook<'h> = &'h mut dyn FnMut(Tap, Array2<f64>) -> Array2<f64>;
+
+/// For each token, how many tokens the text had at the end of the call that brought it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sight(pub(crate) Vec<usize>);
+
+impl Sight {
+    /// All in one call.
+    pub(crate) fn whole(tokens: usize) -> Sight {
+        Sight(vec![tokens; tokens])
+    }
+
+    /// A prompt in one call, then token by token.
+    pub(crate) fn decoding(prompt: usize, tokens: usize) -> Sight {
+        Sight((0..tokens).map(|token| prompt.max(token + 1)).collect())
+    }
+}
+
+/// A slip that no declaration can say: what wrong code might compute instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quirk {
+    /// None: the declaration as it is.
+    None,
+    /// Query head h reads kv head h mod kv_heads.
+    KvHeadsByTurns,
+    /// x / (√(mean x²) + eps).
+    EpsOutsideRoot,
+    /// Rotary turns run the other way.
+    TurnedBackwards,
+}
+
+/// The second implementation of one architecture over one checkpoint.
+#[derive(Debug)]
+pub(crate) struct Oracle<'a> {
+    architecture: &'a Architecture,
+    tensors: Tensors,
+    quirk: Quirk,
+}
+
+impl<'a> Oracle<'a> {
+    /// Reads every tensor that the architecture names.
+    pub(crate) fn new(architecture: &'a Architecture, checkpoint: &Checkpoint) -> Result<Oracle<'a>, Error> {
+        Oracle::with(architecture, checkpoint, Quirk::None)
+    }
+
+    /// The same with a slip.
+    pub(crate) fn with(
+        architecture: &'a Architecture,
+        checkpoint: &Checkpoint,
+        quirk: Quirk,
+    ) -> Result<Oracle<'a>, Error> {
+        Ok(Oracle { architecture, tensors: Tensors::read(architecture, checkpoint)?, quirk })
+    }
+
+    pub(crate) fn architecture(&self) -> &Architecture {
+        self.architecture
+    }
+
+    /// How many heads stand side by side at a stage, if any do.
+    pub(crate) fn heads(&self, tap: Tap) -> Option<usize> {
+        let attention = &self.architecture.layers[tap.layer?].attention;
+        match tap.stage {
+            Stage::Query | Stage::Heads => Some(attention.heads),
+            Stage::Key | Stage::Value => Some(attention.kv_heads),
+            Stage::Embedding
+            | Stage::AttentionInput
+            | Stage::AttentionOutput
+            | Stage::MlpInput
+            | Stage::MlpOutput
+            | Stage::Layer
+            | Stage::FinalNorm => None,
+        }
+    }
+
+    /// The logits `[tokens, vocab]`; every stage is shown to `hook` in the order of the arithmetic.
+    pub(crate) fn run(&self, ids: &[u32], sight: &Sight, hook: Hook<'_>) -> Result<Array2<f64>, Error> {
+        let architecture = self.architecture;
+        let embedding = self.tensors.need(None, Role::Embedding)?;
+        let (vocab, width) = embedding.dim();
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
+            return Err(tensors::wrong(format!("token {id} is not in the vocabulary of {vocab}")));
+        }
+        let x = Array2::from_shape_fn((ids.len(), width), |(token, feature)| {
+            embedding[[ids[token] as usize, feature]] * architecture.embedding.scale
+        });
+        let mut x = hook(Tap { layer: None, stage: Stage::Embedding }, x);
+        for layer in 0..architecture.layers.len() {
+            x = self.layer(layer, x, ids, sight, hook)?;
+        }
+        let x = self.norm(None, Role::FinalNorm, &x)?;
+        let x = hook(Tap { layer: None, stage: Stage::FinalNorm }, x);
+        self.logits(&x)
+    }
+
+    /// r(x) + b·A(n₁x), then the same with the MLP; or both branches on the same input.
+    fn layer(
+        &self,
+        index: usize,
+        x: Array2<f64>,
+        ids: &[u32],
+        sight: &Sight,
+        hook: Hook<'_>,
+    ) -> Result<Array2<f64>, Error> {
+        let at = |stage| Tap { layer: Some(index), stage };
+        let here = Some(index);
+        let block = &self.architecture.layers[index].block;
+        let join = |x: &Array2<f64>, normed: &Array2<f64>, branch: &Array2<f64>| {
+            let carried = match block.residual {
+                Residual::Stream => x,
+                Residual::Norm => normed,
+            };
+            Array2::from_shape_fn(x.dim(), |at| {
+                block.residual_scale * carried[at] + block.branch_scale * branch[at]
+            })
+        };
+        let normed = hook(at(Stage::AttentionInput), self.norm(here, Role::AttentionNorm, &x)?);
+        let attended = self.attention(index, &normed, ids, sight, hook)?;
+        let attended = hook(at(Stage::AttentionOutput), attended);
+        let attended = self.norm(here, Role::AttentionOutputNorm, &attended)?;
+        let (between, read) = match block.wiring {
+            Wiring::Sequential => {
+                let x = join(&x, &normed, &attended);
+                let read = self.norm(here, Role::MlpNorm, &x)?;
+                (x, read)
+            }
+            Wiring::Parallel if self.tensors.get(here, Role::MlpNorm).is_some() => {
+                let read = self.norm(here, Role::MlpNorm, &x)?;
+                (x, read)
+            }
+            Wiring::Parallel => (x, normed.clone()),
+        };
+        let read = hook(at(Stage::MlpInput), read);
+        let out = hook(at(Stage::MlpOutput), self.mlp(index, &read)?);
+        let out = self.norm(here, Role::MlpOutputNorm, &out)?;
+        let x = match block.wiring {
+            Wiring::Sequential => join(&between, &read, &out),
+            Wiring::Parallel => join(&between, &normed, &(attended + out)),
+        };
+        Ok(hook(at(Stage::Layer), x))
+    }
+}

@@ -1,0 +1,149 @@
+//! Whether a declaration is proved, not only passed: every word of it is changed in turn, and some case must fail for it.
+
+mod known;
+mod mutations;
+mod tensors;
+mod vectors;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use camelid_families::{Architecture, Declaration, Library};
+use indexmap::IndexMap;
+
+use crate::case::Case;
+use crate::change::{Editor, short};
+use crate::diagnose::loaded;
+use crate::error::Error;
+use crate::family::{Progress, Settings, TOLERANCE, compare_subject, form};
+use crate::parallel;
+use crate::report::{CaseReport, Outcome, Proof, ProofReport};
+use crate::run::Subject;
+
+use mutations::{Mutation, expected, mutations};
+
+/// One case with the architecture it resolves to.
+struct Exhibit<'a> {
+    case: &'a Case,
+    architecture: Architecture,
+}
+
+/// A change of one word, under the same name in every case that has it: `None` where it can't be made.
+struct Question {
+    word: String,
+    name: String,
+    /// Case → what the word is changed to there, in the order to be tried; the first that loads counts.
+    tries: Vec<(usize, Vec<Mutation>)>,
+}
+
+/// Changes every word of a family's declaration in turn, on cases that pass.
+pub(crate) fn prove(
+    library: &Library,
+    family: &Declaration,
+    cases: &[Case],
+    settings: &Settings,
+    progress: Progress<'_>,
+) -> Result<ProofReport, Error> {
+    let mut exhibits = Vec::new();
+    for case in cases {
+        let form = form(library, family, case);
+        let architecture = form.architecture(&case.config, &case.checkpoint, &settings.allow)?;
+        exhibits.push(Exhibit { case, architecture });
+    }
+    let questions = questions(&exhibits);
+    let done = AtomicUsize::new(0);
+    let mut proofs = parallel::map(&questions, settings.threads, |question| {
+        let proof = answer(question, &exhibits, settings);
+        let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(count, questions.len(), &format!("{}: {}", question.word, question.name));
+        proof
+    });
+    for proof in proofs.iter_mut().filter(|proof| proof.outcome == Outcome::Unproved) {
+        proof.reason = known::reason(&family.name, &proof.word, &proof.change);
+    }
+    Ok(ProofReport::of(proofs))
+}
+
+/// Every word of every case, with every change of it.
+fn questions(exhibits: &[Exhibit<'_>]) -> Vec<Question> {
+    let mut found: IndexMap<(String, String), Vec<(usize, Vec<Mutation>)>> = IndexMap::new();
+    for (index, exhibit) in exhibits.iter().enumerate() {
+        let editor = Editor::new(&exhibit.architecture);
+        for word in editor.fields().keys() {
+            for (name, tries) in mutations(&editor, word, &exhibit.case.reference.input_ids) {
+                found.entry((word.clone(), name)).or_default().push((index, tries));
+            }
+        }
+    }
+    found.into_iter().map(|((word, name), tries)| Question { word, name, tries }).collect()
+}
+
+/// Runs the cases until one fails for the change, at the component that was changed.
+fn answer(question: &Question, exhibits: &[Exhibit<'_>], settings: &Settings) -> Proof {
+    let mut proof = Proof {
+        word: question.word.clone(),
+        change: question.name.clone(),
+        detail: None,
+        outcome: Outcome::Refused,
+        case: None,
+        layer: None,
+        stage: None,
+        reason: None,
+    };
+    let mut loads = Vec::new();
+    for (index, tries) in &question.tries {
+        let exhibit = &exhibits[*index];
+        let model = tries.iter().find_map(|mutation| {
+            Some((mutation, loaded(&mutation.architecture, exhibit.case, &settings.backend)?))
+        });
+        let Some((mutation, model)) = model else { continue };
+        loads.push((exhibit, mutation));
+        let Ok(report) = compare_subject(Subject::new(&model), exhibit.case) else { continue };
+        if report.passed {
+            continue;
+        }
+        (proof.layer, proof.stage) = first_difference(&report);
+        proof.case = Some(exhibit.case.name.clone());
+        proof.detail = Some(detail(&question.word, exhibit, mutation));
+        let stage = proof.stage.as_deref().unwrap_or_default();
+        proof.outcome = if expected(&question.word, &mutation.also).contains(&stage) {
+            Outcome::Differs
+        } else {
+            Outcome::Misplaced
+        };
+        if proof.outcome == Outcome::Differs {
+            return proof;
+        }
+    }
+    if let (Some((exhibit, mutation)), None) = (loads.first(), &proof.case) {
+        proof.outcome = Outcome::Unproved;
+        proof.detail = Some(detail(&question.word, exhibit, mutation));
+        if let Some(vector) = vectors::proves(&question.word, &question.name) {
+            proof.outcome = Outcome::Differs;
+            (proof.case, proof.stage) = (Some(vector.name.into()), Some(vector.stage().into()));
+        }
+    }
+    proof
+}
+
+/// `12 → 13`: the word's value before and after.
+fn detail(word: &str, exhibit: &Exhibit<'_>, mutation: &Mutation) -> String {
+    let (before, after) = (exhibit.architecture.fields(), mutation.architecture.fields());
+    let value = |fields: &camelid_families::Fields| fields.get(word).map_or_else(|| "none".to_owned(), short);
+    format!("{} → {}", value(&before), value(&after))
+}
+
+/// The first tap that is out of tolerance; else the logits; else what is decoded.
+fn first_difference(report: &CaseReport) -> (Option<usize>, Option<String>) {
+    if let Some(tap) = report.taps.iter().find(|tap| tap.distance.relative > TOLERANCE) {
+        return (tap.layer, Some(tap.stage.clone()));
+    }
+    (None, Some(if report.prompt_differs() { "logits" } else { "decode" }.to_owned()))
+}
+
+/// Entries of the committed list that nothing needs: what they say is unproved is proved in every family.
+#[must_use]
+pub fn stale(reports: &[&ProofReport]) -> Vec<String> {
+    let used: BTreeSet<String> = reports.iter().flat_map(|report| report.reasons()).collect();
+    known::all().into_iter().filter(|entry| !used.contains(&entry.reason)).map(|entry| entry.word).collect()
+}
