@@ -54,8 +54,10 @@ pub(crate) fn of_folder(
 pub(crate) fn of_gguf(path: &Path, metadata: &Metadata) -> Result<Box<dyn Tokenizer>, Error> {
     let own = metadata.iter().filter_map(|(key, value)| Some((key.strip_prefix("tokenizer.ggml.")?, value)));
     let table = own.filter_map(|(key, value)| Some((key.to_owned(), value.to_json()?))).collect();
-    let gguf: Gguf = serde_json::from_value(Json::Object(table))
-        .map_err(|error| Error::File { path: path.to_owned(), message: format!("tokenizer.ggml: {error}") })?;
+    let gguf: Gguf = serde_json::from_value(Json::Object(table)).map_err(|error| Error::File {
+        path: path.to_owned(),
+        message: format!("tokenizer.ggml: {error}"),
+    })?;
     open_gguf(&gguf, &Settings::default()).map_err(|error| error.within(path).into())
 }
 

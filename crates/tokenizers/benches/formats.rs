@@ -14,7 +14,8 @@ fn main() {
 }
 
 const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const FILES: [&str; 5] = ["bpe.model", "unigram.model", "ranks.tiktoken", "byte-level.json", "byte-fallback.json"];
+const FILES: [&str; 5] =
+    ["bpe.model", "unigram.model", "ranks.tiktoken", "byte-level.json", "byte-fallback.json"];
 
 fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -63,7 +64,8 @@ fn encode(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = FILES)]
 fn decode(bencher: Bencher<'_, '_>, name: &str) {
     let (tokenizer, documents) = (tokenizer(name), documents());
-    let ids: Vec<_> = documents.iter().map(|text| tokenizer.encode(text, Specials::Literal).unwrap()).collect();
+    let ids: Vec<_> =
+        documents.iter().map(|text| tokenizer.encode(text, Specials::Literal).unwrap()).collect();
     bencher
         .counter(bytes(&documents))
         .bench(|| ids.iter().map(|ids| tokenizer.decode(ids).unwrap().len()).sum::<usize>());

@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
+use crate::Error;
 use crate::bpe::{ALONE, Merge, Merges, Scratch};
 use crate::lossy::Lossy;
 use crate::split::{Gaps, Splitter};
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 use crate::vocabulary::Vocabulary;
-use crate::Error;
 
 /// Tokens that are bytes, and how a text becomes them.
 #[derive(Clone, Debug)]

@@ -119,7 +119,9 @@ impl Declared {
             Error::UnknownId { id, .. } => Error::UnknownId { id: id + self.offset, size: self.vocab_size() },
             other => other,
         };
-        let Some(replacer) = &self.replacer else { return self.inner.decode_into(ids, text).map_err(unknown) };
+        let Some(replacer) = &self.replacer else {
+            return self.inner.decode_into(ids, text).map_err(unknown);
+        };
         let mut scratch = String::new();
         self.inner.decode_into(ids, &mut scratch).map_err(unknown)?;
         let mut restorer = Restorer::new(replacer);

@@ -5,13 +5,13 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::Error;
 use crate::bytes::{ByteDecoder, decode_bytes};
 use crate::fallback::{Fallback, FallbackDecoder};
 use crate::lossy::Lossy;
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 use crate::trie::Trie;
 use crate::vocabulary::Vocabulary;
-use crate::Error;
 
 /// A `tokenizer.json`.
 #[derive(Debug)]
@@ -45,7 +45,8 @@ struct Head {
 
 impl Json {
     pub(crate) fn from_bytes(file: &[u8]) -> Result<Self, Error> {
-        let Head { decoder } = serde_json::from_slice(file).map_err(|error| Error::Json(error.to_string()))?;
+        let Head { decoder } =
+            serde_json::from_slice(file).map_err(|error| Error::Json(error.to_string()))?;
         let scheme = Scheme::of(&decoder)?;
         // Their reader panics on some files that are JSON but no tokenizer.
         let read = std::panic::catch_unwind(|| hf::Tokenizer::from_bytes(file));
@@ -128,7 +129,8 @@ impl Scheme {
             return Ok(Scheme::ByteLevel);
         }
         let fallback = Fallback::of(decoder);
-        let fallback = fallback.ok_or_else(|| Error::Json(format!("the decoder {decoder} is not supported")))?;
+        let fallback =
+            fallback.ok_or_else(|| Error::Json(format!("the decoder {decoder} is not supported")))?;
         Ok(Scheme::ByteFallback(fallback))
     }
 }

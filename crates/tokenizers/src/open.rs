@@ -17,14 +17,13 @@ const USUAL_NAMES: [&str; 2] = ["tokenizer.model", "tokenizer.json"];
 pub fn open(path: &Path, settings: &Settings) -> Result<Box<dyn Tokenizer>, Error> {
     let (path, expected) = find(path, settings)?;
     let bytes = read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    let tokenizer = kind_of(&bytes).and_then(|kind| {
-        match expected.iter().find(|&&expected| expected != kind) {
+    let tokenizer =
+        kind_of(&bytes).and_then(|kind| match expected.iter().find(|&&expected| expected != kind) {
             Some(&expected_kind) if !expected.contains(&kind) => {
                 Err(Error::Kind { found: kind, expected: expected_kind })
             }
             _ => from_bytes(&bytes, settings),
-        }
-    });
+        });
     tokenizer.map_err(|error| error.within(&path))
 }
 

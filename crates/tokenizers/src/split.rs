@@ -75,7 +75,9 @@ impl Splitter {
                 // The patterns match everything, so the next word begins here: an anchored search need not look back
                 // for its beginning.
                 let input = Input::new(text).range(at..);
-                let found = automaton.search(&input.clone().anchored(Anchored::Yes)).or_else(|| automaton.search(&input));
+                let found = automaton
+                    .search(&input.clone().anchored(Anchored::Yes))
+                    .or_else(|| automaton.search(&input));
                 Ok(found.map(|found| match found.pattern().as_usize() {
                     0 => (found.start(), found.end()),
                     _ => (found.start(), whitespace_end(text, found.start(), found.end())),

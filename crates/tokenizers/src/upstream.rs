@@ -48,7 +48,9 @@ fn tiktoken(file: &[u8], settings: &Settings) -> Result<Upstream, Error> {
         library: "tiktoken-rs",
         encode: Box::new(move |text| core.encode_ordinary(text)),
         decode: Box::new(move |ids| {
-            decoder.decode_bytes(ids).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+            decoder
+                .decode_bytes(ids)
+                .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
         }),
     })
 }

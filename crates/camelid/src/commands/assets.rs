@@ -57,7 +57,12 @@ fn fetch(asset: &Asset, folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(&scratch)?;
     let result = download(asset, &scratch).and_then(|file| {
         let found = sha256(&file)?;
-        ensure!(found == asset.sha256, "{} has the SHA-256 {found}, pinned is {}", asset.member, asset.sha256);
+        ensure!(
+            found == asset.sha256,
+            "{} has the SHA-256 {found}, pinned is {}",
+            asset.member,
+            asset.sha256
+        );
         Ok(fs::rename(file, &target)?)
     });
     fs::remove_dir_all(&scratch)?;
@@ -91,7 +96,8 @@ fn download(asset: &Asset, scratch: &Path) -> anyhow::Result<PathBuf> {
 
 fn client(program: &str, arguments: &[&str], scratch: &Path) -> anyhow::Result<()> {
     let output = Command::new(program).args(arguments).current_dir(scratch).stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("{program} is needed to reach the package registry, and can't be run"))?;
+    let output = output
+        .with_context(|| format!("{program} is needed to reach the package registry, and can't be run"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{program} {}: {}", arguments.join(" "), said.trim());

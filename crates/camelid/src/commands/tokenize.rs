@@ -120,7 +120,10 @@ fn by_ranks(path: &Path, library: &Library) -> anyhow::Result<Settings> {
     for family in library.families() {
         let Ok(settings) = declared(family, &Map::new()) else { continue };
         let first = settings.specials()?.first().map(|special| special.id as usize);
-        if settings.pattern.is_some() && first == Some(ranks) && !fitting.iter().any(|(_, known)| *known == settings) {
+        if settings.pattern.is_some()
+            && first == Some(ranks)
+            && !fitting.iter().any(|(_, known)| *known == settings)
+        {
             fitting.push((&family.name, settings));
         }
     }

@@ -58,7 +58,8 @@ mod tests {
     fn every_asset_is_pinned_by_a_hash() {
         for (name, vocabulary) in known().unwrap() {
             if let Some(asset) = vocabulary.asset {
-                let digits = asset.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+                let digits =
+                    asset.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
                 assert!(asset.sha256.len() == 64 && digits, "{name}");
                 assert!(!asset.file_name().is_empty() && asset.file_name() != asset.member, "{name}");
             }

@@ -13,7 +13,9 @@ use crate::declared::{Declared, Finds};
 use crate::json::level_bytes;
 use crate::open::sentencepiece;
 use crate::sentencepiece::Model;
-use crate::sentencepiece::proto::{Algorithm, Kind, Normalization as Normalizer, Piece, Proto, UNKNOWN_SURFACE};
+use crate::sentencepiece::proto::{
+    Algorithm, Kind, Normalization as Normalizer, Piece, Proto, UNKNOWN_SURFACE,
+};
 use crate::split::{Gaps, Splitter};
 use crate::tokenizer::{Frame, Special, Tokenizer};
 use crate::vocabulary::Vocabulary;
@@ -82,9 +84,8 @@ impl Gguf {
             return Err(wrong("scores", reason));
         }
         let pieces = self.tokens.iter().zip(&self.scores).enumerate();
-        let pieces = pieces.map(|(id, (text, &score))| {
-            Ok(Piece { text: text.clone(), score, kind: self.kind(id)? })
-        });
+        let pieces =
+            pieces.map(|(id, (text, &score))| Ok(Piece { text: text.clone(), score, kind: self.kind(id)? }));
         let pieces = pieces.collect::<Result<Vec<_>, Error>>()?;
         if let Some(id) = self.scores.iter().position(|score| score.is_nan()) {
             return Err(wrong("scores", format!("the score of token {id} is not a number")));
@@ -133,7 +134,8 @@ impl Gguf {
     fn merges(&self, vocabulary: &Vocabulary) -> Result<Merges, Error> {
         let mut merges = Merges::with_capacity(self.merges.len());
         for (rank, merge) in self.merges.iter().enumerate() {
-            let unknown = || wrong("merges", format!("merge {rank} {merge:?} is not of two tokens and makes no third"));
+            let unknown =
+                || wrong("merges", format!("merge {rank} {merge:?} is not of two tokens and makes no third"));
             let (left, right) = merge.split_once(' ').ok_or_else(unknown)?;
             let (left, right) = (level_bytes(left), level_bytes(right));
             let id = |piece: &[u8]| vocabulary.id(piece).ok_or_else(unknown);
@@ -149,10 +151,13 @@ impl Gguf {
         }
         let number = self.token_type.get(id).copied();
         number.and_then(Kind::from_number).ok_or_else(|| {
-            wrong("token_type", match number {
-                Some(number) => format!("token {id} is of the unknown type {number}"),
-                None => format!("token {id} has none"),
-            })
+            wrong(
+                "token_type",
+                match number {
+                    Some(number) => format!("token {id} is of the unknown type {number}"),
+                    None => format!("token {id} has none"),
+                },
+            )
         })
     }
 
@@ -186,7 +191,10 @@ impl Gguf {
     }
 
     fn split(&self) -> Result<Split, Error> {
-        let name = self.pre.as_deref().ok_or_else(|| wrong("pre", "is missing: nothing says how a text is split".into()))?;
+        let name = self
+            .pre
+            .as_deref()
+            .ok_or_else(|| wrong("pre", "is missing: nothing says how a text is split".into()))?;
         let mut known: BTreeMap<String, Split> =
             toml::from_str(include_str!("splits.toml")).map_err(|error| wrong("pre", error.to_string()))?;
         match known.remove(name) {

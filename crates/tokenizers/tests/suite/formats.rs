@@ -1,8 +1,7 @@
 //! tiktoken ranks and tokenizer.json against what tiktoken 0.14.0 and tokenizers 0.23.3 make of the same strings.
 
-
-use camelid_tokenizers::{Gguf, Normalization, Settings, Specials, Tokenizer, from_bytes, open, open_gguf};
 use crate::data::{check_ids, check_runs, path};
+use camelid_tokenizers::{Gguf, Normalization, Settings, Specials, Tokenizer, from_bytes, open, open_gguf};
 
 fn ranks(normalization: Normalization) -> Box<dyn Tokenizer> {
     let settings: Settings = toml::from_str(
@@ -90,7 +89,10 @@ fn gguf_arrays_that_contradict_each_other_are_refused() {
     check(|gguf| gguf.pre = None, "tokenizer.ggml.pre: is missing: nothing says how a text is split");
     check(|gguf| gguf.token_type.truncate(7), "tokenizer.ggml.token_type: token 7 has none");
     check(|gguf| gguf.token_type[3] = 9, "tokenizer.ggml.token_type: token 3 is of the unknown type 9");
-    check(|gguf| gguf.eos_token_id = Some(700), "tokenizer.ggml.eos_token_id: id 700 is not in the vocabulary of 600 ids");
+    check(
+        |gguf| gguf.eos_token_id = Some(700),
+        "tokenizer.ggml.eos_token_id: id 700 is not in the vocabulary of 600 ids",
+    );
     check(
         |gguf| gguf.merges.push("Ġt Ġt".into()),
         &format!(

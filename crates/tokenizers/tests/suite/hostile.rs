@@ -1,8 +1,7 @@
 //! Files that are cut off, changed or made to hurt: an error that says what is wrong, never a panic.
 
-
-use camelid_tokenizers::{Settings, Specials, from_bytes};
 use crate::data::path;
+use camelid_tokenizers::{Settings, Specials, from_bytes};
 
 fn settings() -> Settings {
     Settings { pattern: Some(r"\s?\S+|\s+(?!\S)|\s+".to_owned()), ..Settings::default() }
@@ -24,8 +23,14 @@ fn try_out(file: &[u8]) -> bool {
     true
 }
 
-const FILES: [&str; 6] =
-    ["bpe-user.model", "unigram-map.model", "unigram.model", "ranks.tiktoken", "byte-level.json", "byte-fallback.json"];
+const FILES: [&str; 6] = [
+    "bpe-user.model",
+    "unigram-map.model",
+    "unigram.model",
+    "ranks.tiktoken",
+    "byte-level.json",
+    "byte-fallback.json",
+];
 
 #[test]
 fn a_file_that_is_cut_off_is_refused_or_works() {
@@ -85,9 +90,15 @@ fn ranks_that_are_no_permutation_are_refused() {
     refused(&ranks("YWI= 257\n"), "tiktoken ranks, line 257: the ranks are no permutation: 256 is missing");
     refused(&ranks("YWI= 255\n"), "tiktoken ranks, line 257: the ranks are no permutation: 255 stands twice");
     refused(&ranks("YQ== 256\n"), "tiktoken ranks, line 257: the token of rank 256 is also that of rank 97");
-    refused(&ranks("YWI= -1\n"), "tiktoken ranks, line 257: the rank \"-1\" is no number: invalid digit found in string");
+    refused(
+        &ranks("YWI= -1\n"),
+        "tiktoken ranks, line 257: the rank \"-1\" is no number: invalid digit found in string",
+    );
     refused(&ranks("YWI=\n"), "tiktoken ranks, line 257: a token, a space and its rank are expected");
-    refused(&ranks("Y!== 256\n"), "tiktoken ranks, line 257: the token is no base64: Invalid symbol 33, offset 1.");
+    refused(
+        &ranks("Y!== 256\n"),
+        "tiktoken ranks, line 257: the token is no base64: Invalid symbol 33, offset 1.",
+    );
     refused(b"YQ== 0\n", "tiktoken ranks, line 0: the byte 0x00 is no token");
 }
 
@@ -114,19 +125,27 @@ fn models_that_break_their_own_rules_are_refused() {
     let bpe = field(2, &[0x18, 2]);
     let model = |pieces: &[Vec<u8>]| [&[unknown.clone()], pieces, &[bpe.clone()]].concat().concat();
     assert!(try_out(&model(&[piece("a", 1), piece("ab", 1)])));
-    let check = |pieces: &[Vec<u8>], expected: &str| refused(&model(pieces), &format!("sentencepiece model: {expected}"));
+    let check = |pieces: &[Vec<u8>], expected: &str| {
+        refused(&model(pieces), &format!("sentencepiece model: {expected}"))
+    };
     check(&[], "there is no piece to match");
     check(&[piece("", 1)], "piece 1 is empty");
     check(&[piece("a", 1), piece("a", 4)], "piece 2 \"a\" is already piece 1");
     check(&[piece("a", 1), piece("b", 2)], "piece 2 \"b\" is a second unknown piece");
     check(&[piece("a", 9)], "piece 1 is of the unknown type 9");
-    check(&[piece("<0x41>", 6), piece("a", 1)], "piece 1 \"<0x41>\" is a byte, but the model says that it has none");
+    check(
+        &[piece("<0x41>", 6), piece("a", 1)],
+        "piece 1 \"<0x41>\" is a byte, but the model says that it has none",
+    );
     check(&[piece(&"a".repeat(2000), 1)], "piece 1 is longer than 1024 bytes");
     check(&[piece("a", 1), field(2, &[0x98, 2, 1])], "the byte piece <0x00> is missing");
     check(&[piece("a", 1), field(3, &field(2, b"abc"))], "the map of characters is cut off");
     refused(&piece("a", 1), "sentencepiece model: there is no unknown piece");
     refused(&[0x0A, 0x7F, 0x0A], "sentencepiece model: ends inside a field");
-    refused(&[0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F], "sentencepiece model: a varint passes 64 bits");
+    refused(
+        &[0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F],
+        "sentencepiece model: a varint passes 64 bits",
+    );
 }
 
 #[test]
@@ -137,8 +156,14 @@ fn settings_that_do_not_fit_the_file_are_refused() {
         assert_eq!(error.to_string(), expected);
     };
     check("special = { \"<s>\" = 2 }", "tokenizer.special.\"<s>\": is 2 here and 1 in the file");
-    check("special = { \"<mask>\" = 3 }", "tokenizer.special.\"<mask>\": has the id 3, which is \"<0x00>\" in the file");
-    check("prefix = [\"<bos>\"]", "tokenizer.prefix: the vocabulary has no \"<bos>\", nor is it a special token");
+    check(
+        "special = { \"<mask>\" = 3 }",
+        "tokenizer.special.\"<mask>\": has the id 3, which is \"<0x00>\" in the file",
+    );
+    check(
+        "prefix = [\"<bos>\"]",
+        "tokenizer.prefix: the vocabulary has no \"<bos>\", nor is it a special token",
+    );
     check("offset = 4294967295", "tokenizer.offset: 4294967295 leaves no room for the vocabulary");
     check(
         "special = { \"<mask>\" = 900 }\nspecial_in = \"normalized\"",
@@ -150,7 +175,10 @@ fn settings_that_do_not_fit_the_file_are_refused() {
 fn a_directory_without_a_vocabulary_says_what_it_looked_for() {
     let directory = tempfile::tempdir().unwrap();
     let error = camelid_tokenizers::open(directory.path(), &Settings::default()).unwrap_err();
-    let expected = format!("{} holds no tokenizer: looked for tokenizer.model, tokenizer.json", directory.path().display());
+    let expected = format!(
+        "{} holds no tokenizer: looked for tokenizer.model, tokenizer.json",
+        directory.path().display()
+    );
     assert_eq!(error.to_string(), expected);
 }
 
@@ -158,5 +186,8 @@ fn a_directory_without_a_vocabulary_says_what_it_looked_for() {
 fn a_file_of_another_kind_than_declared_is_refused() {
     let settings: Settings = toml::from_str("files = [{ name = \"x\", kind = \"tiktoken\" }]").unwrap();
     let error = camelid_tokenizers::open(&path("bpe.model"), &settings).unwrap_err();
-    assert!(error.to_string().ends_with("holds a sentencepiece model, but the settings say tiktoken ranks"), "{error}");
+    assert!(
+        error.to_string().ends_with("holds a sentencepiece model, but the settings say tiktoken ranks"),
+        "{error}"
+    );
 }

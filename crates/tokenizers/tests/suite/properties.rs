@@ -1,10 +1,9 @@
 //! Laws that hold for any text and any ids.
 
-
 use std::sync::LazyLock;
 
-use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
 use crate::data::{path, streams_alike};
+use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
 use proptest::prelude::*;
 
 const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -16,8 +15,17 @@ struct Named {
 
 static ALL: LazyLock<Vec<Named>> = LazyLock::new(|| {
     let names = [
-        "bpe.model", "bpe-user.model", "bpe-map.model", "bpe-suffix.model", "unigram.model", "unigram-map.model",
-        "unigram-bytes.model", "unigram-suffix.model", "ranks.tiktoken", "byte-level.json", "byte-fallback.json",
+        "bpe.model",
+        "bpe-user.model",
+        "bpe-map.model",
+        "bpe-suffix.model",
+        "unigram.model",
+        "unigram-map.model",
+        "unigram-bytes.model",
+        "unigram-suffix.model",
+        "ranks.tiktoken",
+        "byte-level.json",
+        "byte-fallback.json",
     ];
     names.map(|name| Named { name, tokenizer: tokenizer(name) }).into()
 });
@@ -39,8 +47,18 @@ fn texts() -> impl Strategy<Value = String> {
         "[a-zA-Z]{1,8}",
         "\\PC{1,4}",
         any::<char>().prop_map(String::from),
-        prop::sample::select(vec!["<s>", "<|special_1|>", "<mask>", "<0x41>", "▁", "e\u{301}", "👩‍👩‍👧", "中文", "<n>"])
-            .prop_map(String::from),
+        prop::sample::select(vec![
+            "<s>",
+            "<|special_1|>",
+            "<mask>",
+            "<0x41>",
+            "▁",
+            "e\u{301}",
+            "👩‍👩‍👧",
+            "中文",
+            "<n>"
+        ])
+        .prop_map(String::from),
     ];
     proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
 }
@@ -135,7 +153,13 @@ fn half_a_character_is_held_back() {
 fn a_word_of_a_hundred_thousand_letters_takes_no_quadratic_time() {
     // A quadratic merge takes minutes here; this takes a fraction of a second.
     let start = std::time::Instant::now();
-    for word in ["a".repeat(100_000), "ab".repeat(50_000), "é".repeat(50_000), " ".repeat(100_000), "=".repeat(100_000)] {
+    for word in [
+        "a".repeat(100_000),
+        "ab".repeat(50_000),
+        "é".repeat(50_000),
+        " ".repeat(100_000),
+        "=".repeat(100_000),
+    ] {
         for Named { name, tokenizer } in &*ALL {
             let ids = tokenizer.encode(&word, Specials::Literal).unwrap();
             assert!(!ids.is_empty() || word.trim().is_empty(), "{name}");

