@@ -271,7 +271,7 @@ fn candidates(wanted: &Json, got: Option<&Json>, now: Option<&Json>) -> Vec<Json
 
 /// A word's value for the first layer.
 fn evaluate(target: &Declaration, entry: &Entry, config: &Map<String, Json>) -> Option<Json> {
-    entry.expr.json(&Scope::new(target, Arc::new(config.clone()), Some(0))).ok()
+    entry.expr.json(&Scope::names(target, Arc::new(config.clone()), Some(0))).ok()
 }
 
 fn same(a: Option<&Json>, b: &Json) -> bool {
@@ -338,17 +338,17 @@ fn roles(architecture: &Architecture) -> IndexMap<String, Json> {
                 continue;
             }
             let norm =
-                role.is_norm().then(|| format!(", per {:?}, {:?}", named.per, named.at)).unwrap_or_default();
+                if role.is_norm() { format!(", per {:?}, {:?}", named.per, named.at) } else { String::new() };
             let says = format!(
                 "{}{}",
                 if named.bias { "a tensor with a bias" } else { "a tensor" },
                 norm.to_lowercase()
             );
             let entry = out.entry(format!("tensors.{role}")).or_insert_with(|| Json::Array(Vec::new()));
-            if let Json::Array(list) = entry {
-                if !list.contains(&Json::String(says.clone())) {
-                    list.push(says.into());
-                }
+            if let Json::Array(list) = entry
+                && !list.contains(&Json::String(says.clone()))
+            {
+                list.push(says.into());
             }
         }
     }

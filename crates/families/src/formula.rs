@@ -139,7 +139,7 @@ mod tests {
         match expected {
             Ok(expected) => assert_eq!(got, Ok(expected), "{formula}"),
             Err(part) => {
-                assert!(got.as_ref().is_err_and(|e| e.contains(part)), "{formula}: {got:?} lacks {part:?}")
+                assert!(got.as_ref().is_err_and(|e| e.contains(part)), "{formula}: {got:?} lacks {part:?}");
             }
         }
     }

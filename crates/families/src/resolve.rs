@@ -132,7 +132,7 @@ impl Resolver<'_> {
     }
 
     fn scope(&self, layer: Option<usize>) -> Value {
-        Scope::new(self.declaration, self.config.clone(), layer)
+        Scope::names(self.declaration, self.config.clone(), layer)
     }
 
     fn table<T: DeserializeOwned>(
