@@ -250,7 +250,7 @@ impl Resolver<'_> {
                 }
                 continue;
             };
-            names.extend(entry.expr.formulas().into_iter().flat_map(Formula::variables).cloned());
+            names.extend(entry.expr.formulas().into_iter().flat_map(Formula::needs));
         }
         missing
     }

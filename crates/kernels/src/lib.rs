@@ -40,3 +40,7 @@ pub use product::Product;
 pub use rows::{Dtype, Rows};
 pub use simd::Isa;
 pub use tile::{Tile, TileMut};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

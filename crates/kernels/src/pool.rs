@@ -1,6 +1,6 @@
 //! The threads: a region is published in one atomic word, workers join it while it is open, parts are claimed one by
 //! one, first those of a thread's own range, then the others'. The caller works too and waits only for workers that hold a part, so a worker that the system has not woken
-//! yet costs nothing. Waiting spins for a bounded time, then parks.
+//! yet costs nothing. Waiting spins for some microseconds, yields for a bounded time, then parks.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -12,8 +12,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long a worker looks for the next region, and a caller for the last worker, before it parks.
-const SPIN: Duration = Duration::from_micros(100);
+/// Looks for the next region, or for the last worker, at full speed: some microseconds.
+const EAGER_LOOKS: usize = 200;
+
+/// How long to look on, yielding, before parking.
+const PATIENCE: Duration = Duration::from_micros(100);
 
 /// The word: the region's number in the upper half, whether it is open, the number of workers inside.
 const OPEN: u64 = 1 << 31;
@@ -243,20 +246,23 @@ impl Shared {
     }
 }
 
-/// Looks for `condition` for a bounded time; whether it was seen.
+/// Looks for `condition` for a bounded time, at first without a pause, then offering the core to others between looks:
+/// on a busy machine what is waited for may need this very core. Whether it was seen.
 fn spin_until(condition: impl Fn() -> bool) -> bool {
-    let start = Instant::now();
-    loop {
-        for _ in 0..64 {
-            if condition() {
-                return true;
-            }
-            hint::spin_loop();
+    for _ in 0..EAGER_LOOKS {
+        if condition() {
+            return true;
         }
-        if start.elapsed() > SPIN {
-            return false;
+        hint::spin_loop();
+    }
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        thread::yield_now();
+        if condition() {
+            return true;
         }
     }
+    false
 }
 
 /// Nothing under these locks can be left half done, so a poisoned one is as good as any.

@@ -109,6 +109,12 @@ fn shapes_off_the_nice_path() {
 }
 
 #[test]
+fn the_smallest_of_each_kind() {
+    check_all(Shape { tokens: 2, rows: 3, cols: 19 });
+    check_all(Shape { tokens: 9, rows: 5, cols: 19 });
+}
+
+#[test]
 fn several_blocks_of_depth_and_of_rows() {
     check_all(Shape { tokens: 29, rows: 227, cols: 1043 });
     check_all(Shape { tokens: 130, rows: 64, cols: 576 });

@@ -96,6 +96,12 @@ fn sizes_of_real_heads() {
 }
 
 #[test]
+fn the_smallest_of_each_kind() {
+    check_all([2, 5, 19, 2]).unwrap_or_else(|e| panic!("{e}"));
+    check_all([5, 9, 19, 2]).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
 fn more_depth_and_more_keys_than_are_packed_at_once() {
     check_all([13, 600, 300, 0]).unwrap_or_else(|e| panic!("{e}"));
     check_all([2, 600, 5, 1]).unwrap_or_else(|e| panic!("{e}"));

@@ -116,7 +116,7 @@ impl Work<'_> {
             rest = after;
             match split.get(&symbol) {
                 Some(_) => resegment(symbol, piece, self.bpe, split, sink),
-                None => sink.put(known(symbol, sink.pieces), piece),
+                None => sink.put(usable(symbol, sink.pieces), piece),
             }
         }
         symbols.clear();
@@ -153,8 +153,13 @@ fn resegment(symbol: u32, text: &str, bpe: &Bpe, split: &HashMap<u32, (u32, u32)
         }
         let (piece, after) = rest.split_at(bpe.length(symbol, rest, sink.pieces));
         rest = after;
-        sink.put(known(symbol, sink.pieces), piece);
+        sink.put(usable(symbol, sink.pieces), piece);
     }
+}
+
+/// The piece that `symbol` is, none for one that only served merges and can't be taken apart.
+fn usable(symbol: u32, pieces: &Pieces) -> Option<u32> {
+    known(symbol, pieces).filter(|&id| !pieces.is_unused(id))
 }
 
 /// Every way in which a piece is two symbols: the merges that can make it.

@@ -57,7 +57,7 @@ impl<'a> PieceDecoder<'a> {
         let normalizer = &self.model.normalizer;
         let removes = normalizer.add_dummy_prefix || normalizer.remove_extra_whitespaces;
         let piece = match surface {
-            Surface::Text if self.at_start && removes => match piece.strip_prefix(' ') {
+            Surface::Spaced if self.at_start && removes => match piece.strip_prefix(' ') {
                 Some(rest) => {
                     // Where extra spaces are removed, so is every leading space, not only the first.
                     self.stripped = !normalizer.remove_extra_whitespaces;
@@ -65,7 +65,7 @@ impl<'a> PieceDecoder<'a> {
                 }
                 None => piece,
             },
-            Surface::Text | Surface::Unknown | Surface::Byte(_) => piece,
+            Surface::Spaced | Surface::Text | Surface::Byte(_) => piece,
         };
         self.written |= !piece.is_empty();
         piece

@@ -2,7 +2,7 @@
 
 use super::bpe::Bpe;
 use super::decoder::PieceDecoder;
-use super::normalizer::{Normalizer, unescape};
+use super::normalizer::{Normalizer, SPACE};
 use super::proto::{Algorithm, Kind, Piece, Proto};
 use super::unigram::Unigram;
 use crate::Error;
@@ -84,7 +84,7 @@ impl Model {
             specials.iter().map(|special| (special.id, self.normalize(&special.name))).collect();
         let finder = Trie::new(names.iter().map(|(id, name)| (name.as_bytes(), *id)));
         for (id, name) in &names {
-            self.surfaces.set(*id, Surface::Text, name);
+            self.surfaces.set_piece(*id, name);
         }
         self.spelled = Some(Spelled { finder });
         self
@@ -272,8 +272,8 @@ struct Surfaces {
 pub(super) enum Surface {
     /// This text.
     Text,
-    /// This text, in place of an unknown one: no part of it is a dummy prefix.
-    Unknown,
+    /// This text, whose leading space is the symbol for one and may be the dummy prefix.
+    Spaced,
     /// This byte.
     Byte(u8),
 }
@@ -286,10 +286,10 @@ impl Surfaces {
             let text = pieces.text(spoken);
             match (pieces.kind(spoken), byte_of(text)) {
                 (Kind::Byte, Some(byte)) => surfaces.set(id, Surface::Byte(byte), ""),
-                (Kind::Unknown, _) => surfaces.set(id, Surface::Unknown, unknown_surface),
+                (Kind::Unknown, _) => surfaces.set(id, Surface::Text, unknown_surface),
                 (Kind::Control, _) => surfaces.set(id, Surface::Text, ""),
                 (Kind::Normal | Kind::UserDefined | Kind::Unused | Kind::Byte, _) => {
-                    surfaces.set(id, Surface::Text, text);
+                    surfaces.set_piece(id, text)
                 }
             }
         }
@@ -298,13 +298,15 @@ impl Surfaces {
 
     fn set(&mut self, id: u32, surface: Surface, text: &str) {
         let start = self.text.len() as u32;
-        match surface {
-            Surface::Unknown => self.text.push_str(text),
-            Surface::Text | Surface::Byte(_) => self.text.push_str(&unescape(text)),
-        }
+        self.text.push_str(text);
         if let Some(span) = self.spans.get_mut(id as usize) {
             *span = (surface, start, self.text.len() as u32);
         }
+    }
+
+    fn set_piece(&mut self, id: u32, piece: &str) {
+        let surface = if piece.starts_with(SPACE) { Surface::Spaced } else { Surface::Text };
+        self.set(id, surface, &piece.replace(SPACE, " "));
     }
 
     fn get(&self, id: u32) -> Option<(Surface, &str)> {

@@ -1,7 +1,5 @@
 //! The normaliser: a map of characters, then what becomes of spaces.
 
-use std::borrow::Cow;
-
 use super::proto::Normalization;
 use crate::Error;
 use crate::trie::Trie;
@@ -206,9 +204,4 @@ fn label(unit: u32) -> u32 {
 
 fn offset(unit: u32) -> u32 {
     (unit >> 10) << ((unit & 1 << 9) >> 6)
-}
-
-/// A piece as text, with spaces in place of the symbol for them.
-pub(super) fn unescape(piece: &str) -> Cow<'_, str> {
-    if piece.contains(SPACE) { Cow::Owned(piece.replace(SPACE, " ")) } else { Cow::Borrowed(piece) }
 }

@@ -2,7 +2,8 @@
 //!
 //! best(end) = max over pieces that end there of best(start) + score. A character that is no piece by itself may
 //! stand as unknown, at the lowest score less ten. Kudo, "Subword Regularization", 2018 (arXiv:1804.10959).
-//! Sums are kept in f32 and compared as the reference compares them, since equal paths occur.
+//! Paths of equal scores are common (a run of one character), and then rounding decides: sums are in f32 and from the left,
+//! as in the reference, over the whole text.
 
 use super::model::{Pieces, Sink};
 use crate::trie::Trie;
@@ -17,13 +18,12 @@ pub(super) struct Unigram {
     /// Per id: what the piece adds to a path.
     scores: Vec<Score>,
     unknown_score: f32,
-    max_score: f32,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Score {
     Normal(f32),
-    /// So good that it is always taken: its length times the best score.
+    /// 0.1 for every byte but the first: far better than any piece that was trained, whose score is a logarithm.
     UserDefined,
     Unused,
 }
@@ -45,11 +45,8 @@ impl Unigram {
     pub(super) fn new(pieces: &Pieces) -> Self {
         let trie = Trie::new(pieces.matched().map(|(id, piece)| (piece.as_bytes(), id)));
         let ids = 0..pieces.len() as u32;
-        let (mut min_score, mut max_score) = (f32::MAX, f32::MIN_POSITIVE);
-        for id in ids.clone().filter(|&id| pieces.is_normal(id)) {
-            min_score = min_score.min(pieces.score(id));
-            max_score = max_score.max(pieces.score(id));
-        }
+        let normal = ids.clone().filter(|&id| pieces.is_normal(id));
+        let min_score = normal.map(|id| pieces.score(id)).fold(f32::MAX, f32::min);
         let scores = ids
             .map(|id| match () {
                 () if pieces.is_unused(id) => Score::Unused,
@@ -57,7 +54,7 @@ impl Unigram {
                 () => Score::Normal(pieces.score(id)),
             })
             .collect();
-        Self { trie, scores, unknown_score: min_score - UNKNOWN_PENALTY, max_score }
+        Self { trie, scores, unknown_score: min_score - UNKNOWN_PENALTY }
     }
 
     pub(super) fn encode(&self, text: &str, sink: &mut Sink<'_>) {
@@ -88,16 +85,15 @@ impl Unigram {
             state = next;
             let Some(id) = self.trie.value(state) else { continue };
             let length = at + 1;
-            // The reference's score is a double here, and so is the sum that it compares with a float.
             let score = match self.scores[id as usize] {
-                Score::Normal(score) => f64::from(score),
-                Score::UserDefined => f64::from(length as f32 * self.max_score) - 0.1,
+                Score::Normal(score) => score,
+                Score::UserDefined => (0.1 * (length - 1) as f64) as f32,
                 Score::Unused => continue,
             };
-            let total = score + f64::from(so_far);
+            let total = score + so_far;
             let node = &mut nodes[start + length];
-            if node.start == u32::MAX || total > f64::from(node.score) {
-                *node = Node { score: total as f32, start: start as u32, id };
+            if node.start == u32::MAX || total > node.score {
+                *node = Node { score: total, start: start as u32, id };
             }
             single |= length == character;
         }

@@ -1,7 +1,7 @@
 """Trains the small vocabularies in ../data and writes what the reference libraries make of hard strings.
 
 Run by hand, only when the data is to change; the tests read what it wrote.
-    python -m venv /tmp/reference && /tmp/reference/bin/pip install sentencepiece==0.2.3 tokenizers==0.23.3 tiktoken==0.14.0
+    python -m venv /tmp/reference && /tmp/reference/bin/pip install sentencepiece==0.2.3 tokenizers==0.23.3 tiktoken==0.14.0 protobuf==7.36.2
     /tmp/reference/bin/python make.py
 The sentences are the first articles of the Universal Declaration of Human Rights, and a few lines of our own.
 """
@@ -17,6 +17,7 @@ import sentencepiece
 import tiktoken
 import tiktoken._educational
 import tokenizers
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 HERE = pathlib.Path(__file__).parent
@@ -77,6 +78,8 @@ def hard_strings():
         "a" * 300, "ab" * 200, "aaab" * 80, " " * 200, "\n" * 50, "\t" * 30, "abc " * 60, "=" * 120, "0" * 100, "中" * 90,
         "é" * 40, "😀" * 20, "\u0301" * 20, "ا" * 50,
     ]
+    # Paths of equal scores, told apart by rounding alone: what stands before decides.
+    fixed += [before * times + "=" * 7 + "." * 9 for before in ("<n>", "<|blank_4|>", "a", "中") for times in (1, 2, 3, 5, 8)]
     strings = fixed + SENTENCES + [line[::2] for line in SENTENCES[:12]]
     for _ in range(60):
         strings.append("".join(rng.choice([" ", "  ", "\n", "", "\t", " "]) + rng.choice(words) for _ in range(rng.randint(1, 9))))
@@ -123,7 +126,23 @@ def sentencepiece_models(strings):
         write_runs(name, processor)
         if name == "bpe":
             write_gguf_of(processor)
+        if name in ("bpe", "unigram-bytes"):
+            write_unused(f"{name.split('-')[0]}-unused", model.getvalue(), strings)
     rules.unlink()
+
+
+def write_unused(name, model, strings):
+    """The same model with every seventh piece declared unused, and scores rounded so that many paths are equal."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model)
+    for id, piece in enumerate(proto.pieces):
+        if piece.type == piece.NORMAL:
+            piece.score = round(piece.score)
+            piece.type = piece.UNUSED if id % 7 == 0 else piece.NORMAL
+    (DATA / f"{name}.model").write_bytes(proto.SerializeToString())
+    processor = sentencepiece.SentencePieceProcessor(model_proto=proto.SerializeToString())
+    write_ids(name, strings, processor.encode, processor.decode)
+    write_runs(name, processor)
 
 
 def write_gguf_of(processor):

@@ -55,3 +55,13 @@ fn unigram_with_bytes() {
 fn unigram_with_the_space_as_suffix() {
     check("unigram-suffix");
 }
+
+#[test]
+fn bpe_with_unused_pieces_and_equal_scores() {
+    check("bpe-unused");
+}
+
+#[test]
+fn unigram_with_unused_pieces_and_equal_scores() {
+    check("unigram-unused");
+}
