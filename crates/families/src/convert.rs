@@ -2,11 +2,9 @@
 //!
 //! Nothing is computed. Where the numbers that both resolve to differ in more than names, the words that differ are told.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use crate::architecture::{Architecture, Rope};
@@ -15,34 +13,13 @@ use crate::declaration::{Declaration, root};
 use crate::error::{Error, Problem};
 use crate::expr::{Entry, Expr};
 use crate::fields::difference;
-use crate::plan::Planned;
+use crate::rearrange::{Rearranged, rearrange};
 use crate::roles::Role;
 use crate::scaling::Scaling;
 use crate::scope::Scope;
-use crate::weights::runs;
 
 /// Keys of config.json that say whose it is, and nothing else.
 const IDENTITY: [&str; 5] = ["model_type", "architectures", "auto_map", "_name_or_path", "tokenizer_class"];
-
-/// A tensor of the target, made of rows of the source's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rearranged {
-    /// Its name.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// The rows, in order.
-    pub pieces: Vec<Piece>,
-}
-
-/// Rows of a tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// The tensor's name.
-    pub tensor: String,
-    /// Its rows.
-    pub rows: Range<usize>,
-}
 
 /// A checkpoint in another family's terms.
 #[derive(Debug, Clone)]
@@ -322,17 +299,22 @@ fn normal_rope(rope: &Rope, head_dim: usize) -> Rope {
 /// The roles that one has and the other has not, or has otherwise: with a bias, or a norm of another kind.
 fn structure(a: &Architecture, b: &Architecture) -> Differences {
     let (a, b) = (roles(a), roles(b));
-    let of = |roles: &IndexMap<String, Json>, role: &String| roles.get(role).cloned().unwrap_or(Json::Null);
+    let of = |roles: &BTreeMap<String, BTreeSet<String>>, role: &String| {
+        roles
+            .get(role)
+            .map_or(Json::Null, |says| says.iter().cloned().collect::<Vec<_>>().join(", or ").into())
+    };
     let all: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let differ = all.into_iter().filter(|role| a.get(*role) != b.get(*role));
     differ.map(|role| (role.clone(), of(&a, role), of(&b, role))).collect()
 }
 
-/// What is said of each role beside names and packing, for the first layer that has it and those that differ.
-fn roles(architecture: &Architecture) -> IndexMap<String, Json> {
+/// What is said of each role beside names and packing.
+fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
     let layers = architecture.layers.iter().flat_map(|layer| &layer.tensors);
-    let mut out: IndexMap<String, Json> = IndexMap::new();
+    let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for named in architecture.tensors.iter().chain(layers) {
+<<<<<<< HEAD
         for role in &named.roles {
             if *role == Role::Output && architecture.output.tie {
                 continue;
@@ -349,61 +331,16 @@ fn roles(architecture: &Architecture) -> IndexMap<String, Json> {
                 && !list.contains(&Json::String(says.clone()))
             {
                 list.push(says.into());
+=======
+        let own = named.roles.iter().filter(|role| **role != Role::Output || !architecture.output.tie);
+        for role in own {
+            let mut says = String::from(if named.bias { "a tensor with a bias" } else { "a tensor" });
+            if role.is_norm() {
+                says += &format!(", per {:?}, {:?}", named.per, named.at).to_lowercase();
+>>>>>>> generate
             }
+            out.entry(format!("tensors.{role}")).or_default().insert(says);
         }
     }
     out
-}
-
-/// Which rows of the source each tensor of the target is made of.
-fn rearrange(from: &Architecture, to: &Architecture) -> Vec<Rearranged> {
-    let mut held: HashMap<(Option<usize>, Role, bool), Vec<Piece>> = HashMap::new();
-    for planned in &from.plan().tensors {
-        for (role, rows) in runs(from, planned) {
-            let pieces = rows.into_iter().map(|rows| Piece { tensor: planned.name.clone(), rows });
-            held.insert((planned.layer, role, is_bias(planned)), pieces.collect());
-        }
-    }
-    let plan = to.plan();
-    plan.tensors
-        .iter()
-        .map(|planned| {
-            let mut segments: Vec<(Range<usize>, Role)> = runs(to, planned)
-                .into_iter()
-                .flat_map(|(role, rows)| rows.into_iter().map(move |rows| (rows, role)))
-                .collect();
-            segments.sort_by_key(|(rows, _)| rows.start);
-            let mut pieces = Vec::new();
-            for (rows, role) in segments {
-                if let Some(left) = held.get_mut(&(planned.layer, role, is_bias(planned))) {
-                    take(left, rows.len(), &mut pieces);
-                }
-            }
-            Rearranged { name: planned.name.clone(), shape: planned.shape.clone(), pieces }
-        })
-        .collect()
-}
-
-fn is_bias(planned: &Planned) -> bool {
-    planned.name.ends_with(".bias")
-}
-
-/// Moves the next `count` rows over, joined to the last piece where they follow it.
-fn take(left: &mut Vec<Piece>, mut count: usize, pieces: &mut Vec<Piece>) {
-    while count > 0 && !left.is_empty() {
-        let first = &mut left[0];
-        let end = first.rows.start + count.min(first.rows.len());
-        let taken = Piece { tensor: first.tensor.clone(), rows: first.rows.start..end };
-        count -= taken.rows.len();
-        first.rows.start = end;
-        if first.rows.is_empty() {
-            left.remove(0);
-        }
-        match pieces.last_mut() {
-            Some(last) if last.tensor == taken.tensor && last.rows.end == taken.rows.start => {
-                last.rows.end = taken.rows.end;
-            }
-            _ => pieces.push(taken),
-        }
-    }
 }

@@ -60,16 +60,16 @@ fn text_goes_to_standard_output_and_figures_to_standard_error() {
 #[test]
 fn the_prompt_may_come_on_standard_input() {
     let model = stories();
-    let mut command = camelid(&["generate", "--model", text(&model), "--max-new-tokens", "30", "--json"]);
+    let mut command = camelid(&["generate", "--model", text(model), "--max-new-tokens", "30", "--json"]);
     let output = command.write_stdin("Once upon a time").output().expect("it runs");
     let report: Json = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(report["generated_ids"], json(&model, &PROMPT)["generated_ids"]);
+    assert_eq!(report["generated_ids"], json(model, &PROMPT)["generated_ids"]);
 }
 
 #[test]
 fn chance_follows_its_seed_and_its_bounds() {
     let model = stories();
-    let ids = |options: &[&str]| json(&model, &with(options))["generated_ids"].clone();
+    let ids = |options: &[&str]| json(model, &with(options))["generated_ids"].clone();
     let hot = |seed| ids(&["--temperature", "1.5", "--seed", seed]);
     assert_eq!(hot("1"), hot("1"));
     assert_ne!(hot("1"), hot("2"));
@@ -105,7 +105,7 @@ fn stop_texts_end_the_text_and_are_no_part_of_it() {
 #[test]
 fn threads_compute_type_and_mapping_change_no_token() {
     let model = stories();
-    let expected = json(&model, &PROMPT)["generated_ids"].clone();
+    let expected = json(model, &PROMPT)["generated_ids"].clone();
     for options in [
         &["--threads", "1"] as &[&str],
         &["--threads", "3"],
@@ -114,15 +114,15 @@ fn threads_compute_type_and_mapping_change_no_token() {
         &["--no-mmap"],
     ] {
         // The weights are f32: bf16 is for weights stored so.
-        assert_eq!(json(&model, &with(options))["generated_ids"], expected, "{options:?}");
+        assert_eq!(json(model, &with(options))["generated_ids"], expected, "{options:?}");
     }
 }
 
 #[test]
 fn a_family_may_be_named_or_declared() {
     let model = stories();
-    let expected = json(&model, &PROMPT)["generated_ids"].clone();
-    assert_eq!(json(&model, &with(&["--family", "llama2"]))["generated_ids"], expected);
+    let expected = json(model, &PROMPT)["generated_ids"].clone();
+    assert_eq!(json(model, &with(&["--family", "llama2"]))["generated_ids"], expected);
     let folder = tempfile::tempdir().expect("a folder");
     let spec = folder.path().join("mine.toml");
     std::fs::write(
@@ -130,7 +130,7 @@ fn a_family_may_be_named_or_declared() {
         "title = \"Mine\"\nextends = \"llama2\"\nmatch = \"= false\"\n[attention]\nscale = 0.5\n",
     )
     .expect("written");
-    assert_ne!(json(&model, &with(&["--spec", text(&spec)]))["generated_ids"], expected);
+    assert_ne!(json(model, &with(&["--spec", text(&spec)]))["generated_ids"], expected);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn generation_config_says_what_is_not_asked_for() {
     let ids = |options: &[&str]| json(folder.path(), &[&["--prompt", "Once upon a time"], options].concat());
     let greedy = ids(&["--max-new-tokens", "20"])["generated_ids"].clone();
     let write = |text: &str| {
-        std::fs::write(folder.path().join("generation_config.json"), text).expect("it is written")
+        std::fs::write(folder.path().join("generation_config.json"), text).expect("it is written");
     };
     write(r#"{"max_new_tokens": 20}"#);
     assert_eq!(ids(&[])["generated_ids"], greedy);

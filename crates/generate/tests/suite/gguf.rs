@@ -204,7 +204,7 @@ fn metadata_that_nothing_reads_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let stories = load();
     let library = Library::built_in().expect("the families");
-    let mut check = |key: &'static str, value: Meta, expected: &str| {
+    let check = |key: &'static str, value: Meta, expected: &str| {
         let file = folder.path().join("m.gguf");
         let mut metadata = metadata(&*stories.tokenizer);
         metadata.retain(|(known, _)| *known != key);
