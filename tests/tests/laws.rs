@@ -117,7 +117,8 @@ fn a_two_way_prefix_must_arrive_whole() {
         let Some(prefix) = &model.architecture().prefix else { return };
         let end = tokens.iter().position(|token| *token == prefix.until).expect("a prompt with a prefix");
         let mut cache = model.cache();
-        let error = model.forward(&tokens[..end], &mut cache, &mut ()).expect_err("the prefix has no end yet");
+        let error =
+            model.forward(&tokens[..end], &mut cache, &mut ()).expect_err("the prefix has no end yet");
         assert!(error.to_string().contains("whole prompt"), "{name}: {error}");
         assert!(cache.is_empty(), "{name}: a refused call leaves the cache as it was");
         hidden(model, tokens, &mut cache);

@@ -314,30 +314,11 @@ fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
     let layers = architecture.layers.iter().flat_map(|layer| &layer.tensors);
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for named in architecture.tensors.iter().chain(layers) {
-<<<<<<< HEAD
-        for role in &named.roles {
-            if *role == Role::Output && architecture.output.tie {
-                continue;
-            }
-            let norm =
-                if role.is_norm() { format!(", per {:?}, {:?}", named.per, named.at) } else { String::new() };
-            let says = format!(
-                "{}{}",
-                if named.bias { "a tensor with a bias" } else { "a tensor" },
-                norm.to_lowercase()
-            );
-            let entry = out.entry(format!("tensors.{role}")).or_insert_with(|| Json::Array(Vec::new()));
-            if let Json::Array(list) = entry
-                && !list.contains(&Json::String(says.clone()))
-            {
-                list.push(says.into());
-=======
         let own = named.roles.iter().filter(|role| **role != Role::Output || !architecture.output.tie);
         for role in own {
             let mut says = String::from(if named.bias { "a tensor with a bias" } else { "a tensor" });
             if role.is_norm() {
                 says += &format!(", per {:?}, {:?}", named.per, named.at).to_lowercase();
->>>>>>> generate
             }
             out.entry(format!("tensors.{role}")).or_default().insert(says);
         }
