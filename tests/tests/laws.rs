@@ -49,7 +49,7 @@ fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
         for size in [1, 3, 16, tokens.len() - 1] {
             let mut cache = model.cache();
             let parts: Vec<_> = tokens.chunks(size).map(|chunk| hidden(model, chunk, &mut cache)).collect();
-            let views: Vec<_> = parts.iter().map(Array2::view).collect();
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
             let joined = concatenate(Axis(0), &views).expect("equal widths");
             let far = apart(&joined, &whole);
             assert!(far <= 1e-5, "{name} in chunks of {size}: {far:e}");
