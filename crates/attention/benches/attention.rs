@@ -1,7 +1,7 @@
 //! Prefill and decode of one layer, in the shapes of small released models: `cargo bench -p camelid-attention`.
 //!
-//! Prefill counts floating-point operations (compare with the machine's peak), decode the bytes of keys and values that it
-//! must read (compare with the machine's bandwidth, or the caches' for short contexts).
+//! Prefill counts floating-point operations (compare with the machine's peak), decode the bytes of keys and values
+//! that it must read (compare with the machine's bandwidth, or the caches' for short contexts).
 
 use camelid_attention::{Attention, Cache, Reach, Segment, Settings};
 use camelid_kernels::{Backend, Compute};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use camelid_kernels::{LANES, Lane, PANEL};
 use ndarray::{Array3, ArrayView3};
 
-/// Positions of one block: the unit of growth, of sharing between forks, and of the sums in [`crate::Attention::forward`].
+/// Positions of one block: the unit of growth, of sharing between forks, and of the sums in
+/// [`crate::Attention::forward`].
 pub const BLOCK: usize = 256;
 
 /// Keys and values of one layer, `[len, kv_heads, head_dim]` each: append, truncate, clone to fork.
@@ -15,8 +16,9 @@ pub const BLOCK: usize = 256;
 /// values  [block][kv_head][panel of 32 features][position][32]      the last panel may be 16 features wide
 /// ```
 ///
-/// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no multiple of 16), reserved
-/// block by block; nothing that is stored moves when the cache grows. A clone shares all blocks, and copies one only when it writes to it.
+/// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no
+/// multiple of 16), reserved block by block; nothing that is stored moves when the cache grows. A clone shares all
+/// blocks, and copies one only when it writes to it.
 #[derive(Clone, Debug)]
 pub struct Cache {
     kv_heads: usize,
@@ -158,7 +160,8 @@ impl Block {
     }
 }
 
-/// The lane that holds a head's first key feature at a position of the block; the other features follow, each [`PANEL`] lanes on.
+/// The lane that holds a head's first key feature at a position of the block; the other features follow, each
+/// [`PANEL`] lanes on.
 fn first_key_lane([head, at]: [usize; 2], head_dim: usize) -> usize {
     let (panel, lane) = ((head * BLOCK + at) / LANES / PANEL, at / LANES % PANEL);
     panel * head_dim * PANEL + lane

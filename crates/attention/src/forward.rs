@@ -10,8 +10,8 @@ use crate::partial::Partial;
 use crate::settings::{Error, Settings};
 use crate::tile::{Call, Part, Tile, scratch};
 
-/// How many rows are computed together: enough that a block of keys, once in the second-level cache, is used often; few enough that
-/// every thread gets several tiles, since later queries see more keys.
+/// How many rows are computed together: enough that a block of keys, once in the second-level cache, is used often;
+/// few enough that every thread gets several tiles, since later queries see more keys.
 fn tile_rows(rows: usize, threads: usize) -> usize {
     (rows / (8 * threads)).clamp(64, 256)
 }
@@ -38,8 +38,8 @@ impl Attention {
     /// Attention with these settings.
     ///
     /// # Errors
-    /// Where a size is 0, the heads can't share the kv heads evenly, the scale or a slope is not finite, the soft-cap is not positive, or
-    /// the slopes are not one per head.
+    /// Where a size is 0, the heads can't share the kv heads evenly, the scale or a slope is not finite, the soft-cap
+    /// is not positive, or the slopes are not one per head.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         settings.check()?;
         Ok(Self { settings })
@@ -55,11 +55,12 @@ impl Attention {
         Cache::new(self.settings.kv_heads, self.settings.head_dim)
     }
 
-    /// Σ_j softmax(s)_j·v_j for each query and head, `[tokens, heads, head_dim]`: one softmax over the union of the segments' runs, which
-    /// must not overlap. A query that sees no key gets zeros.
+    /// Σ_j softmax(s)_j·v_j for each query and head, `[tokens, heads, head_dim]`: one softmax over the union of the
+    /// segments' runs, which must not overlap. A query that sees no key gets zeros.
     ///
-    /// The queries are the cache's newest tokens, query t at position len − tokens + t; only slopes ask for it. Beside the result, memory
-    /// is at most linear in tokens and keys. The result is the same bits for any number of threads.
+    /// The queries are the cache's newest tokens, query t at position len − tokens + t; only slopes ask for it.
+    /// Beside the result, memory is at most linear in tokens and keys. The result is the same bits for any number of
+    /// threads, and for any cut of the queries into calls.
     ///
     /// # Panics
     /// Where the shapes of settings, segments and cache differ, or a run ends beyond the cache.
@@ -113,8 +114,8 @@ fn parts<'a>(segments: &'a [Segment<'_>], queries: &'a [CowArray<'_, f32, Ix3>])
     segments.iter().zip(queries).map(part).collect()
 }
 
-/// Few tiles: every block of every tile is a part of its own. Each tile then merges its blocks in the order that it would have met them
-/// in, so the result is the same bits.
+/// Few tiles: every block of every tile is a part of its own. Each tile then merges its blocks in the order that it
+/// would have met them in, so the result is the same bits.
 fn each_block(call: Call<'_>, work: Vec<Work<'_, '_>>) {
     let mut steps = Vec::new();
     for (index, (tile, _)) in work.iter().enumerate() {

@@ -6,8 +6,8 @@ use crate::cache::lanes;
 
 /// Attention's sums over some of the keys, one row per query and head: m = max s, ℓ = Σ e^(s−m) and Σ e^(s−m)·v.
 ///
-/// Two of them over disjoint runs merge to those of the union, in any grouping; [`Partial::finish`] divides. So one softmax can be
-/// computed block by block, run by run, or on several machines.
+/// Two of them over disjoint runs merge to those of the union, in any grouping; [`Partial::finish`] divides. So one
+/// softmax can be computed block by block, run by run, or on several machines.
 #[derive(Clone, Debug)]
 pub struct Partial {
     pub(crate) max: Vec<f32>,

@@ -57,7 +57,8 @@ impl Tile<'_> {
         (0..self.call.segments.len()).map(|segment| self.blocks(segment).len()).sum()
     }
 
-    /// The scaled queries of a segment. A capped score is cap·tanh(q·k·scale / cap), so the cap's division joins the scale.
+    /// The scaled queries of a segment. A capped score is cap·tanh(q·k·scale / cap), so the cap's division joins the
+    /// scale.
     pub(crate) fn queries(&self, segment: usize) -> Queries {
         let Call { settings: Settings { heads, head_dim, scale, softcap, .. }, segments, backend, .. } =
             self.call;
@@ -98,7 +99,8 @@ impl Tile<'_> {
         }
     }
 
-    /// Scores of a panel of rows against the block's panels of keys; weights in their place; then the weighted values.
+    /// Scores of a panel of rows against the block's panels of keys; weights in their place; then the weighted
+    /// values.
     fn add_panel(
         &self,
         queries: &Queries,
@@ -139,7 +141,8 @@ impl Tile<'_> {
         );
     }
 
-    /// Scores to weights e^(s−m), in place, 0 outside the row's run; gives m and Σ e^(s−m). `first` is the position of `scores[0]`.
+    /// Scores to weights e^(s−m), in place, 0 outside the row's run; gives m and Σ e^(s−m). `first` is the position
+    /// of `scores[0]`.
     fn weigh(&self, row: usize, first: usize, run: Range<usize>, scores: &mut [f32]) -> (f32, f32) {
         let Call { settings, backend, .. } = self.call;
         scores[..run.start].fill(0.0);

@@ -2,8 +2,8 @@
 //!
 //! Nothing is computed. Where the numbers that both resolve to differ in more than names, the words that differ are told.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
@@ -11,37 +11,15 @@ use crate::architecture::{Architecture, Rope};
 use crate::config;
 use crate::declaration::{Declaration, root};
 use crate::error::{Error, Problem};
-use crate::expr::Expr;
+use crate::expr::{Entry, Expr};
 use crate::fields::difference;
-use crate::plan::Planned;
+use crate::rearrange::{Rearranged, rearrange};
 use crate::roles::Role;
 use crate::scaling::Scaling;
-use crate::weights::runs;
+use crate::scope::Scope;
 
 /// Keys of config.json that say whose it is, and nothing else.
 const IDENTITY: [&str; 5] = ["model_type", "architectures", "auto_map", "_name_or_path", "tokenizer_class"];
-/// A key is changed at most so many times in search of a config.json; each change must remove a difference.
-const MOST_REPAIRS: usize = 16;
-
-/// A tensor of the target, made of rows of the source's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rearranged {
-    /// Its name.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// The rows, in order.
-    pub pieces: Vec<Piece>,
-}
-
-/// Rows of a tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// The tensor's name.
-    pub tensor: String,
-    /// Its rows.
-    pub rows: Range<usize>,
-}
 
 /// A checkpoint in another family's terms.
 #[derive(Debug, Clone)]
@@ -68,12 +46,13 @@ impl Declaration {
         let misfit =
             |problems| Error::Misfit { place: "config.json".into(), family: self.name.clone(), problems };
         let search = Search { target: self, wanted: normal(architecture) };
-        let config = search.run(self.first_guess(source, config, architecture)).map_err(misfit)?;
-        let config = self.in_own_keys(config);
+        let found = search.run(self.first_guess(source, config, architecture)).map_err(misfit)?;
+        let config = self.in_own_keys(search.without_surplus(found, &config::rename(source, config).0));
         let resolved = self.resolve(&config, &[]).map_err(|unresolved| misfit(unresolved.problems))?;
-        let differs = search.differences(&resolved);
+        let differs = search.differences(&resolved).into_iter().chain(structure(architecture, &resolved));
+        let differs: Vec<Problem> = differs.map(|(word, a, b)| told(&word, &a, &b)).collect();
         if !differs.is_empty() {
-            return Err(misfit(differs.iter().map(|(word, a, b)| told(word, a, b)).collect()));
+            return Err(misfit(differs));
         }
         if !self.accepts(&config) {
             let rule = self.matches.as_ref().map(|rule| rule.source()).unwrap_or_default();
@@ -93,7 +72,7 @@ impl Declaration {
     ) -> Map<String, Json> {
         let release = self.sizes.first().map(|size| size.config.clone()).unwrap_or_default();
         let (mut guess, _) = config::rename(self, &release);
-        let (said, _) = config::rename(source, config);
+        let said = config::rename(source, config).0;
         let identity = self.matches.iter().flat_map(|rule| rule.variables().iter()).map(|name| root(name));
         let identity: BTreeSet<&str> =
             identity.filter(|key| guess.contains_key(*key)).chain(IDENTITY).collect();
@@ -147,37 +126,40 @@ struct Search<'a> {
 type Differences = Vec<(String, Json, Json)>;
 
 impl Search<'_> {
-    fn run(&self, mut config: Map<String, Json>) -> Result<Map<String, Json>, Vec<Problem>> {
-        for _ in 0..MOST_REPAIRS {
-            let resolved = match self.target.resolve(&config, &[]) {
-                Ok(resolved) => resolved,
-                Err(unresolved) => {
-                    self.drop_unknown(&mut config, unresolved.problems)?;
-                    continue;
-                }
-            };
-            let differs = self.differences(&resolved);
-            if differs.is_empty() {
-                return Ok(config);
-            }
-            config = self
-                .repaired(&config, &differs)
-                .ok_or_else(|| differs.iter().map(|(word, a, b)| told(word, a, b)).collect::<Vec<_>>())?;
+    fn run(&self, config: Map<String, Json>) -> Result<Map<String, Json>, Vec<Problem>> {
+        let mut config = self.repaired(config);
+        if let Err(unresolved) = self.target.resolve(&config, &[]) {
+            self.drop_unknown(&mut config, unresolved.problems)?;
         }
-        Ok(config)
+        let resolved = self.target.resolve(&config, &[]).map_err(|unresolved| unresolved.problems)?;
+        let differs = self.differences(&resolved);
+        if differs.is_empty() {
+            return Ok(config);
+        }
+        Err(differs.iter().map(|(word, wanted, got)| told(word, wanted, got)).collect())
     }
 
-    /// A key of the source's that means nothing to the target goes; anything else is a reason to refuse.
+    /// A key of the source's that the target's releases do not have goes, where the target does not read it or would have it
+    /// otherwise: what it says is compared all the same. Anything else is a reason to refuse.
     fn drop_unknown(
         &self,
         config: &mut Map<String, Json>,
         problems: Vec<Problem>,
     ) -> Result<(), Vec<Problem>> {
+        let released = self.released();
         let unknown = problems.iter().filter_map(|problem| match problem {
-            Problem::UnknownKey { key, .. } => Some(root(key).to_owned()),
-            _ => None,
+            Problem::UnknownKey { key, .. } | Problem::Required { key, .. } => Some(root(key)),
+            Problem::MissingKey { .. }
+            | Problem::Renamed { .. }
+            | Problem::Value { .. }
+            | Problem::MissingTensor { .. }
+            | Problem::SurplusTensor { .. }
+            | Problem::WrongTensor { .. }
+            | Problem::Untied { .. }
+            | Problem::MissingRole { .. } => None,
         });
-        let unknown: Vec<String> = unknown.collect();
+        let unknown: Vec<String> =
+            unknown.filter(|key| !released.contains_key(*key)).map(str::to_owned).collect();
         if unknown.len() < problems.len() {
             return Err(problems);
         }
@@ -187,28 +169,57 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Takes out what changes nothing and neither the source's config.json nor the target's releases have.
+    fn without_surplus(&self, mut config: Map<String, Json>, said: &Map<String, Json>) -> Map<String, Json> {
+        let released = self.released();
+        let keys: Vec<String> = config.keys().cloned().collect();
+        for key in keys.iter().filter(|key| !said.contains_key(*key) && !released.contains_key(*key)) {
+            let mut fewer = config.clone();
+            fewer.shift_remove(key);
+            let same =
+                self.target.resolve(&fewer, &[]).is_ok_and(|resolved| self.differences(&resolved).is_empty());
+            if same && self.target.accepts(&fewer) == self.target.accepts(&config) {
+                config = fewer;
+            }
+        }
+        config
+    }
+
+    /// The keys of the target's releases, as its formulas call them.
+    fn released(&self) -> Map<String, Json> {
+        let sizes = self.target.sizes.iter().flat_map(|size| config::rename(self.target, &size.config).0);
+        sizes.collect()
+    }
+
     fn differences(&self, resolved: &Architecture) -> Differences {
         let differs = difference(&self.wanted, &normal(resolved)).into_iter();
         differs.filter(|(word, _, _)| !word.starts_with("tensors.")).collect()
     }
 
-    /// One key changed so that fewer words differ: to the wanted number, or in the proportion that is missing.
-    fn repaired(&self, config: &Map<String, Json>, differs: &Differences) -> Option<Map<String, Json>> {
-        let mut best: Option<(usize, Map<String, Json>)> = None;
-        for (word, wanted, got) in differs {
-            for key in self.keys_of(word) {
-                for value in candidates(wanted, got, config.get(&key)) {
-                    let mut changed = config.clone();
-                    changed.insert(key.clone(), value);
-                    let Ok(resolved) = self.target.resolve(&changed, &[]) else { continue };
-                    let left = self.differences(&resolved).len();
-                    if left < best.as_ref().map_or(differs.len(), |(least, _)| *least) {
-                        best = Some((left, changed));
-                    }
-                }
+    /// Where a word would be another number: one key of its formula is changed, to the wanted number or in the proportion
+    /// that is missing, if that makes it right.
+    fn repaired(&self, mut config: Map<String, Json>) -> Map<String, Json> {
+        for (word, wanted) in self.wanted.fields() {
+            let Some(entry) = self.target.words.get(&word) else { continue };
+            let now = evaluate(self.target, entry, &config);
+            if wanted.is_null() || same(now.as_ref(), &wanted) {
+                continue;
             }
+            let changes = self.keys_of(&word).into_iter().flat_map(|key| {
+                let values = candidates(&wanted, now.as_ref(), config.get(&key));
+                values.into_iter().map(move |value| (key.clone(), value))
+            });
+            let right = changes.map(|(key, value)| {
+                let mut changed = config.clone();
+                changed.insert(key, value);
+                changed
+            });
+            let right = right
+                .into_iter()
+                .find(|changed| same(evaluate(self.target, entry, changed).as_ref(), &wanted));
+            config = right.unwrap_or(config);
         }
-        best.map(|(_, config)| config)
+        config
     }
 
     /// The keys that a word's formula reads, those of the family's releases first.
@@ -216,21 +227,16 @@ impl Search<'_> {
         let formulas = self.target.words.get(word).map(|entry| entry.expr.formulas()).unwrap_or_default();
         let names = formulas.iter().flat_map(|formula| formula.variables()).map(|name| root(name).to_owned());
         let mut names: Vec<String> = names.filter(|name| name != "layer").collect();
-        let (released, _) = self
-            .target
-            .sizes
-            .first()
-            .map(|size| config::rename(self.target, &size.config))
-            .unwrap_or_default();
+        let released = self.released();
         names.sort_by_key(|name| !released.contains_key(name));
         names.dedup();
         names
     }
 }
 
-fn candidates(wanted: &Json, got: &Json, now: Option<&Json>) -> Vec<Json> {
+fn candidates(wanted: &Json, got: Option<&Json>, now: Option<&Json>) -> Vec<Json> {
     let mut values = vec![wanted.clone()];
-    if let (Some(wanted), Some(got)) = (wanted.as_f64(), got.as_f64()) {
+    if let (Some(wanted), Some(got)) = (wanted.as_f64(), got.and_then(Json::as_f64)) {
         let scaled = now.and_then(Json::as_f64).unwrap_or(1.0) * wanted / got;
         if scaled.is_finite() && scaled.fract() == 0.0 && scaled.abs() < 1e15 {
             values.push((scaled as i64).into());
@@ -238,6 +244,15 @@ fn candidates(wanted: &Json, got: &Json, now: Option<&Json>) -> Vec<Json> {
         values.extend(serde_json::Number::from_f64(scaled).map(Json::Number));
     }
     values
+}
+
+/// A word's value for the first layer.
+fn evaluate(target: &Declaration, entry: &Entry, config: &Map<String, Json>) -> Option<Json> {
+    entry.expr.json(&Scope::names(target, Arc::new(config.clone()), Some(0))).ok()
+}
+
+fn same(a: Option<&Json>, b: &Json) -> bool {
+    a.is_some_and(|a| a == b || matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if a == b))
 }
 
 /// The key, where a formula is nothing but one.
@@ -249,7 +264,8 @@ fn bare(expr: &Expr) -> Option<&str> {
 }
 
 fn told(word: &str, wanted: &Json, got: &Json) -> Problem {
-    let message = format!("the checkpoint has {wanted}, and this family would make it {got}");
+    let say = |value: &Json| if value.is_null() { "none".to_owned() } else { value.to_string() };
+    let message = format!("the checkpoint has {}, and this family would make it {}", say(wanted), say(got));
     Problem::Value { word: word.to_owned(), message, origin: None }
 }
 
@@ -280,55 +296,32 @@ fn normal_rope(rope: &Rope, head_dim: usize) -> Rope {
     normal
 }
 
-/// Which rows of the source each tensor of the target is made of.
-fn rearrange(from: &Architecture, to: &Architecture) -> Vec<Rearranged> {
-    let mut held: HashMap<(Option<usize>, Role, bool), Vec<Piece>> = HashMap::new();
-    for planned in &from.plan().tensors {
-        for (role, rows) in runs(from, planned) {
-            let pieces = rows.into_iter().map(|rows| Piece { tensor: planned.name.clone(), rows });
-            held.insert((planned.layer, role, is_bias(planned)), pieces.collect());
-        }
-    }
-    let plan = to.plan();
-    plan.tensors
-        .iter()
-        .map(|planned| {
-            let mut segments: Vec<(Range<usize>, Role)> = runs(to, planned)
-                .into_iter()
-                .flat_map(|(role, rows)| rows.into_iter().map(move |rows| (rows, role)))
-                .collect();
-            segments.sort_by_key(|(rows, _)| rows.start);
-            let mut pieces = Vec::new();
-            for (rows, role) in segments {
-                if let Some(left) = held.get_mut(&(planned.layer, role, is_bias(planned))) {
-                    take(left, rows.len(), &mut pieces);
-                }
-            }
-            Rearranged { name: planned.name.clone(), shape: planned.shape.clone(), pieces }
-        })
-        .collect()
+/// The roles that one has and the other has not, or has otherwise: with a bias, or a norm of another kind.
+fn structure(a: &Architecture, b: &Architecture) -> Differences {
+    let (a, b) = (roles(a), roles(b));
+    let of = |roles: &BTreeMap<String, BTreeSet<String>>, role: &String| {
+        roles
+            .get(role)
+            .map_or(Json::Null, |says| says.iter().cloned().collect::<Vec<_>>().join(", or ").into())
+    };
+    let all: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let differ = all.into_iter().filter(|role| a.get(*role) != b.get(*role));
+    differ.map(|role| (role.clone(), of(&a, role), of(&b, role))).collect()
 }
 
-fn is_bias(planned: &Planned) -> bool {
-    planned.name.ends_with(".bias")
-}
-
-/// Moves the next `count` rows over, joined to the last piece where they follow it.
-fn take(left: &mut Vec<Piece>, mut count: usize, pieces: &mut Vec<Piece>) {
-    while count > 0 && !left.is_empty() {
-        let first = &mut left[0];
-        let end = first.rows.start + count.min(first.rows.len());
-        let taken = Piece { tensor: first.tensor.clone(), rows: first.rows.start..end };
-        count -= taken.rows.len();
-        first.rows.start = end;
-        if first.rows.is_empty() {
-            left.remove(0);
-        }
-        match pieces.last_mut() {
-            Some(last) if last.tensor == taken.tensor && last.rows.end == taken.rows.start => {
-                last.rows.end = taken.rows.end;
+/// What is said of each role beside names and packing.
+fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
+    let layers = architecture.layers.iter().flat_map(|layer| &layer.tensors);
+    let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for named in architecture.tensors.iter().chain(layers) {
+        let own = named.roles.iter().filter(|role| **role != Role::Output || !architecture.output.tie);
+        for role in own {
+            let mut says = String::from(if named.bias { "a tensor with a bias" } else { "a tensor" });
+            if role.is_norm() {
+                says += &format!(", per {:?}, {:?}", named.per, named.at).to_lowercase();
             }
-            _ => pieces.push(taken),
+            out.entry(format!("tensors.{role}")).or_default().insert(says);
         }
     }
+    out
 }

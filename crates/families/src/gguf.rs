@@ -162,7 +162,7 @@ impl File<'_> {
         let mut root = json!({ "arch": {}, "general": {}, "tokenizer": {}, "tensors": self.names });
         for (key, value) in self.metadata.iter() {
             let Some(path) = self.path(key) else { continue };
-            if matches!(value, Meta::Array(_)) && !reads.iter().any(|name| *name == path) {
+            if matches!(value, Meta::Array(_)) && !reads.contains(&path) {
                 continue;
             }
             if let Some(value) = value.to_json() {

@@ -132,7 +132,7 @@ impl Resolver<'_> {
     }
 
     fn scope(&self, layer: Option<usize>) -> Value {
-        Scope::new(self.declaration, self.config.clone(), layer)
+        Scope::names(self.declaration, self.config.clone(), layer)
     }
 
     fn table<T: DeserializeOwned>(
@@ -250,7 +250,7 @@ impl Resolver<'_> {
                 }
                 continue;
             };
-            names.extend(entry.expr.formulas().into_iter().flat_map(Formula::variables).cloned());
+            names.extend(entry.expr.formulas().into_iter().flat_map(Formula::needs));
         }
         missing
     }

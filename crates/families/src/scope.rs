@@ -33,7 +33,7 @@ struct Known {
 
 impl Scope {
     /// The names of a layer, or with `None` those outside the layers.
-    pub(crate) fn new(
+    pub(crate) fn names(
         declaration: &Declaration,
         config: Arc<Map<String, Json>>,
         layer: Option<usize>,

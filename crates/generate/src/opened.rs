@@ -23,7 +23,6 @@ pub struct How {
 }
 
 /// An opened checkpoint: nothing but headers and small files was read.
-#[derive(Debug)]
 pub struct Opened {
     declaration: Declaration,
     config: Map<String, Json>,
@@ -200,6 +199,12 @@ impl Opened {
 
     fn file(&self, name: &str, message: String) -> Error {
         Error::File { path: self.path().join(name), message }
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("path", &self.path()).field("family", &self.declaration.name).finish()
     }
 }
 

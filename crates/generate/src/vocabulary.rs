@@ -4,7 +4,7 @@ use std::path::Path;
 
 use camelid_checkpoint::gguf::Metadata;
 use camelid_families::{Declaration, Entries};
-use camelid_tokenizers::{Kind, Settings, Tokenizer, kind_of};
+use camelid_tokenizers::{Gguf, Kind, Settings, Tokenizer, kind_of, open_gguf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -50,9 +50,15 @@ pub(crate) fn of_folder(
     Ok(camelid_tokenizers::open(folder, &settings)?)
 }
 
-/// The tokenizer within a GGUF file.
-pub(crate) fn of_gguf(path: &Path, _metadata: &Metadata) -> Result<Box<dyn Tokenizer>, Error> {
-    Err(Error::File { path: path.to_owned(), message: "the tokenizer of a GGUF file is not read yet".into() })
+/// The tokenizer within a GGUF file, which says itself what stands before and after a text.
+pub(crate) fn of_gguf(path: &Path, metadata: &Metadata) -> Result<Box<dyn Tokenizer>, Error> {
+    let own = metadata.iter().filter_map(|(key, value)| Some((key.strip_prefix("tokenizer.ggml.")?, value)));
+    let table = own.filter_map(|(key, value)| Some((key.to_owned(), value.to_json()?))).collect();
+    let gguf: Gguf = serde_json::from_value(Json::Object(table)).map_err(|error| Error::File {
+        path: path.to_owned(),
+        message: format!("tokenizer.ggml: {error}"),
+    })?;
+    open_gguf(&gguf, &Settings::default()).map_err(|error| error.within(path).into())
 }
 
 /// A `tokenizer.json` says itself what stands before and after a text.

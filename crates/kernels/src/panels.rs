@@ -1,6 +1,6 @@
-//! The two products of attention over a cache that is laid out for them: keys in panels of 32 positions, so that scores
-//! need no sum across a register, and values in panels of 32 features. A panel is one stream of two [`Lane`]s for each
-//! feature or position, which is what the memory gives fastest.
+//! The two products of attention over a cache that is laid out for them: keys in panels of 32 positions, so that
+//! scores need no sum across a register, and values in panels of 32 features. A panel is one stream of two [`Lane`]s
+//! for each feature or position, which is what the memory gives fastest.
 
 use crate::simd::{Kernel, Simd};
 use crate::{Backend, Tile};
@@ -30,9 +30,9 @@ impl Lane {
 }
 
 impl Backend {
-    /// `scores[i, 32p + l] = Σ_c queries[i, c] · keys[p, c, l]`, on the calling thread: queries `[rows, head_dim]`, keys
-    /// `[panels][head_dim][2]` lanes, scores `[rows][lanes]`, overwritten. The second lane of the last panel may be left out.
-    /// Each sum runs over c in ascending order, whatever the shapes.
+    /// `scores[i, 32p + l] = Σ_c queries[i, c] · keys[p, c, l]`, on the calling thread: queries `[rows, head_dim]`,
+    /// keys `[panels][head_dim][2]` lanes, scores `[rows][lanes]`, overwritten. The second lane of the last panel may
+    /// be left out. Each sum runs over c in ascending order, whatever the shapes.
     ///
     /// # Panics
     /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
@@ -48,8 +48,8 @@ impl Backend {
     }
 
     /// `sums[i, f] = Σ_j weights[i, j] · values[from + j, f]`, on the calling thread: weights `[rows, keys]`, sums
-    /// `[rows][width]` lanes, overwritten; values `[panels][positions][2]` lanes, the last panel a single lane wide where the
-    /// width is odd. Each sum runs over j in ascending order, whatever the shapes.
+    /// `[rows][width]` lanes, overwritten; values `[panels][positions][2]` lanes, the last panel a single lane wide
+    /// where the width is odd. Each sum runs over j in ascending order, whatever the shapes.
     ///
     /// # Panics
     /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
@@ -98,8 +98,8 @@ struct Right {
     panel: usize,
 }
 
-/// The first `lanes` of each row of out, rows `stride` lanes apart, ← left `[rows, depth]` · right `[depth, lanes]`. Whoever
-/// makes one has checked that they fit.
+/// The first `lanes` of each row of out, rows `stride` lanes apart, ← left `[rows, depth]` · right `[depth, lanes]`.
+/// Whoever makes one has checked that they fit.
 struct Outer<'a> {
     depth: usize,
     lanes: usize,
@@ -122,8 +122,8 @@ impl Kernel for Outer<'_> {
             for vector in (0..self.lanes * LANES / S::LANES).step_by(2) {
                 let (panel, within) =
                     (vector * S::LANES / (PANEL * LANES), vector * S::LANES % (PANEL * LANES));
-                // SAFETY: within the operands, whose shapes were checked. Where nothing is to be read the address may lie
-                // beyond them.
+                // SAFETY: within the operands, whose shapes were checked. Where nothing is to be read the address may
+                // lie beyond them.
                 unsafe {
                     let left = (self.left.values.as_ptr().add(row * self.left.stride), self.left.stride);
                     let right =

@@ -173,9 +173,9 @@ unsafe fn tile_of<S: Simd, U: Units<S>, const N: usize, const R: usize>(
                         *sum = U::mul_add(simd, weight, activation, *sum);
                     }
                 }
-                row = row.add(right.stride);
+                row = row.wrapping_add(right.stride); // The last step may leave the slice.
             }
-            chunk = chunk.add(left.chunk);
+            chunk = chunk.wrapping_add(left.chunk);
             remaining -= units;
         }
         write(simd, &sums, out);

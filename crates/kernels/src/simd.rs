@@ -268,3 +268,62 @@ impl Element for f16 {
         unsafe { simd.load_f16(from) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds what moves elements to their definitions, lane by lane; the tests of the public functions hold arithmetic.
+    struct Moves;
+
+    impl Kernel for Moves {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let values: [f32; 2 * MOST_LANES] = std::array::from_fn(|i| i as f32 - 7.5);
+            let lanes = |v: S::V| {
+                let mut lanes = [0.0; MOST_LANES];
+                // SAFETY: `lanes` has room for any vector.
+                unsafe { simd.store(lanes.as_mut_ptr(), v) };
+                lanes[..S::LANES].to_vec()
+            };
+            let every_other =
+                |from: usize| values[..2 * S::LANES].iter().skip(from).step_by(2).copied().collect();
+            let expected: [Vec<f32>; 2] = [every_other(0), every_other(1)];
+            // SAFETY: the arrays have at least two vectors; the square has MOST_LANES columns of MOST_LANES.
+            unsafe {
+                let pair = |(even, odd)| [lanes(even), lanes(odd)];
+                assert_eq!(pair(f32::load_pairs(simd, values.as_ptr())), expected);
+                assert_eq!(pair(bf16::load_pairs(simd, values.map(bf16::from_f32).as_ptr())), expected);
+                assert_eq!(pair(f16::load_pairs(simd, values.map(f16::from_f32).as_ptr())), expected);
+                for count in 0..=S::LANES {
+                    let first = lanes(f32::load_first(simd, values.as_ptr(), count));
+                    assert_eq!(first[..count], values[..count]);
+                    assert!(first[count..].iter().all(|&lane| lane == 0.0));
+                    let mut to = [9.0; MOST_LANES];
+                    simd.store_first(to.as_mut_ptr(), simd.load(values.as_ptr()), count);
+                    assert_eq!(to[..count], values[..count]);
+                    assert!(to[count..].iter().all(|&lane| lane == 9.0));
+                }
+                let mut square = [simd.splat(0.0); MOST_LANES];
+                for (row, v) in square.iter_mut().enumerate() {
+                    *v = simd.add(simd.load(values.as_ptr()), simd.splat(100.0 * row as f32));
+                }
+                let mut to = [[0.0; MOST_LANES]; MOST_LANES];
+                simd.store_transposed(&square, to.as_mut_ptr().cast(), MOST_LANES);
+                for (lane, column) in to[..S::LANES].iter().enumerate() {
+                    let expected = |row| values[lane] + 100.0 * row as f32;
+                    assert_eq!(column[..S::LANES], (0..S::LANES).map(expected).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_moves_elements_as_defined() {
+        for isa in Isa::available() {
+            // SAFETY: it is available.
+            unsafe { isa.run(Moves) };
+        }
+    }
+}

@@ -23,7 +23,8 @@ fn data(name: &str) -> PathBuf {
 
 /// Documents of about four kilobytes, a megabyte in all, no two alike.
 fn documents() -> Vec<String> {
-    let text = std::fs::read_to_string(data("reference/sentences.txt")).unwrap();
+    let text =
+        std::fs::read_to_string(data("reference/sentences.txt")).expect("the bench brings its own data");
     let lines: Vec<&str> = text.lines().collect();
     let mut state = 1u32;
     let mut next = |bound: usize| {
@@ -46,7 +47,7 @@ fn documents() -> Vec<String> {
 
 fn tokenizer(name: &str) -> Box<dyn Tokenizer> {
     let settings = Settings { pattern: Some(PATTERN.to_owned()), ..Settings::default() };
-    open(&data("data").join(name), &settings).unwrap()
+    open(&data("data").join(name), &settings).expect("the bench brings its own data")
 }
 
 fn bytes(documents: &[String]) -> BytesCount {
@@ -57,18 +58,27 @@ fn bytes(documents: &[String]) -> BytesCount {
 fn encode(bencher: Bencher<'_, '_>, name: &str) {
     let (tokenizer, documents) = (tokenizer(name), documents());
     bencher.counter(bytes(&documents)).bench(|| {
-        documents.iter().map(|text| tokenizer.encode(text, Specials::Literal).unwrap().len()).sum::<usize>()
+        documents
+            .iter()
+            .map(|text| {
+                tokenizer.encode(text, Specials::Literal).expect("the bench brings its own data").len()
+            })
+            .sum::<usize>()
     });
 }
 
 #[divan::bench(args = FILES)]
 fn decode(bencher: Bencher<'_, '_>, name: &str) {
     let (tokenizer, documents) = (tokenizer(name), documents());
-    let ids: Vec<_> =
-        documents.iter().map(|text| tokenizer.encode(text, Specials::Literal).unwrap()).collect();
-    bencher
-        .counter(bytes(&documents))
-        .bench(|| ids.iter().map(|ids| tokenizer.decode(ids).unwrap().len()).sum::<usize>());
+    let ids: Vec<_> = documents
+        .iter()
+        .map(|text| tokenizer.encode(text, Specials::Literal).expect("the bench brings its own data"))
+        .collect();
+    bencher.counter(bytes(&documents)).bench(|| {
+        ids.iter()
+            .map(|ids| tokenizer.decode(ids).expect("the bench brings its own data").len())
+            .sum::<usize>()
+    });
 }
 
 /// The upstream libraries on the same files and text.
@@ -77,8 +87,10 @@ mod upstream {
 
     fn core_bpe() -> tiktoken_rs::CoreBPE {
         let ranks = tokenizer("ranks.tiktoken");
-        let tokens = (0..ranks.vocab_size() as u32).map(|id| (ranks.piece(id).unwrap().to_vec(), id));
-        tiktoken_rs::CoreBPE::new(tokens.collect(), Default::default(), PATTERN).unwrap()
+        let tokens = (0..ranks.vocab_size() as u32)
+            .map(|id| (ranks.piece(id).expect("the bench brings its own data").to_vec(), id));
+        tiktoken_rs::CoreBPE::new(tokens.collect(), Default::default(), PATTERN)
+            .expect("the bench brings its own data")
     }
 
     #[divan::bench]
@@ -93,26 +105,43 @@ mod upstream {
     fn decode_tiktoken(bencher: Bencher<'_, '_>) {
         let (upstream, documents) = (core_bpe(), documents());
         let ids: Vec<_> = documents.iter().map(|text| upstream.encode_ordinary(text)).collect();
-        bencher
-            .counter(bytes(&documents))
-            .bench(|| ids.iter().map(|ids| upstream.decode(ids).unwrap().len()).sum::<usize>());
+        bencher.counter(bytes(&documents)).bench(|| {
+            ids.iter()
+                .map(|ids| upstream.decode(ids).expect("the bench brings its own data").len())
+                .sum::<usize>()
+        });
     }
 
     #[divan::bench(args = ["byte-level.json", "byte-fallback.json"])]
     fn encode_json(bencher: Bencher<'_, '_>, name: &str) {
-        let (upstream, documents) = (hf::Tokenizer::from_file(data("data").join(name)).unwrap(), documents());
+        let (upstream, documents) = (
+            hf::Tokenizer::from_file(data("data").join(name)).expect("the bench brings its own data"),
+            documents(),
+        );
         bencher.counter(bytes(&documents)).bench(|| {
-            documents.iter().map(|text| upstream.encode(text.as_str(), false).unwrap().len()).sum::<usize>()
+            documents
+                .iter()
+                .map(|text| {
+                    upstream.encode(text.as_str(), false).expect("the bench brings its own data").len()
+                })
+                .sum::<usize>()
         });
     }
 
     #[divan::bench(args = ["byte-level.json", "byte-fallback.json"])]
     fn decode_json(bencher: Bencher<'_, '_>, name: &str) {
-        let (upstream, documents) = (hf::Tokenizer::from_file(data("data").join(name)).unwrap(), documents());
-        let encode = |text: &String| upstream.encode(text.as_str(), false).unwrap().get_ids().to_vec();
+        let (upstream, documents) = (
+            hf::Tokenizer::from_file(data("data").join(name)).expect("the bench brings its own data"),
+            documents(),
+        );
+        let encode = |text: &String| {
+            upstream.encode(text.as_str(), false).expect("the bench brings its own data").get_ids().to_vec()
+        };
         let ids: Vec<_> = documents.iter().map(encode).collect();
-        bencher
-            .counter(bytes(&documents))
-            .bench(|| ids.iter().map(|ids| upstream.decode(ids, false).unwrap().len()).sum::<usize>());
+        bencher.counter(bytes(&documents)).bench(|| {
+            ids.iter()
+                .map(|ids| upstream.decode(ids, false).expect("the bench brings its own data").len())
+                .sum::<usize>()
+        });
     }
 }

@@ -2,19 +2,26 @@
 
 use std::path::PathBuf;
 
-use camelid_families::{Allow, Backend, Declaration, Library, Model, Stage};
+use camelid_families::{Allow, Backend, Declaration, Library, Model, Stage, Tap};
+
+use ndarray::ArrayView2;
 
 use crate::case::Case;
 use crate::compare::Distance;
 use crate::diagnose::diagnose;
 use crate::error::Error;
+use crate::exact::settle;
 use crate::parallel;
 use crate::prove::prove;
 use crate::report::{CaseReport, Failure, FamilyReport, Greedy, Parameters, TapReport};
-use crate::run::{Course, Decoding, Subject, greedy, run};
+use crate::run::{Course, Decoding, Subject, arg_max, continued, run};
 
 /// The largest relative difference that is equal, at every tap, in f32.
 pub const TOLERANCE: f64 = 1e-5;
+
+/// How many times the tolerance of the prompt's logits those of the tokens decoded from it may be out: rounding adds up from
+/// token to token, on the reference's side too.
+pub(crate) const DECODED: f64 = 10.0;
 
 /// How a family is verified.
 #[derive(Debug, Clone)]
@@ -162,12 +169,17 @@ pub fn compare(model: &Model, case: &Case) -> Result<CaseReport, Error> {
 pub fn compare_subject(subject: Subject<'_>, case: &Case) -> Result<CaseReport, Error> {
     let mut report = compare_prompt(subject, case)?;
     let reference = &case.reference;
-    report.greedy = matched(subject, case, &reference.greedy_ids, Decoding::Cached)?;
-    let anew = reference.greedy_ids_nocache.as_ref();
-    report.greedy_nocache = anew.map(|ids| matched(subject, case, ids, Decoding::Anew)).transpose()?;
+    let decoded = continued(subject, &reference.input_ids, &reference.greedy_ids, Decoding::Cached)?;
+    report.greedy = matched(decoded.view(), &reference.greedy_ids);
+    let theirs = reference.greedy_logits.as_ref().filter(|theirs| theirs.dim() == decoded.dim());
+    report.greedy_error = theirs.map(|theirs| Distance::between(decoded.view(), theirs.view()).relative);
+    if let Some(ids) = &reference.greedy_ids_nocache {
+        let anew = continued(subject, &reference.input_ids, ids, Decoding::Anew)?;
+        report.greedy_nocache = Some(matched(anew.view(), ids));
+    }
     let whole = |greedy: &Greedy| greedy.matched == greedy.of;
     report.passed =
-        !report.prompt_differs() && whole(&report.greedy) && report.greedy_nocache.iter().all(whole);
+        !report.prompt_differs() && !report.decoding_differs() && report.greedy_nocache.iter().all(whole);
     Ok(report)
 }
 
@@ -179,25 +191,36 @@ pub(crate) fn compare_prompt(subject: Subject<'_>, case: &Case) -> Result<CaseRe
     let exact = reference.logits_f64.as_ref();
     let ours = exact.map(|exact| Distance::between(free.logits.view(), exact.view()).relative);
     let theirs = exact.map(|exact| Distance::between(reference.logits.view(), exact.view()).relative);
-    let taps = free.distances(case)?.into_iter().map(|(tap, distance)| TapReport {
-        stage: stage_name(tap.stage).to_owned(),
-        layer: tap.layer,
-        distance,
-    });
+    let mut taps: Vec<(Tap, TapReport)> =
+        free.distances(case)?.into_iter().map(|(tap, distance)| (tap, tap_report(tap, distance))).collect();
+    if taps.iter().any(|(_, report)| !report.equal()) {
+        settle(subject.model.architecture(), case, &free, &mut taps)?;
+    }
     Ok(CaseReport {
         name: case.name.clone(),
         passed: false,
         form: String::new(),
         matches: Vec::new(),
-        taps: taps.collect(),
+        taps: taps.into_iter().map(|(_, report)| report).collect(),
         logits,
         greedy: Greedy { matched: 0, of: reference.greedy_ids.len() },
+        greedy_error: None,
         greedy_nocache: None,
         error_vs_f64: ours,
         reference_error_vs_f64: theirs,
         tolerance: theirs.map_or(TOLERANCE, |theirs| TOLERANCE.max(2.0 * theirs)),
         first_divergence: None,
     })
+}
+
+fn tap_report(tap: Tap, distance: Distance) -> TapReport {
+    TapReport {
+        stage: stage_name(tap.stage).to_owned(),
+        layer: tap.layer,
+        distance,
+        error_vs_f64: None,
+        reference_error_vs_f64: None,
+    }
 }
 
 /// The stage's name in reports: the words of the cases.
@@ -218,8 +241,9 @@ pub fn stage_name(stage: Stage) -> &'static str {
     }
 }
 
-fn matched(subject: Subject<'_>, case: &Case, theirs: &[u32], decoding: Decoding) -> Result<Greedy, Error> {
-    let ours = greedy(subject, &case.reference.input_ids, theirs.len(), decoding)?;
-    let matched = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
-    Ok(Greedy { matched, of: theirs.len() })
+/// How many tokens of a continuation, from the first, are those that ours would choose.
+fn matched(logits: ArrayView2<'_, f32>, theirs: &[u32]) -> Greedy {
+    let chosen = logits.outer_iter().map(arg_max).zip(theirs);
+    let matched = chosen.take_while(|(ours, theirs)| ours == *theirs).count();
+    Greedy { matched, of: theirs.len() }
 }

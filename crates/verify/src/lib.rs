@@ -12,6 +12,7 @@ mod change;
 mod compare;
 mod diagnose;
 mod error;
+mod exact;
 mod family;
 mod oracle;
 mod parallel;
@@ -31,4 +32,8 @@ pub use report::{
     CaseReport, Divergence, Failure, FamilyReport, Fault, Greedy, Outcome, Parameters, Proof, ProofReport,
     TapReport,
 };
-pub use run::{Course, Decoding, Meddle, Run, Shown, Subject, decode, greedy, run};
+pub use run::{Course, Decoding, Meddle, Run, Shown, Subject, continued, decode, run};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

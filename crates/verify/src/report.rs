@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::compare::Distance;
-use crate::family::TOLERANCE;
+use crate::family::{DECODED, TOLERANCE};
 
 /// One family.
 #[derive(Debug, Clone, Serialize)]
@@ -55,6 +55,8 @@ pub struct CaseReport {
     pub logits: Distance,
     /// The greedy tokens, decoded with our cache.
     pub greedy: Greedy,
+    /// The largest relative error of the logits that they are chosen from, against the reference's, where it has them.
+    pub greedy_error: Option<f64>,
     /// The greedy tokens, each computed from the whole text anew, where the reference has them.
     pub greedy_nocache: Option<Greedy>,
     /// Our relative error against the reference's own code in f64.
@@ -77,6 +79,22 @@ pub struct TapReport {
     /// The distance.
     #[serde(flatten)]
     pub distance: Distance,
+    /// Our relative error against the same network in f64, where the distance alone is out of tolerance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_vs_f64: Option<f64>,
+    /// The reference's relative error against the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_error_vs_f64: Option<f64>,
+}
+
+impl TapReport {
+    /// Whether ours is the reference's value: within the tolerance, or as near to the value in f64 as logits must be.
+    #[must_use]
+    pub fn equal(&self) -> bool {
+        let settled = self.error_vs_f64.zip(self.reference_error_vs_f64);
+        self.distance.relative <= TOLERANCE
+            || settled.is_some_and(|(ours, theirs)| ours <= TOLERANCE.max(2.0 * theirs))
+    }
 }
 
 /// Greedy tokens.
@@ -203,8 +221,8 @@ impl ProofReport {
     }
 
     /// The reasons that were needed.
-    pub(crate) fn reasons(&self) -> impl Iterator<Item = String> {
-        self.proof.iter().filter_map(|proof| proof.reason.clone())
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = &str> {
+        self.proof.iter().filter_map(|proof| proof.reason.as_deref())
     }
 }
 
@@ -221,8 +239,17 @@ impl CaseReport {
     /// Whether the prompt itself differs, at a tap or in its logits.
     #[must_use]
     pub fn prompt_differs(&self) -> bool {
-        let close = self.taps.iter().all(|tap| tap.distance.relative <= TOLERANCE);
+        let close = self.taps.iter().all(TapReport::equal);
         !close || self.error_vs_f64.unwrap_or(self.logits.relative) > self.tolerance
+    }
+}
+
+impl CaseReport {
+    /// Whether what is decoded over the cache differs: a token, or the logits by far.
+    #[must_use]
+    pub fn decoding_differs(&self) -> bool {
+        let far = self.greedy_error.is_some_and(|error| error > DECODED * self.tolerance);
+        self.greedy.matched < self.greedy.of || far
     }
 }
 

@@ -178,21 +178,22 @@ pub enum Decoding {
     Anew,
 }
 
-/// The greedy continuation of a prompt.
+/// The logits `[ids, vocab]` that each token of a continuation is chosen from, where those before it are as given.
 ///
 /// # Errors
 /// The model refuses a token.
-pub fn greedy(
+pub fn continued(
     subject: Subject<'_>,
     prompt: &[u32],
-    count: usize,
+    ids: &[u32],
     decoding: Decoding,
-) -> Result<Vec<u32>, Error> {
+) -> Result<Array2<f32>, Error> {
     let model = subject.model;
     let mut text = prompt.to_vec();
     let mut cache = model.cache();
     let mut fresh = 0;
-    for _ in 0..count {
+    let mut out = Array2::zeros((ids.len(), model.architecture().embedding.vocab));
+    for (id, mut row) in ids.iter().zip(out.outer_iter_mut()) {
         if decoding == Decoding::Anew {
             (cache, fresh) = (model.cache(), 0);
         }
@@ -202,10 +203,10 @@ pub fn greedy(
             None => model.forward(&text[fresh..], &mut cache, &mut ())?,
         };
         fresh = text.len();
-        let logits = model.logits(hidden.slice_axis(Axis(0), Slice::from(-1..)));
-        text.push(arg_max(logits.row(0)));
+        row.assign(&model.logits(hidden.slice_axis(Axis(0), Slice::from(-1..))).row(0));
+        text.push(*id);
     }
-    Ok(text.split_off(prompt.len()))
+    Ok(out)
 }
 
 /// The first of the largest.

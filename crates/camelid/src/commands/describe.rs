@@ -160,7 +160,9 @@ fn print(subject: &Subject) {
         }
     }
     anstream::println!("\n{}", bold("tensors"));
-    let width = plan.tensors.iter().map(|planned| planned.name.len()).max().unwrap_or(0) + 4;
+    let name =
+        |planned: &Planned| planned.layer.map_or(planned.name.len(), |layer| stem(planned, layer).len() + 2);
+    let width = plan.tensors.iter().map(name).max().unwrap_or(0);
     let outside =
         |role: Role| plan.tensors.iter().filter(move |p| p.layer.is_none() && p.roles.contains(&role));
     for planned in outside(Role::Embedding) {

@@ -38,6 +38,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// A built-in family can't be read.
 pub fn pages() -> anyhow::Result<Vec<(PathBuf, String)>> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let docs = docs.canonicalize().unwrap_or(docs);
     let library = Library::built_in()?;
     Ok(vec![(docs.join("families.md"), families(&library)), (docs.join("schema.md"), schema())])
 }

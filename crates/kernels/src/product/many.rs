@@ -21,6 +21,9 @@ pub(super) const WORTH_PACKING: usize = 8;
 /// Units of depth in one block, at most.
 const BLOCK: usize = 384;
 
+/// And at least. Between the two, a quarter of the depth: sums of sums err less than one long sum.
+const LEAST_BLOCK: usize = 16;
+
 /// Rows of a weight in one part, at most: with [`BLOCK`] they take under half the second-level cache.
 const PART_ROWS: usize = 192;
 
@@ -57,7 +60,8 @@ pub(super) fn in_parts(
     compute: impl Fn(Packed, &Job<'_>, Range<usize>) + Sync,
 ) {
     let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
-    let block = depth.div_ceil(depth.div_ceil(BLOCK)).next_multiple_of(CHUNK);
+    let most = (depth / 8).clamp(LEAST_BLOCK, BLOCK);
+    let block = depth.div_ceil(depth.div_ceil(most)).next_multiple_of(CHUNK);
     let mut buffer = backend.scratch().buffer(region.tokens * depth);
     let packed = Packed { at: buffer.as_mut_ptr(), depth, block };
     backend.run(region.tokens.div_ceil(PACK_TOKENS), |part| pack(packed, part));

@@ -289,7 +289,7 @@ impl Surfaces {
                 (Kind::Unknown, _) => surfaces.set(id, Surface::Text, unknown_surface),
                 (Kind::Control, _) => surfaces.set(id, Surface::Text, ""),
                 (Kind::Normal | Kind::UserDefined | Kind::Unused | Kind::Byte, _) => {
-                    surfaces.set_piece(id, text)
+                    surfaces.set_piece(id, text);
                 }
             }
         }

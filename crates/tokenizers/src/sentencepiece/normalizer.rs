@@ -151,7 +151,7 @@ impl CharsMap {
         let (size, rest) = blob.split_first_chunk::<4>().ok_or_else(|| broken("is cut off"))?;
         let size = u32::from_le_bytes(*size) as usize;
         let trie = rest.get(..size).ok_or_else(|| broken("is shorter than it says"))?;
-        if size < 1024 || size % 1024 != 0 {
+        if size < 1024 || !size.is_multiple_of(1024) {
             return Err(broken("holds no whole blocks of 256 units"));
         }
         let units = trie.as_chunks::<4>().0.iter().map(|unit| u32::from_le_bytes(*unit)).collect();

@@ -123,10 +123,12 @@ fn piece(text: &str, kind: u8) -> Vec<u8> {
 fn models_that_break_their_own_rules_are_refused() {
     let unknown = piece("<unk>", 2);
     let bpe = field(2, &[0x18, 2]);
-    let model = |pieces: &[Vec<u8>]| [&[unknown.clone()], pieces, &[bpe.clone()]].concat().concat();
+    let model = |pieces: &[Vec<u8>]| {
+        [std::slice::from_ref(&unknown), pieces, std::slice::from_ref(&bpe)].concat().concat()
+    };
     assert!(try_out(&model(&[piece("a", 1), piece("ab", 1)])));
     let check = |pieces: &[Vec<u8>], expected: &str| {
-        refused(&model(pieces), &format!("sentencepiece model: {expected}"))
+        refused(&model(pieces), &format!("sentencepiece model: {expected}"));
     };
     check(&[], "there is no piece to match");
     check(&[piece("", 1)], "piece 1 is empty");

@@ -8,30 +8,30 @@ use super::{Evidence, cause};
 use crate::case::Case;
 use crate::compare::Distance;
 use crate::error::Error;
-use crate::family::TOLERANCE;
+use crate::family::{DECODED, TOLERANCE};
 use crate::oracle::{Oracle, Sight};
-use crate::report::Divergence;
+use crate::report::{CaseReport, Divergence};
 use crate::run::{Run, Subject, arg_max, decode};
 
-/// How far decoded logits may be from the reference's, where the case has them: both have added up rounding.
-const DECODED: f64 = 1e-4;
-
-/// What is decoded over the cache differs from the step `matched` on.
+/// What is decoded over the cache differs.
 pub(crate) fn cached(
     subject: Subject<'_>,
     case: &Case,
     oracle: &Oracle<'_>,
-    matched: usize,
+    report: &CaseReport,
 ) -> Result<Divergence, Error> {
     let reference = &case.reference;
+    let limit = DECODED * report.tolerance;
     let prompt = reference.input_ids.len();
-    let text = [&reference.input_ids[..], &reference.greedy_ids[..reference.greedy_ids.len() - 1]].concat();
+    let text =
+        [&reference.input_ids[..], &reference.greedy_ids[..reference.greedy_ids.len().saturating_sub(1)]]
+            .concat();
     let sight = Sight::decoding(prompt, text.len());
     let ours = Track::of(&decode(subject, &text, prompt)?);
     let theirs = |oracle: &Oracle<'_>, tolerance: f64| {
         let logits = oracle.run(&text, &sight, &mut |_: Tap, value| value)?;
         let rows = logits.slice_axis(Axis(0), Slice::from(prompt - 1..)).to_owned();
-        continued(oracle, case, &rows, tolerance)
+        continued(oracle, case, &rows, [tolerance, limit])
     };
     let by_step = |oracle: &Oracle<'_>, tolerance: f64| {
         let mut faults = ours.faults(oracle, &text, &sight, tolerance)?;
@@ -47,14 +47,17 @@ pub(crate) fn cached(
         reference: theirs(oracle, TOLERANCE)?,
     };
     let found = scene.judge(&by_step, &theirs)?;
-    let step = found
-        .first_token
-        .filter(|_| scene.code.first().is_some())
-        .map(|token| (token + 1).saturating_sub(prompt));
+    let step =
+        found.first_token.filter(|_| !scene.code.is_empty()).map(|token| (token + 1).saturating_sub(prompt));
     let whole = one_call(subject, &text)?;
     let one_call_agrees =
         Track::of(&whole).faults(oracle, &text, &Sight::whole(text.len()), TOLERANCE)?.is_empty();
-    Ok(told(found, "decode", step.unwrap_or(matched), one_call_agrees && !scene.code.is_empty()))
+    Ok(told(
+        found,
+        "decode",
+        step.unwrap_or(report.greedy.matched),
+        one_call_agrees && !scene.code.is_empty(),
+    ))
 }
 
 /// What is computed anew for each token differs at the step `matched`.
@@ -101,7 +104,7 @@ fn continued(
     oracle: &Oracle<'_>,
     case: &Case,
     rows: &Array2<f64>,
-    tolerance: f64,
+    [tolerance, limit]: [f64; 2],
 ) -> Result<Vec<Fault>, Error> {
     let reference = &case.reference;
     let prompt = &reference.input_ids;
@@ -115,7 +118,7 @@ fn continued(
     match reference.greedy_logits.as_ref().filter(|theirs| theirs.dim() == rows.dim()) {
         Some(theirs) => {
             let distance = Distance::between(rows.view(), theirs.view());
-            if distance.relative > DECODED {
+            if distance.relative > limit {
                 faults.push(Fault { tap: None, distance, value: theirs.clone(), oracle: rows.clone() });
             }
         }

@@ -33,8 +33,8 @@ pub fn diagnose(subject: Subject<'_>, case: &Case, report: &CaseReport) -> Resul
     if report.prompt_differs() {
         return prompt(subject, case, &oracle);
     }
-    if report.greedy.matched < report.greedy.of {
-        return decode::cached(subject, case, &oracle, report.greedy.matched);
+    if report.decoding_differs() {
+        return decode::cached(subject, case, &oracle, report);
     }
     match report.greedy_nocache {
         Some(anew) if anew.matched < anew.of => decode::anew(subject, case, &oracle, anew.matched),

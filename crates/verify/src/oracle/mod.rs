@@ -10,6 +10,9 @@ mod layers;
 mod position;
 mod tensors;
 
+#[cfg(test)]
+mod tests;
+
 use camelid_checkpoint::Checkpoint;
 use camelid_families::{Architecture, Residual, Role, Stage, Tap, Wiring};
 use ndarray::Array2;

@@ -5,7 +5,6 @@ mod mutations;
 mod tensors;
 mod vectors;
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use camelid_families::{Architecture, Declaration, Library};
@@ -15,7 +14,7 @@ use crate::case::Case;
 use crate::change::{Editor, short};
 use crate::diagnose::loaded;
 use crate::error::Error;
-use crate::family::{Progress, Settings, TOLERANCE, compare_subject, form};
+use crate::family::{Progress, Settings, compare_subject, form};
 use crate::parallel;
 use crate::report::{CaseReport, Outcome, Proof, ProofReport};
 use crate::run::Subject;
@@ -52,30 +51,37 @@ pub(crate) fn prove(
     }
     let questions = questions(&exhibits);
     let done = AtomicUsize::new(0);
-    let mut proofs = parallel::map(&questions, settings.threads, |question| {
+    let proofs = parallel::map(&questions, settings.threads, |question| {
         let proof = answer(question, &exhibits, settings);
         let count = done.fetch_add(1, Ordering::Relaxed) + 1;
         progress(count, questions.len(), &format!("{}: {}", question.word, question.name));
         proof
     });
-    for proof in proofs.iter_mut().filter(|proof| proof.outcome == Outcome::Unproved) {
-        proof.reason = known::reason(&family.name, &proof.word, &proof.change);
-    }
     Ok(ProofReport::of(proofs))
 }
 
 /// Every word of every case, with every change of it.
 fn questions(exhibits: &[Exhibit<'_>]) -> Vec<Question> {
+    let mut changed: IndexMap<String, bool> = IndexMap::new();
     let mut found: IndexMap<(String, String), Vec<(usize, Vec<Mutation>)>> = IndexMap::new();
     for (index, exhibit) in exhibits.iter().enumerate() {
         let editor = Editor::new(&exhibit.architecture);
         for word in editor.fields().keys() {
-            for (name, tries) in mutations(&editor, word, &exhibit.case.reference.input_ids) {
+            let changes = mutations(&editor, word, &exhibit.case.reference.input_ids);
+            *changed.entry(word.clone()).or_default() |= !changes.is_empty();
+            for (name, tries) in changes {
                 found.entry((word.clone(), name)).or_default().push((index, tries));
             }
         }
     }
-    found.into_iter().map(|((word, name), tries)| Question { word, name, tries }).collect()
+    let none = changed.into_iter().filter(|(_, any)| !any);
+    let none = none.map(|(word, _)| Question {
+        word,
+        name: "nothing else is defined here".into(),
+        tries: Vec::new(),
+    });
+    let some = found.into_iter().map(|((word, name), tries)| Question { word, name, tries });
+    some.chain(none).collect()
 }
 
 /// Runs the cases until one fails for the change, at the component that was changed.
@@ -93,12 +99,12 @@ fn answer(question: &Question, exhibits: &[Exhibit<'_>], settings: &Settings) ->
     let mut loads = Vec::new();
     for (index, tries) in &question.tries {
         let exhibit = &exhibits[*index];
-        let model = tries.iter().find_map(|mutation| {
-            Some((mutation, loaded(&mutation.architecture, exhibit.case, &settings.backend)?))
+        let ran = tries.iter().find_map(|mutation| {
+            let model = loaded(&mutation.architecture, exhibit.case, &settings.backend)?;
+            Some((mutation, compare_subject(Subject::new(&model), exhibit.case).ok()?))
         });
-        let Some((mutation, model)) = model else { continue };
+        let Some((mutation, report)) = ran else { continue };
         loads.push((exhibit, mutation));
-        let Ok(report) = compare_subject(Subject::new(&model), exhibit.case) else { continue };
         if report.passed {
             continue;
         }
@@ -121,6 +127,10 @@ fn answer(question: &Question, exhibits: &[Exhibit<'_>], settings: &Settings) ->
         if let Some(vector) = vectors::proves(&question.word, &question.name) {
             proof.outcome = Outcome::Differs;
             (proof.case, proof.stage) = (Some(vector.name.into()), Some(vector.stage().into()));
+        } else {
+            let editors: Vec<_> =
+                loads.iter().map(|(exhibit, _)| Editor::new(&exhibit.architecture)).collect();
+            proof.reason = known::reason(&question.word, &question.name, &editors);
         }
     }
     proof
@@ -135,7 +145,7 @@ fn detail(word: &str, exhibit: &Exhibit<'_>, mutation: &Mutation) -> String {
 
 /// The first tap that is out of tolerance; else the logits; else what is decoded.
 fn first_difference(report: &CaseReport) -> (Option<usize>, Option<String>) {
-    if let Some(tap) = report.taps.iter().find(|tap| tap.distance.relative > TOLERANCE) {
+    if let Some(tap) = report.taps.iter().find(|tap| !tap.equal()) {
         return (tap.layer, Some(tap.stage.clone()));
     }
     (None, Some(if report.prompt_differs() { "logits" } else { "decode" }.to_owned()))
@@ -144,6 +154,10 @@ fn first_difference(report: &CaseReport) -> (Option<usize>, Option<String>) {
 /// Entries of the committed list that nothing needs: what they say is unproved is proved in every family.
 #[must_use]
 pub fn stale(reports: &[&ProofReport]) -> Vec<String> {
-    let used: BTreeSet<String> = reports.iter().flat_map(|report| report.reasons()).collect();
-    known::all().into_iter().filter(|entry| !used.contains(&entry.reason)).map(|entry| entry.word).collect()
+    let used: Vec<&str> = reports.iter().flat_map(|report| report.reasons()).collect();
+    known::all()
+        .iter()
+        .filter(|entry| !used.iter().any(|reason| reason.contains(&entry.reason)))
+        .map(|entry| entry.word.clone())
+        .collect()
 }

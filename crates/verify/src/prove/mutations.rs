@@ -132,7 +132,13 @@ const TABLE: &[Line] = &[
     line("attention.position", "none", |t| t.positioned("none")),
     line("rope.theta", "half as large again", |t| t.times(1.5)),
     line("rope.pairing", "the other", |t| t.other(&["half", "adjacent"])),
-    line("rope.fraction", "halved", |t| [t.times(0.5), t.times(2.0)].concat()),
+    line("rope.fraction", "fewer features turn, or more", |t| {
+        let two_fewer = |layer: usize, old: &Json| {
+            let head_dim = t.editor.architecture.layers[layer].attention.head_dim as f64;
+            old.as_f64().map(|fraction| json!(fraction - 2.0 / head_dim))
+        };
+        [t.times(0.5), t.times(2.0), vec![t.editor.set(t.word, two_fewer)]].concat()
+    }),
     line("rope.context", "half as large again", |t| t.times(1.5)),
     line("rope.scaling", "dropped", |t| t.dropped()),
     line("rope.scaling", "put in: linear, by 2", |t| {
@@ -166,6 +172,9 @@ const TABLE: &[Line] = &[
     line("mlp.activation", "relu", |t| t.to(ACTIVATIONS[4])),
     line("output.tie", "the head is the embedding", |t| {
         vec![t.editor.changed(|architecture| {
+            if architecture.output.tie {
+                return;
+            }
             architecture.output.tie = true;
             architecture.tensors.retain(|named| named.roles != [Role::Output]);
         })]
@@ -264,6 +273,11 @@ impl Target<'_> {
         let down = self.editor.set(word, |_, old| times(old, 0.75));
         vec![up, down]
     }
+}
+
+/// No scaling, or the kind that is none.
+fn unscaled(scaling: &Json) -> bool {
+    scaling.is_null() || scaling["rope_type"] == "default"
 }
 
 /// A whole number stays one, and is not the same.

@@ -1,0 +1,64 @@
+//! The oracle against the references' own f64 runs, on every case that the project carries.
+
+use std::path::{Path, PathBuf};
+
+use camelid_families::{Allow, Architecture, Library};
+
+use super::{Oracle, Sight};
+use crate::case::Case;
+use crate::compare::Distance;
+use crate::run::arg_max;
+
+/// Two codes in f64 that do the same sums in another order.
+const EXACT: f64 = 1e-11;
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries =
+        std::fs::read_dir(path).expect("the cases are there").map(|entry| entry.expect("readable").path());
+    let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn cases() -> Vec<(Case, Architecture)> {
+    let library = Library::built_in().expect("the built-in families");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases");
+    let mut out = Vec::new();
+    for family in folders(&root) {
+        let name = family.file_name().expect("a name").to_string_lossy().into_owned();
+        let declaration = library.get(&name).expect("a family");
+        for path in folders(&family) {
+            let case = Case::open(&path).expect("a case");
+            let architecture = declaration.architecture(&case.config, &case.checkpoint, &Allow::default());
+            out.push((case, architecture.expect("it fits")));
+        }
+    }
+    out
+}
+
+#[test]
+fn it_equals_the_references_own_f64_runs_and_decodes_their_tokens() {
+    let cases = cases();
+    assert!(cases.len() >= 50, "{} cases", cases.len());
+    for (case, architecture) in cases {
+        let reference = &case.reference;
+        let oracle = Oracle::new(&architecture, &case.checkpoint).expect("it reads");
+        let prompt = reference.input_ids.len();
+        let text = [&reference.input_ids[..], &reference.greedy_ids].concat();
+        let decoded =
+            oracle.run(&text, &Sight::decoding(prompt, text.len()), &mut |_, value| value).expect("it runs");
+        for (step, id) in reference.greedy_ids.iter().enumerate() {
+            assert_eq!(
+                arg_max(decoded.row(prompt - 1 + step)),
+                *id,
+                "{} at step {step}",
+                case.path.display()
+            );
+        }
+        let Some(exact) = &reference.logits_f64 else { continue };
+        let whole = Sight::whole(prompt);
+        let logits = oracle.run(&reference.input_ids, &whole, &mut |_, value| value).expect("it runs");
+        let apart = Distance::between(logits.view(), exact.view()).relative;
+        assert!(apart < EXACT, "{}: {apart:.1e}", case.path.display());
+    }
+}

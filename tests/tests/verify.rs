@@ -1,0 +1,160 @@
+//! `verify` on whole families, on folders that are no cases, and what its JSON holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use camelid::families::Library;
+use camelid::verify::{Depth, FamilyReport, Settings, verify};
+use serde_json::{Value as Json, json};
+
+fn carried(family: &str, case: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "cases", family, case].iter().collect()
+}
+
+fn verified(family: &str, cases: &[PathBuf], depth: Depth) -> FamilyReport {
+    let library = Library::built_in().expect("the built-in families");
+    let settings = Settings { depth, ..Settings::default() };
+    verify(&library, family, cases, &settings, &|_, _, _| {}).expect("the family is known")
+}
+
+fn keys(value: &Json) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+fn holds(value: &Json, wanted: &[&str]) {
+    let found = keys(value);
+    assert!(wanted.iter().all(|key| found.contains(key)), "{found:?} lacks one of {wanted:?}");
+}
+
+#[test]
+fn the_json_has_the_keys_that_others_read() {
+    let report = verified("gemma1", &[carried("gemma1", "mqa"), carried("llama1", "base")], Depth::Prove);
+    assert_eq!(report.exit_status(), 1);
+    let json = serde_json::to_value(&report).expect("plain data");
+    holds(&json, &["family", "passed", "parameters", "cases", "proof", "proved", "unproved"]);
+    holds(&json["parameters"][0], &["size", "counted", "published", "equal"]);
+    let [good, bad] = [&json["cases"][0], &json["cases"][1]];
+    let of_a_case =
+        ["name", "passed", "taps", "greedy", "error_vs_f64", "reference_error_vs_f64", "first_divergence"];
+    holds(good, &of_a_case);
+    holds(&good["taps"][0], &["stage", "layer", "max_abs", "relative"]);
+    assert_eq!(good["greedy"], json!({ "matched": 16, "of": 16 }));
+    assert_eq!((&good["passed"], &good["first_divergence"]), (&json!(true), &Json::Null));
+    let first = &bad["first_divergence"];
+    holds(first, &["layer", "stage", "likely_cause", "first_token", "heads"]);
+    let cause = first["likely_cause"].as_str().expect("a text");
+    assert!(cause.contains("1 + w"), "{cause}");
+    holds(&json["proof"][0], &["word", "change", "outcome", "case", "layer", "stage"]);
+}
+
+#[test]
+fn every_word_of_a_declaration_is_asked_for() {
+    let report = verified("gemma2", &[carried("gemma2", "softcap")], Depth::Prove);
+    let proof = report.proof.expect("it was asked for");
+    assert_eq!(proof.open().count(), 0, "{:?}", proof.open().collect::<Vec<_>>());
+    for word in
+        camelid::families::words().iter().filter(|word| !["prefix", "rope"].contains(&word.table.as_str()))
+    {
+        let word = format!("{}.{}", word.table, word.key);
+        assert!(proof.proof.iter().any(|proof| proof.word == word), "nothing changes `{word}`");
+    }
+    let outcome = |word: &str| proof.proof.iter().filter(|proof| proof.word == word).count();
+    assert!(outcome("attention.window") >= 4, "{}", outcome("attention.window"));
+}
+
+#[test]
+fn a_word_that_no_case_tells_apart_is_unproved() {
+    // Without the case whose window slides, nothing tells what a window is.
+    let report = verified("qwen1.5", &[carried("qwen1.5", "mha")], Depth::Prove);
+    let proof = report.proof.expect("it was asked for");
+    assert!(proof.proof.iter().all(|proof| proof.change != "one key more"));
+    let report = verified("qwen1.5", &[carried("qwen1.5", "mha"), carried("qwen1.5", "swa")], Depth::Prove);
+    let proof = report.proof.expect("it was asked for");
+    let more = proof.proof.iter().find(|proof| proof.change == "one key more").expect("it is asked");
+    assert_eq!((more.case.as_deref(), more.stage.as_deref()), (Some("swa"), Some("attention")));
+    assert_eq!(more.layer, Some(2), "the first layer that slides");
+}
+
+/// A copy of a case, to be spoiled.
+fn copy(spoil: impl Fn(&Path)) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for entry in fs::read_dir(carried("llama1", "base")).expect("the case") {
+        let entry = entry.expect("readable");
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
+    }
+    spoil(folder.path());
+    folder
+}
+
+/// A safetensors file of i64 and f32 tensors, each of zeros but for `ids`.
+fn reference(tensors: &[(&str, &str, &[usize])], ids: i64) -> Vec<u8> {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, dtype, shape) in tensors {
+        let start = data.len();
+        for _ in 0..shape.iter().product() {
+            if *dtype == "I64" { data.extend(ids.to_le_bytes()) } else { data.extend(0f32.to_le_bytes()) }
+        }
+        let tensor = json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, data.len()] });
+        header.insert((*name).to_owned(), tensor);
+    }
+    let header = Json::Object(header).to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
+}
+
+fn refused(spoil: impl Fn(&Path), says: &str) {
+    let folder = copy(spoil);
+    let report = verified("llama1", &[folder.path().to_owned()], Depth::Prove);
+    assert_eq!(report.exit_status(), 2, "{report:?}");
+    let message = &report.errors.first().expect("an error").message;
+    assert!(message.contains(says), "`{message}` does not say `{says}`");
+}
+
+#[test]
+fn a_folder_that_is_no_case_is_refused_with_a_message() {
+    let remove = |name: &'static str| move |path: &Path| fs::remove_file(path.join(name)).expect("removed");
+    refused(remove("reference.safetensors"), "reference.safetensors");
+    refused(remove("config.json"), "config.json");
+    refused(remove("model.safetensors"), "no weights");
+    let cut = |name: &'static str| {
+        move |path: &Path| {
+            let bytes = fs::read(path.join(name)).expect("read");
+            fs::write(path.join(name), &bytes[..bytes.len() / 2]).expect("cut");
+        }
+    };
+    refused(cut("reference.safetensors"), "reference.safetensors");
+    refused(cut("model.safetensors"), "model.safetensors");
+}
+
+#[test]
+fn a_reference_of_wrong_shape_is_refused_with_a_message() {
+    let with = |tensors: &'static [(&'static str, &'static str, &'static [usize])], ids: i64| {
+        move |path: &Path| {
+            fs::write(path.join("reference.safetensors"), reference(tensors, ids)).expect("written")
+        }
+    };
+    const LOGITS: (&str, &str, &[usize]) = ("logits", "F32", &[4, 7]);
+    refused(with(&[("logits", "F32", &[4, 7])], 1), "no tensor `input_ids`");
+    refused(with(&[("input_ids", "I64", &[0]), LOGITS], 1), "`input_ids` is empty");
+    refused(with(&[("input_ids", "I64", &[4]), LOGITS], 1), "no tensor `greedy_ids`");
+    refused(with(&[("input_ids", "I64", &[4]), ("greedy_ids", "I64", &[2]), LOGITS], -3), "-3");
+    refused(with(&[("input_ids", "I64", &[4]), ("greedy_ids", "I64", &[2]), LOGITS], 1), "logits");
+    refused(with(&[("input_ids", "I64", &[4]), ("greedy_ids", "I64", &[2]), LOGITS], 1 << 30), "vocabulary");
+    refused(
+        with(&[("input_ids", "I64", &[5]), ("greedy_ids", "I64", &[2]), LOGITS], 1),
+        "`logits` is [4, 7]",
+    );
+    refused(with(&[("input_ids", "F32", &[5]), ("greedy_ids", "I64", &[2]), LOGITS], 1), "input_ids");
+    const TAP: (&str, &str, &[usize]) = ("hidden.layer.0", "F32", &[3, 9]);
+    refused(
+        with(&[("input_ids", "I64", &[4]), ("greedy_ids", "I64", &[2]), LOGITS, TAP], 1),
+        "hidden.layer.0",
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_refused() {
+    let report = verified("llama1", &[PathBuf::from("/no/such/case")], Depth::Compare);
+    assert_eq!(report.exit_status(), 2);
+    let report = verified("llama1", &[], Depth::Compare);
+    assert_eq!(report.exit_status(), 2, "nothing ran");
+}
