@@ -56,13 +56,14 @@ fn tiktoken(file: &[u8], settings: &Settings) -> Result<Upstream, Error> {
 }
 
 fn json(file: &[u8]) -> Result<Upstream, Error> {
-    let tokenizer = hf::Tokenizer::from_bytes(file).map_err(|error| Error::Json(error.to_string()))?;
+    let mut tokenizer = hf::Tokenizer::from_bytes(file).map_err(|error| Error::Json(error.to_string()))?;
+    tokenizer.set_encode_special_tokens(true);
     let tokenizer = std::rc::Rc::new(tokenizer);
     let decoder = tokenizer.clone();
     Ok(Upstream {
         library: "tokenizers",
         encode: Box::new(move |text| {
-            tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+            tokenizer.encode(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
         }),
         decode: Box::new(move |ids| decoder.decode(ids, false).unwrap_or_default()),
     })

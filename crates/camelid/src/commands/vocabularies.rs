@@ -11,8 +11,8 @@ use serde::Deserialize;
 pub(crate) struct Vocabulary {
     /// The family that it belongs to; by default the one of the folder's name.
     pub(crate) family: Option<String>,
-    /// The family for one kind of call, where that was made of another release.
-    pub(crate) forms: BTreeMap<String, String>,
+    /// The special tokens of one call, where that was made of another release than the family's.
+    pub(crate) special: BTreeMap<String, BTreeMap<String, u32>>,
     /// Where a package registry has it.
     pub(crate) asset: Option<Asset>,
 }
@@ -38,8 +38,11 @@ pub(crate) enum Registry {
     Npm,
 }
 
-/// The whole table.
-pub(crate) fn known() -> anyhow::Result<BTreeMap<String, Vocabulary>> {
+/// The whole table, by the vocabularies' folders.
+pub(crate) type Known = BTreeMap<String, Vocabulary>;
+
+/// Reads the table that is built in.
+pub(crate) fn known() -> anyhow::Result<Known> {
     toml::from_str(include_str!("vocabularies.toml")).context("vocabularies.toml")
 }
 

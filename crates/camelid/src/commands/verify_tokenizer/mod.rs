@@ -87,13 +87,13 @@ pub fn rows(vocabularies: &Path, assets: &Path, wanted: impl Fn(&Row) -> bool) -
     let library = Library::built_in()?;
     let mut rows = Vec::new();
     for (vocabulary, call) in parity::calls(vocabularies)? {
-        let family = parity::family(&known, &library, &vocabulary, &call);
+        let family = parity::family(&known, &library, &vocabulary);
         let mut row = Row { vocabulary, family, call, score: None, speed: None };
         if !wanted(&row) {
             continue;
         }
         if let Some(path) = parity::path(vocabularies, assets, &row.vocabulary) {
-            let opened = parity::open(&path, &library, &row)?;
+            let opened = parity::open(&path, &library, &known, &row)?;
             row.score = Some(parity::compare(vocabularies, &row, &*opened.tokenizer)?);
             row.speed = speed::measure(vocabularies, &opened)?;
         }

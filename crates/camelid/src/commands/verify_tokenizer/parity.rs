@@ -1,6 +1,6 @@
 //! Strings, what a reference made of them, and what comes out here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::Row;
 use crate::commands::style::{bad, good};
 use crate::commands::tokenize;
-use crate::commands::vocabularies::Vocabulary;
+use crate::commands::vocabularies::Known;
 
 /// What came out.
 #[derive(Debug, Default, Serialize)]
@@ -90,16 +90,9 @@ pub(super) fn calls(vocabularies: &Path) -> anyhow::Result<BTreeSet<(String, Str
     Ok(calls)
 }
 
-/// The family of a vocabulary under a call; none if the library has none of that name.
-pub(super) fn family(
-    known: &BTreeMap<String, Vocabulary>,
-    library: &Library,
-    vocabulary: &str,
-    call: &str,
-) -> Option<String> {
-    let entry = known.get(vocabulary);
-    let form = entry.and_then(|entry| entry.forms.get(call).or(entry.family.as_ref()));
-    let name = form.map_or(vocabulary, String::as_str);
+/// The family of a vocabulary; none if the library has none of that name.
+pub(super) fn family(known: &Known, library: &Library, vocabulary: &str) -> Option<String> {
+    let name = known.get(vocabulary).and_then(|entry| entry.family.as_deref()).unwrap_or(vocabulary);
     library.get(name).is_ok().then(|| name.to_owned())
 }
 
@@ -124,10 +117,15 @@ fn specials(call: &str) -> anyhow::Result<Specials> {
 }
 
 /// Opens the vocabulary in a folder as a row wants it.
-pub(super) fn open(directory: &Path, library: &Library, row: &Row) -> anyhow::Result<Opened> {
+pub(super) fn open(directory: &Path, library: &Library, known: &Known, row: &Row) -> anyhow::Result<Opened> {
     let family = row.family.as_deref().map(|name| library.get(name)).transpose()?;
     let declared = family.map(|family| tokenize::declared(family, &Default::default())).transpose()?;
-    let declared = declared.unwrap_or_default();
+    let mut declared = declared.unwrap_or_default();
+    if let Some(special) = known.get(&row.vocabulary).and_then(|entry| entry.special.get(&row.call)) {
+        declared.special.clone_from(special);
+        // The names that are gone may be named there.
+        (declared.prefix, declared.suffix, declared.stop) = (None, None, None);
+    }
     let settings = match is_bare(&row.call) {
         true => Settings { files: declared.files, ..Settings::default() },
         false => declared,
