@@ -19,7 +19,8 @@ fn a_family_that_is_not_built_in_needs_a_file_and_no_rust() {
         let mut library = Library::built_in().expect("the built-in families");
         let family = library.add(&folder.join(&name).join(format!("{name}.toml"))).expect("a declaration");
         let case = folder.join(&name).join("case");
-        let report = verify(&library, &family, &[case], &Settings::default()).expect("it runs");
+        let report =
+            verify(&library, &family, &[case], &Settings::default(), &|_, _, _| {}).expect("it runs");
         assert!(report.passed, "{name}: {}", serde_json::to_string_pretty(&report).unwrap_or_default());
         let accepted = &report.cases[0].matches;
         assert_eq!(accepted, &[name.clone()], "its own rule accepts its config.json, and no other's does");

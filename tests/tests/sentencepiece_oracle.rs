@@ -28,9 +28,22 @@ fn any_text() -> impl Strategy<Value = String> {
         "[ \\t\\n\u{a0}\u{3000}]{1,5}",
         "[a-zA-Z]{1,9}",
         "\\PC{1,5}",
-        any::<char>().prop_filter("C strings end there", |&character| character != '\0').prop_map(String::from),
-        prop::sample::select(vec!["<s>", "<unk>", "<0x41>", "▁", "e\u{301}", "か\u{3099}", "㍿", "ﬁ", "👩‍👩‍👧", "aaaaaaaa"])
+        any::<char>()
+            .prop_filter("C strings end there", |&character| character != '\0')
             .prop_map(String::from),
+        prop::sample::select(vec![
+            "<s>",
+            "<unk>",
+            "<0x41>",
+            "▁",
+            "e\u{301}",
+            "か\u{3099}",
+            "㍿",
+            "ﬁ",
+            "👩‍👩‍👧",
+            "aaaaaaaa"
+        ])
+        .prop_map(String::from),
     ];
     proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
 }
