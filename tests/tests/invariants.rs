@@ -46,7 +46,7 @@ fn arrows_between_crates_go_down_as_the_architecture_page_says() {
     for package in packages {
         let name = short(&package.name);
         let normal = package.dependencies.iter().filter(|d| d.kind == cargo_metadata::DependencyKind::Normal);
-        let ours = normal.map(|d| short(&d.name)).filter(|d| names.contains(d));
+        let ours = normal.filter(|d| d.path.is_some()).map(|d| short(&d.name));
         for used in ours {
             assert!(table[&name].contains(&used), "`{name}` uses `{used}`, which the table does not allow");
         }

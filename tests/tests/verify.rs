@@ -114,7 +114,7 @@ fn a_folder_that_is_no_case_is_refused_with_a_message() {
     let remove = |name: &'static str| move |path: &Path| fs::remove_file(path.join(name)).expect("removed");
     refused(remove("reference.safetensors"), "reference.safetensors");
     refused(remove("config.json"), "config.json");
-    refused(remove("model.safetensors"), "no weights");
+    refused(remove("model.safetensors"), "is missing");
     let cut = |name: &'static str| {
         move |path: &Path| {
             let bytes = fs::read(path.join(name)).expect("read");

@@ -185,6 +185,21 @@ impl Declaration {
         Ok(())
     }
 
+    /// The names of the files that may hold the family's vocabulary.
+    #[must_use]
+    pub fn tokenizer_files(&self) -> Vec<&str> {
+        let Some(Expr::List(files)) = self.tokenizer.get("files").map(|entry| &entry.expr) else {
+            return Vec::new();
+        };
+        fn name(file: &Expr) -> Option<&str> {
+            match file {
+                Expr::Table(file) => file.get("name").and_then(Expr::text),
+                Expr::Literal(_) | Expr::Formula(_) | Expr::List(_) => None,
+            }
+        }
+        files.iter().filter_map(name).collect()
+    }
+
     /// Where a word was said.
     #[must_use]
     pub fn origin(&self, word: &str) -> Option<&Origin> {

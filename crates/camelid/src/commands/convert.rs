@@ -14,8 +14,8 @@ use super::style::{bold, dim};
 use super::titled;
 use super::values::thousands;
 
-/// Files beside the weights that go with them: endings, and beginnings of names.
-const BESIDE: [&str; 12] = [
+/// Files beside the weights that go with them, and the vocabularies that the family names.
+const BESIDE: [&str; 10] = [
     "tokenizer.model",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -26,8 +26,6 @@ const BESIDE: [&str; 12] = [
     "chat_template.json",
     "vocab.json",
     "merges.txt",
-    "ice_text.model",
-    "qwen.tiktoken",
 ];
 
 /// Write a checkpoint in another family's layout, where that is exact
@@ -67,7 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("{} can't be said exactly as `{}`", opened.path().display(), target.name))?;
     let carried = carried(&opened, target, &conversion);
     let bytes = write(&args, opened.checkpoint(), &conversion, &carried)?;
-    let copied = copy_beside(opened.path(), &args.out)?;
+    let copied = copy_beside(opened.family(), opened.path(), &args.out)?;
     // Last: without it the folder is no checkpoint.
     write_file(
         &config_path,
@@ -151,9 +149,10 @@ fn pieces<'a>(
     })
 }
 
-fn copy_beside(from: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
+fn copy_beside(family: &Declaration, from: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
     let mut copied = Vec::new();
-    for name in BESIDE {
+    let vocabularies = family.tokenizer_files().into_iter().filter(|name| !BESIDE.contains(name));
+    for name in BESIDE.into_iter().chain(vocabularies) {
         let source = from.join(name);
         if source.is_file() {
             let bytes = std::fs::read(&source).with_context(|| source.display().to_string())?;
