@@ -1,28 +1,32 @@
 //! Which single change to an architecture explains what is seen; where one does not, which few together.
 
-use camelid_checkpoint::Checkpoint;
-use camelid_families::{Architecture, Stage};
-use serde_json::json;
+use std::cmp::Reverse;
 
-use super::code::{Fault, rank};
+use camelid_families::{Architecture, Stage};
+use serde_json::{Value as Json, json};
+
+use super::code::{Fault, Until};
 use super::mistakes::{Scene, changes};
+use crate::case::Case;
 use crate::change::{Change, Editor};
 use crate::error::Error;
 use crate::oracle::{Oracle, Quirk};
 use crate::parallel;
 
-/// The stages at which an oracle is not what is to be explained, the first of them first; further than a tolerance.
-pub(crate) type Judge<'a> = &'a (dyn Fn(&Oracle<'_>, f64) -> Result<Vec<Fault>, Error> + Sync);
+/// The stages at which an oracle is not what is to be explained by more than a tolerance, the first of them first.
+pub(crate) type Judge<'a> = &'a (dyn Fn(&Oracle<'_>, f64, Until) -> Result<Vec<Fault>, Error> + Sync);
 
 /// So many changes are laid over one another before the search gives up.
 const MOST: usize = 4;
+/// So many changes that look promising at the first stage are looked at to the end.
+const PROMISING: usize = 32;
 /// What rounding alone may come to within one stage.
 const ROUNDING: f64 = 3e-6;
 
 /// What is to be explained.
 pub(crate) struct Riddle<'a> {
     pub(crate) declared: &'a Architecture,
-    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) case: &'a Case,
     pub(crate) ids: &'a [u32],
     pub(crate) judge: Judge<'a>,
     pub(crate) tolerance: f64,
@@ -41,56 +45,84 @@ pub(crate) struct Explanation {
     pub(crate) tried: usize,
 }
 
+/// A change, and what still differs with it.
+struct Step {
+    change: Change,
+    left: Vec<Fault>,
+    /// Whether the stage that differed first agrees now, in all its tokens.
+    repairs: bool,
+}
+
 impl Riddle<'_> {
-    /// Looks for a change that explains everything; else for one that explains the first stage, and then goes on from it.
+    /// Looks for a change that explains everything; else for one that explains the first stage, or its first tokens, and then
+    /// goes on from it. What explains only some tokens counts only if everything is explained in the end.
     pub(crate) fn explain(&self) -> Result<Explanation, Error> {
         let mut found = Explanation { changes: Vec::new(), before: Vec::new(), left: Vec::new(), tried: 0 };
-        found.left = self.judged(self.declared, Quirk::None, self.tolerance)?;
+        found.left = self.judged(self.declared, Quirk::None, self.tolerance, Until::End)?;
         let (mut current, mut quirk) = (self.declared.clone(), Quirk::None);
-        while let Some(first) = found.left.first() {
-            if found.changes.len() == MOST {
-                break;
-            }
+        let mut sure = 0;
+        while found.changes.len() < MOST
+            && let Some(first) = found.left.first()
+        {
             let layers: Vec<usize> = found.left.iter().filter_map(|fault| fault.tap?.layer).collect();
             let scene = Scene {
                 editor: Editor::new(&current),
                 ids: self.ids,
-                first_token: first.first_token(self.tolerance),
+                config: &self.case.config,
+                first_token: first.token,
                 layers: &layers,
             };
-            let tries: Vec<Change> = changes(&scene)
-                .into_iter()
-                .map(|change| if change.quirk == Quirk::None { Change { quirk, ..change } } else { change })
-                .collect();
+            let mut tries = changes(&scene);
+            tries
+                .iter_mut()
+                .filter(|change| change.quirk == Quirk::None)
+                .for_each(|change| change.quirk = quirk);
             found.tried += tries.len();
-            let best = match self.best(&tries, first) {
-                Some(best) => best,
-                None => match self.fit(&scene, first, quirk) {
-                    Some(best) => best,
-                    None => break,
-                },
+            let step = self.best(&tries, first);
+            let step = match step.filter(|step| step.repairs) {
+                Some(step) => Some(step),
+                None => self.fit(&scene, first, quirk).or_else(|| self.best(&tries, first)),
             };
-            let (change, left) = best;
-            found.before.push(std::mem::replace(&mut current, change.architecture.clone()));
-            quirk = change.quirk;
-            found.changes.push(change);
-            found.left = left;
+            let Some(step) = step else { break };
+            found.before.push(std::mem::replace(&mut current, step.change.architecture.clone()));
+            quirk = step.change.quirk;
+            found.changes.push(step.change);
+            found.left = step.left;
+            if step.repairs && sure + 1 == found.changes.len() {
+                sure += 1;
+            }
+        }
+        if !found.left.is_empty() && sure < found.changes.len() {
+            found.changes.truncate(sure);
+            found.before.truncate(sure);
+            let last = found.changes.last().map_or(self.declared, |last| &last.architecture);
+            let quirk = found.changes.last().map_or(Quirk::None, |last| last.quirk);
+            found.left = self.judged(last, quirk, self.tolerance, Until::End)?;
         }
         Ok(found)
     }
 
-    /// The change that leaves the fewest stages differing, among those that repair the first one and break none before it.
-    fn best(&self, tries: &[Change], first: &Fault) -> Option<(Change, Vec<Fault>)> {
+    /// The change that leaves the fewest stages differing, among those that bring the first difference further.
+    fn best(&self, tries: &[Change], first: &Fault) -> Option<Step> {
         let strict = self.strict(first);
-        let judged = parallel::map(tries, parallel::cores(), |change| {
-            self.judged(&change.architecture, change.quirk, strict).ok()
+        let screened = parallel::map(tries, parallel::cores(), |change| {
+            self.judged(&change.architecture, change.quirk, strict, Until::FirstFault).ok()
         });
-        let repaired = tries.iter().zip(judged).filter_map(|(change, left)| Some((change, left?)));
-        let repaired =
-            repaired.filter(|(_, left)| left.first().is_none_or(|next| rank(next.tap) > rank(first.tap)));
-        let (change, _) = repaired.min_by_key(|(_, left)| left.len())?;
-        let left = self.judged(&change.architecture, change.quirk, self.tolerance).ok()?;
-        Some((change.clone(), left))
+        let next =
+            tries.iter().zip(screened).filter_map(|(change, left)| Some((change, left?.into_iter().next())));
+        let further = next.filter(|(_, next)| next.as_ref().is_none_or(|next| next.key() > first.key()));
+        let mut further: Vec<_> =
+            further.map(|(change, next)| (next.map(|next| next.key()), change)).collect();
+        further.sort_by_key(|(key, _)| (key.is_some(), Reverse(*key)));
+        further.truncate(PROMISING);
+        let steps = parallel::map(&further, parallel::cores(), |(key, change)| {
+            let left = self.judged(&change.architecture, change.quirk, self.tolerance, Until::End).ok()?;
+            let repairs = key.is_none_or(|key| key.stage > first.key().stage || key.step > first.key().step);
+            Some(Step { change: (*change).clone(), left, repairs })
+        });
+        let worth =
+            |step: &Step| (!step.repairs, step.left.len(), Reverse(step.left.first().map(Fault::key)));
+        steps.into_iter().flatten().min_by_key(worth)
     }
 
     /// A repair must be much closer than what it repairs, so that no small change passes by being small.
@@ -98,33 +130,37 @@ impl Riddle<'_> {
         (first.distance.relative / 4.0).clamp(ROUNDING.min(self.tolerance), self.tolerance)
     }
 
-    fn judged(&self, architecture: &Architecture, quirk: Quirk, tolerance: f64) -> Result<Vec<Fault>, Error> {
-        let oracle = Oracle::with(architecture, self.checkpoint, quirk)?;
-        (self.judge)(&oracle, tolerance)
+    fn judged(
+        &self,
+        architecture: &Architecture,
+        quirk: Quirk,
+        tolerance: f64,
+        until: Until,
+    ) -> Result<Vec<Fault>, Error> {
+        let oracle = Oracle::with(architecture, &self.case.checkpoint, quirk)?;
+        (self.judge)(&oracle, tolerance, until)
     }
 
     /// One number of the architecture, fitted to the first stage that differs.
-    fn fit(&self, scene: &Scene<'_>, first: &Fault, quirk: Quirk) -> Option<(Change, Vec<Fault>)> {
+    fn fit(&self, scene: &Scene<'_>, first: &Fault, quirk: Quirk) -> Option<Step> {
         fitted(first).iter().find_map(|(word, or)| {
-            let known = scene.editor.values(word).iter().find_map(serde_json::Value::as_f64);
+            let known = scene.editor.values(word).iter().find_map(Json::as_f64);
             let start = known.filter(|x| *x != 0.0).unwrap_or(*or);
-            let at = |value: f64| {
-                let architecture = scene.editor.set(word, |_, _| Some(json!(value)))?;
-                let faults = self.judged(&architecture, quirk, 0.0).ok()?;
+            let changed = |value: f64| scene.editor.set(word, |_, _| Some(json!(value)));
+            let apart = |value: f64| {
+                let faults = self.judged(&changed(value)?, quirk, 0.0, Until::Tap(first.tap)).ok()?;
                 let same = faults.into_iter().find(|fault| fault.tap == first.tap);
-                Some((architecture, same.map_or(0.0, |fault| fault.distance.relative)))
+                Some(same.map_or(0.0, |fault| fault.distance.relative))
             };
-            let apart = |value: f64| at(value).map_or(f64::INFINITY, |(_, apart)| apart);
-            let value = least(start, &apart, first.distance.relative / 2.0)?;
-            let (architecture, apart) = at(value)?;
-            if apart > self.strict(first) {
-                return None;
-            }
-            let left = self.judged(&architecture, quirk, self.tolerance).ok()?;
-            let repaired = left.first().is_none_or(|next| rank(next.tap) > rank(first.tap));
+            let value =
+                least(start, &|value| apart(value).unwrap_or(f64::INFINITY), first.distance.relative / 2.0)?;
+            apart(value).filter(|apart| *apart <= self.strict(first))?;
+            let architecture = changed(value)?;
+            let left = self.judged(&architecture, quirk, self.tolerance, Until::End).ok()?;
+            let repairs = left.first().is_none_or(|next| next.key().stage > first.key().stage);
             let name = "fitted".to_owned();
             let change = Change { word: (*word).to_owned(), name, architecture, quirk };
-            repaired.then_some((change, left))
+            repairs.then_some(Step { change, left, repairs })
         })
     }
 }

@@ -8,7 +8,7 @@ use ndarray::{Array2, Axis};
 use crate::case::{Reference, order};
 use crate::compare::{Distance, Spread, factor};
 use crate::error::Error;
-use crate::oracle::{Oracle, Sight};
+use crate::oracle::{Halt, Oracle, Sight};
 use crate::run::Run;
 
 /// What the oracle is held to: the value at each stage, and the value that the next stage was computed from.
@@ -46,55 +46,69 @@ impl Track {
         let mut found = None;
         let run = oracle.run(ids, sight, &mut |tap, value| {
             if tap == wanted {
-                found = Some(value.clone());
+                found = Some(value);
+                return Err(Halt::Enough);
             }
-            match self.stages.get(&tap) {
-                Some((_, next)) if next.dim() == value.dim() => next.clone(),
-                Some(_) | None => value,
-            }
+            Ok(self.next(tap, value))
         });
-        run.ok().and(found)
+        match run {
+            Ok(_) | Err(Halt::Enough) => found,
+            Err(Halt::Wrong(_)) => None,
+        }
     }
 
-    /// Every stage, from the first, with the logits at the end.
+    /// Every stage at which the oracle differs, from the first, with the logits at the end.
     pub(crate) fn faults(
         &self,
         oracle: &Oracle<'_>,
         ids: &[u32],
         sight: &Sight,
         tolerance: f64,
+        until: Until,
     ) -> Result<Vec<Fault>, Error> {
         let mut faults = Vec::new();
-        let mut hold = |tap: Option<Tap>, oracle: &Array2<f64>, value: &Array2<f64>| {
-            if oracle.dim() != value.dim() {
-                return;
+        let logits = oracle.run(ids, sight, &mut |tap, value| {
+            if let Some((own, _)) = self.stages.get(&tap) {
+                faults.extend(Fault::between(Some(tap), own, &value, tolerance));
             }
-            let distance = Distance::between(oracle.view(), value.view());
-            if distance.relative > tolerance {
-                faults.push(Fault { tap, distance, value: value.clone(), oracle: oracle.clone() });
-            }
-        };
-        let logits = oracle.run(ids, sight, &mut |tap, value| match self.stages.get(&tap) {
-            Some((other, next)) if other.dim() == value.dim() => {
-                hold(Some(tap), &value, other);
-                next.clone()
-            }
-            Some(_) | None => value,
-        })?;
-        hold(None, &logits, &self.logits);
-        faults.sort_by_key(|fault| rank(fault.tap));
+            if until.enough(Some(tap), &faults) { Err(Halt::Enough) } else { Ok(self.next(tap, value)) }
+        });
+        match logits {
+            Ok(logits) => faults.extend(Fault::between(None, &self.logits, &logits, tolerance)),
+            Err(Halt::Enough) => {}
+            Err(Halt::Wrong(error)) => return Err(error),
+        }
+        faults.sort_by_key(Fault::key);
         Ok(faults)
+    }
+
+    /// What the next stage was computed from.
+    fn next(&self, tap: Tap, value: Array2<f64>) -> Array2<f64> {
+        match self.stages.get(&tap) {
+            Some((_, next)) if next.dim() == value.dim() => next.clone(),
+            Some(_) | None => value,
+        }
     }
 }
 
-/// In the order of the arithmetic, logits last.
-pub(crate) fn rank(tap: Option<Tap>) -> (usize, usize, Option<Stage>) {
-    match tap {
-        Some(tap) => {
-            let (layer, stage) = order(tap);
-            (0, layer, Some(stage))
+/// How far a comparison goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// To the logits.
+    End,
+    /// To the first stage that differs.
+    FirstFault,
+    /// To this stage; `None` for the logits.
+    Tap(Option<Tap>),
+}
+
+impl Until {
+    fn enough(self, tap: Option<Tap>, faults: &[Fault]) -> bool {
+        match self {
+            Until::End => false,
+            Until::FirstFault => !faults.is_empty(),
+            Until::Tap(last) => last == tap,
         }
-        None => (1, 0, None),
     }
 }
 
@@ -105,16 +119,60 @@ pub(crate) struct Fault {
     pub(crate) tap: Option<Tap>,
     /// How far apart they are.
     pub(crate) distance: Distance,
+    /// The first token that differs.
+    pub(crate) token: usize,
+    /// Whether steps of decoding come before stages in their order.
+    pub(crate) decoded: bool,
     /// Ours, or the reference's.
     pub(crate) value: Array2<f64>,
     pub(crate) oracle: Array2<f64>,
 }
 
+/// When a fault shows: in decoding the step first, then the stage in the order of the arithmetic, then the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct When {
+    pub(crate) step: usize,
+    /// Logits last.
+    pub(crate) stage: (bool, usize, Option<Stage>),
+    pub(crate) token: usize,
+}
+
 impl Fault {
-    /// The first token that differs.
-    pub(crate) fn first_token(&self, tolerance: f64) -> usize {
-        let spread = Spread::of(self.value.view(), self.oracle.view(), tolerance);
-        spread.tokens.first().copied().unwrap_or_default()
+    /// What is between a value and the oracle's, if it is more than a tolerance.
+    pub(crate) fn between(
+        tap: Option<Tap>,
+        value: &Array2<f64>,
+        oracle: &Array2<f64>,
+        tolerance: f64,
+    ) -> Option<Fault> {
+        if oracle.dim() != value.dim() {
+            return None;
+        }
+        let distance = Distance::between(oracle.view(), value.view());
+        (distance.relative > tolerance).then(|| Fault {
+            tap,
+            distance,
+            token: Spread::of(value.view(), oracle.view(), tolerance)
+                .tokens
+                .first()
+                .copied()
+                .unwrap_or_default(),
+            decoded: false,
+            value: value.clone(),
+            oracle: oracle.clone(),
+        })
+    }
+
+    /// When it shows.
+    pub(crate) fn key(&self) -> When {
+        let stage = match self.tap {
+            Some(tap) => {
+                let (layer, stage) = order(tap);
+                (false, layer, Some(stage))
+            }
+            None => (true, 0, None),
+        };
+        When { step: if self.decoded { self.token } else { 0 }, stage, token: self.token }
     }
 
     pub(crate) fn spread(&self, oracle: &Oracle<'_>, tolerance: f64) -> Spread {

@@ -3,13 +3,13 @@
 use camelid_families::Tap;
 use ndarray::{Array2, Axis, Slice};
 
-use super::code::{Fault, Track, rank};
+use super::code::{Fault, Track, Until};
 use super::{Evidence, cause};
 use crate::case::Case;
 use crate::compare::Distance;
 use crate::error::Error;
 use crate::family::{DECODED, TOLERANCE};
-use crate::oracle::{Oracle, Sight};
+use crate::oracle::{Halt, Oracle, Sight};
 use crate::report::{CaseReport, Divergence};
 use crate::run::{Run, Subject, arg_max, decode};
 
@@ -28,30 +28,39 @@ pub(crate) fn cached(
             .concat();
     let sight = Sight::decoding(prompt, text.len());
     let ours = Track::of(&decode(subject, &text, prompt)?);
-    let theirs = |oracle: &Oracle<'_>, tolerance: f64| {
-        let logits = oracle.run(&text, &sight, &mut |_: Tap, value| value)?;
-        let rows = logits.slice_axis(Axis(0), Slice::from(prompt - 1..)).to_owned();
-        continued(oracle, case, &rows, [tolerance, limit])
-    };
-    let by_step = |oracle: &Oracle<'_>, tolerance: f64| {
-        let mut faults = ours.faults(oracle, &text, &sight, tolerance)?;
-        faults.sort_by_key(|fault| (fault.first_token(tolerance), rank(fault.tap)));
+    let theirs = |oracle: &Oracle<'_>, tolerance: f64, until: Until| {
+        let mut faults = prompt_faults(oracle, case, tolerance, until)?;
+        if until == Until::FirstFault && !faults.is_empty() {
+            return Ok(faults);
+        }
+        let logits = logits(oracle, &text, &sight)?;
+        faults.extend(continued(
+            case,
+            &logits.slice_axis(Axis(0), Slice::from(prompt - 1..)).to_owned(),
+            limit,
+        ));
         Ok(faults)
+    };
+    let by_step = |oracle: &Oracle<'_>, tolerance: f64, until: Until| {
+        let mut faults = ours.faults(oracle, &text, &sight, tolerance, until)?;
+        faults.iter_mut().for_each(|fault| fault.decoded = true);
+        faults.sort_by_key(Fault::key);
+        Ok::<_, Error>(faults)
     };
     let scene = Evidence {
         subject,
         case,
         oracle,
         ids: &text,
-        code: by_step(oracle, TOLERANCE)?,
-        reference: theirs(oracle, TOLERANCE)?,
+        code: by_step(oracle, TOLERANCE, Until::End)?,
+        reference: theirs(oracle, TOLERANCE, Until::End)?,
     };
     let found = scene.judge(&by_step, &theirs)?;
     let step =
         found.first_token.filter(|_| !scene.code.is_empty()).map(|token| (token + 1).saturating_sub(prompt));
     let whole = one_call(subject, &text)?;
     let one_call_agrees =
-        Track::of(&whole).faults(oracle, &text, &Sight::whole(text.len()), TOLERANCE)?.is_empty();
+        Track::of(&whole).faults(oracle, &text, &Sight::whole(text.len()), TOLERANCE, Until::End)?.is_empty();
     Ok(told(
         found,
         "decode",
@@ -72,66 +81,71 @@ pub(crate) fn anew(
     let text = [&reference.input_ids[..], &ids[..matched]].concat();
     let sight = Sight::whole(text.len());
     let ours = Track::of(&one_call(subject, &text)?);
-    let theirs = |oracle: &Oracle<'_>, tolerance: f64| {
-        let logits = oracle.run(&text, &sight, &mut |_: Tap, value| value)?;
-        let mut faults = Track::reference(reference).faults(
-            oracle,
-            &reference.input_ids,
-            &Sight::whole(reference.input_ids.len()),
-            tolerance.max(TOLERANCE),
-        )?;
+    let theirs = |oracle: &Oracle<'_>, tolerance: f64, until: Until| {
+        let mut faults = prompt_faults(oracle, case, tolerance, until)?;
+        let logits = logits(oracle, &text, &sight)?;
         if arg_max(logits.row(text.len() - 1)) != ids[matched] {
             faults.push(token_fault(&logits));
         }
         Ok(faults)
     };
-    let code = |oracle: &Oracle<'_>, tolerance: f64| ours.faults(oracle, &text, &sight, tolerance);
+    let code = |oracle: &Oracle<'_>, tolerance: f64, until: Until| {
+        ours.faults(oracle, &text, &sight, tolerance, until)
+    };
     let judges: [cause::Judge<'_>; 2] = [&code, &theirs];
     let scene = Evidence {
         subject,
         case,
         oracle,
         ids: &text,
-        code: code(oracle, TOLERANCE)?,
-        reference: theirs(oracle, TOLERANCE)?,
+        code: code(oracle, TOLERANCE, Until::End)?,
+        reference: theirs(oracle, TOLERANCE, Until::End)?,
     };
     let found = scene.judge(judges[0], judges[1])?;
     Ok(told(found, "decode anew", matched, false))
 }
 
-/// What the reference decodes: its logits where the case has them, else the tokens that are chosen from ours.
-fn continued(
+/// What differs in the prompt, one stage after the other.
+fn prompt_faults(
     oracle: &Oracle<'_>,
     case: &Case,
-    rows: &Array2<f64>,
-    [tolerance, limit]: [f64; 2],
+    tolerance: f64,
+    until: Until,
 ) -> Result<Vec<Fault>, Error> {
+    let prompt = &case.reference.input_ids;
+    let sight = Sight::whole(prompt.len());
+    Track::reference(&case.reference).faults(oracle, prompt, &sight, tolerance.max(TOLERANCE), until)
+}
+
+fn logits(oracle: &Oracle<'_>, text: &[u32], sight: &Sight) -> Result<Array2<f64>, Error> {
+    oracle.run(text, sight, &mut |_: Tap, value| Ok(value)).map_err(|halt| match halt {
+        Halt::Wrong(error) => error,
+        Halt::Enough => Error::Oracle("it was broken off".into()),
+    })
+}
+
+/// What the reference decodes: its logits where the case has them, else the tokens that are chosen from the oracle's.
+fn continued(case: &Case, rows: &Array2<f64>, limit: f64) -> Option<Fault> {
     let reference = &case.reference;
-    let prompt = &reference.input_ids;
-    let mut faults = Track::reference(reference).faults(
-        oracle,
-        prompt,
-        &Sight::whole(prompt.len()),
-        tolerance.max(TOLERANCE),
-    )?;
-    let chosen = (0..rows.nrows()).all(|step| arg_max(rows.row(step)) == reference.greedy_ids[step]);
-    match reference.greedy_logits.as_ref().filter(|theirs| theirs.dim() == rows.dim()) {
-        Some(theirs) => {
-            let distance = Distance::between(rows.view(), theirs.view());
-            if distance.relative > limit {
-                faults.push(Fault { tap: None, distance, value: theirs.clone(), oracle: rows.clone() });
-            }
+    match &reference.greedy_logits {
+        Some(theirs) if theirs.dim() == rows.dim() => Fault::between(None, theirs, rows, limit),
+        Some(_) | None => {
+            let chosen = (0..rows.nrows()).all(|step| arg_max(rows.row(step)) == reference.greedy_ids[step]);
+            (!chosen).then(|| token_fault(rows))
         }
-        None if !chosen => faults.push(token_fault(rows)),
-        None => {}
     }
-    Ok(faults)
 }
 
 /// Another token: as far as can be.
 fn token_fault(logits: &Array2<f64>) -> Fault {
-    let distance = Distance { max_abs: 1.0, relative: 1.0 };
-    Fault { tap: None, distance, value: Array2::zeros(logits.dim()), oracle: logits.clone() }
+    Fault {
+        tap: None,
+        distance: Distance { max_abs: 1.0, relative: 1.0 },
+        token: 0,
+        decoded: false,
+        value: Array2::zeros(logits.dim()),
+        oracle: logits.clone(),
+    }
 }
 
 fn one_call(subject: Subject<'_>, text: &[u32]) -> Result<Run, Error> {

@@ -1,8 +1,14 @@
 //! The known mistakes: what re-implementers get wrong, each as changes to the words that would be wrong then.
 
-use camelid_families::{Architecture, At, By, Named, Role};
-use serde_json::{Value as Json, json};
+use std::collections::HashSet;
 
+use camelid_families::{Architecture, At, By, Role};
+use serde_json::{Map, Value as Json, json};
+
+use super::edits::{
+    biased, exchanged, named, other_scalings, per_layer, permuted, scaled, shifted, times, values, without,
+};
+use super::from_config::from_config;
 use crate::change::{Change, Editor};
 use crate::oracle::Quirk;
 
@@ -12,6 +18,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) editor: Editor<'a>,
     /// The prompt.
     pub(crate) ids: &'a [u32],
+    /// The checkpoint's config.json: what a word should be is often a number that stands there.
+    pub(crate) config: &'a Map<String, Json>,
     /// The first token that differs at the first stage that does.
     pub(crate) first_token: usize,
     /// The layers in which something differs.
@@ -43,12 +51,19 @@ const QUIRKS: [(Quirk, &str); 3] = [
 /// Every change that is worth a try, no two the same.
 pub(crate) fn changes(scene: &Scene<'_>) -> Vec<Change> {
     let mut found: Vec<Change> = Vec::new();
+    let mut seen = HashSet::new();
     for Mistake { word, name, tries } in LIST {
         for architecture in tries(scene).into_iter().flatten() {
-            if !found.iter().any(|known| known.architecture == architecture) {
+            if seen.insert(serde_json::to_string(&architecture).unwrap_or_default()) {
                 let (word, name) = ((*word).to_owned(), (*name).to_owned());
                 found.push(Change { word, name, architecture, quirk: Quirk::None });
             }
+        }
+    }
+    for (word, architecture) in from_config(scene) {
+        if seen.insert(serde_json::to_string(&architecture).unwrap_or_default()) {
+            let (word, name) = (word.to_owned(), "a number of config.json".to_owned());
+            found.push(Change { word, name, architecture, quirk: Quirk::None });
         }
     }
     let declared = scene.editor.architecture;
@@ -88,6 +103,14 @@ const LIST: &[Mistake] = &[
             .unwrap_or_default()
     }),
     mistake("attention.window", "window on the other layers", |s| per_layer(s, "attention.window")),
+    mistake("attention.window", "window on too many layers", |s| {
+        vec![s.editor.set("attention.window", |layer, _| s.layers.contains(&layer).then_some(Json::Null))]
+    }),
+    mistake("attention.window", "width of the window", |s| {
+        let width =
+            |keys: usize| s.editor.set("attention.window", |_, old| (!old.is_null()).then(|| json!(keys)));
+        (1..=s.ids.len()).map(width).collect()
+    }),
     mistake("attention.window", "window missing", |s| {
         let width = |layer: usize, _: &Json| s.layers.contains(&layer).then(|| json!(s.first_token.max(1)));
         let all = |_: usize, _: &Json| Some(json!(s.first_token.max(1)));
@@ -134,7 +157,16 @@ const LIST: &[Mistake] = &[
         values(s, "rope.round", &[Json::Null, json!("f16")])
     }),
     mistake("rope.axes", "rotary axes", |s| values(s, "rope.axes", &[json!(1)])),
-    mistake("prefix", "no two-way prefix", |s| vec![s.editor.rewritten(|json| json["prefix"] = Json::Null)]),
+    mistake("prefix", "no two-way prefix", |s| {
+        vec![s.editor.changed(|architecture| {
+            architecture.prefix = None;
+            architecture
+                .layers
+                .iter_mut()
+                .filter_map(|layer| layer.rope.as_mut())
+                .for_each(|rope| rope.axes = 1);
+        })]
+    }),
     mistake("prefix.until", "where the prefix ends", |s| {
         let ids = s.ids.iter().map(|id| json!(id)).collect::<Vec<_>>();
         if s.editor.architecture.prefix.is_some() { values(s, "prefix.until", &ids) } else { Vec::new() }
@@ -232,7 +264,7 @@ const NORMS: [Role; 7] = [
 ];
 
 impl Scene<'_> {
-    fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.editor.architecture.embedding.width
     }
 
@@ -243,144 +275,4 @@ impl Scene<'_> {
     fn head_dim(&self) -> usize {
         self.editor.architecture.layers.first().map_or(1, |layer| layer.attention.head_dim)
     }
-}
-
-/// Each value in all layers, or in its one place.
-fn values(scene: &Scene<'_>, word: &str, to: &[Json]) -> Vec<Option<Architecture>> {
-    to.iter().map(|value| scene.editor.set(word, |_, _| Some(value.clone()))).collect()
-}
-
-fn times(scene: &Scene<'_>, word: &str) -> Vec<Option<Architecture>> {
-    scaled(scene, word, &[10.0, 0.1, 2.0, 0.5])
-}
-
-fn scaled(scene: &Scene<'_>, word: &str, by: &[f64]) -> Vec<Option<Architecture>> {
-    let product = |old: &Json, by: f64| match old.as_u64() {
-        Some(whole) => Some(json!((whole as f64 * by) as u64)),
-        None => old.as_f64().map(|x| json!(x * by)),
-    };
-    by.iter().map(|by| scene.editor.set(word, |_, old| product(old, *by))).collect()
-}
-
-fn shifted(scene: &Scene<'_>, word: &str, by: i64) -> Option<Architecture> {
-    scene.editor.set(word, |_, old| old.as_i64().map(|x| json!((x + by).max(1))))
-}
-
-/// A pattern over the layers: one layer on, one back, and its opposite.
-pub(crate) fn per_layer(scene: &Scene<'_>, word: &str) -> Vec<Option<Architecture>> {
-    let values = scene.editor.values(word);
-    let count = values.len();
-    let some = values.iter().find(|value| !value.is_null()).cloned().unwrap_or_default();
-    let opposite = |_: usize, old: &Json| Some(if old.is_null() { some.clone() } else { Json::Null });
-    vec![
-        scene.editor.set(word, |layer, _| Some(values[(layer + 1) % count].clone())),
-        scene.editor.set(word, |layer, _| Some(values[(layer + count - 1) % count].clone())),
-        scene.editor.set(word, opposite),
-    ]
-}
-
-/// The same numbers under another kind.
-fn other_scalings(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
-    let kinds = ["linear", "dynamic", "yarn", "llama3", "stepped", "default"];
-    let with = |kind: &str, old: &Json| {
-        let mut new = json!({ "rope_type": kind });
-        let number = |key: &str, or: Json| old.get(key).filter(|v| !v.is_null()).cloned().unwrap_or(or);
-        if matches!(kind, "linear" | "dynamic" | "yarn" | "llama3") {
-            new["factor"] = number("factor", json!(2.0));
-        }
-        if matches!(kind, "yarn" | "llama3") {
-            let context = scene.editor.architecture.stack.context;
-            new["original_max_position_embeddings"] =
-                number("original_max_position_embeddings", json!(context));
-        }
-        if kind == "llama3" {
-            new["low_freq_factor"] = json!(1.0);
-            new["high_freq_factor"] = json!(4.0);
-        }
-        Some(new)
-    };
-    let mut out: Vec<_> =
-        kinds.iter().map(|kind| scene.editor.set("rope.scaling", |_, old| with(kind, old))).collect();
-    for factor in [2.0, 4.0, 8.0] {
-        let linear = json!({ "rope_type": "linear", "factor": factor });
-        out.extend(values(scene, "rope.scaling", &[linear]));
-    }
-    for key in ["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"] {
-        out.extend(times(scene, &format!("rope.scaling.{key}")));
-    }
-    out
-}
-
-/// Every tensor of every layer, and those outside, put through `edit`.
-fn named(scene: &Scene<'_>, edit: impl Fn(&mut Named)) -> Option<Architecture> {
-    scene.editor.changed(|architecture| {
-        let inside = architecture.layers.iter_mut().flat_map(|layer| &mut layer.tensors);
-        inside.chain(&mut architecture.tensors).for_each(&edit);
-    })
-}
-
-/// Two roles of a packed tensor exchanged, and three turned round.
-fn permuted(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
-    let swap = |a: usize, b: usize| {
-        named(scene, |named| {
-            if named.roles.len() > a.max(b) {
-                named.roles.swap(a, b);
-            }
-        })
-    };
-    let turn = |by: usize| {
-        named(scene, |named| {
-            if named.roles.len() > 2 {
-                named.roles.rotate_left(by);
-            }
-        })
-    };
-    vec![swap(0, 1), swap(1, 2), swap(0, 2), turn(1), turn(2)]
-}
-
-/// Two roles play each other's tensors.
-fn exchanged(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
-    let pairs = [
-        (Role::AttentionNorm, Role::MlpNorm),
-        (Role::Gate, Role::Up),
-        (Role::Query, Role::Key),
-        (Role::Key, Role::Value),
-        (Role::Query, Role::Value),
-        (Role::Query, Role::AttentionOutput),
-        (Role::AttentionOutputNorm, Role::MlpNorm),
-        (Role::AttentionOutputNorm, Role::MlpOutputNorm),
-        (Role::MlpNorm, Role::MlpOutputNorm),
-        (Role::AttentionNorm, Role::AttentionOutputNorm),
-        (Role::QueryNorm, Role::KeyNorm),
-        (Role::Embedding, Role::Output),
-    ];
-    let exchange = |(a, b): (Role, Role)| {
-        named(scene, |named| {
-            for role in &mut named.roles {
-                if *role == a {
-                    *role = b;
-                } else if *role == b {
-                    *role = a;
-                }
-            }
-        })
-    };
-    pairs.into_iter().map(exchange).collect()
-}
-
-/// A norm that is not applied.
-fn without(scene: &Scene<'_>, role: Role) -> Option<Architecture> {
-    scene.editor.changed(|architecture| {
-        architecture.tensors.retain(|named| named.roles != [role]);
-        architecture.layers.iter_mut().for_each(|layer| layer.tensors.retain(|named| named.roles != [role]));
-    })
-}
-
-/// The tensor of a role with its bias left out, or taken in.
-fn biased(scene: &Scene<'_>, role: Role) -> Option<Architecture> {
-    named(scene, |named| {
-        if named.roles.contains(&role) {
-            named.bias = !named.bias;
-        }
-    })
 }

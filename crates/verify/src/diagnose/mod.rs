@@ -7,6 +7,8 @@
 mod cause;
 mod code;
 mod decode;
+mod edits;
+mod from_config;
 mod mistakes;
 mod words;
 
@@ -20,7 +22,7 @@ use crate::report::{CaseReport, Divergence, Fault as Whose};
 use crate::run::{Course, Subject, run};
 
 use cause::{Explanation, Riddle};
-use code::{Fault, Track, components};
+use code::{Fault, Track, Until, components};
 pub(crate) use mistakes::ACTIVATIONS;
 use words::Located;
 
@@ -54,12 +56,13 @@ fn prompt(subject: Subject<'_>, case: &Case, oracle: &Oracle<'_>) -> Result<Dive
         case,
         oracle,
         ids,
-        code: ours.faults(oracle, ids, &sight, TOLERANCE)?,
-        reference: theirs.faults(oracle, ids, &sight, TOLERANCE)?,
+        code: ours.faults(oracle, ids, &sight, TOLERANCE, Until::End)?,
+        reference: theirs.faults(oracle, ids, &sight, TOLERANCE, Until::End)?,
     };
-    scene.judge(&|oracle, tolerance| ours.faults(oracle, ids, &sight, tolerance), &|oracle, tolerance| {
-        theirs.faults(oracle, ids, &sight, tolerance)
-    })
+    scene.judge(
+        &|oracle, tolerance, until| ours.faults(oracle, ids, &sight, tolerance, until),
+        &|oracle, tolerance, until| theirs.faults(oracle, ids, &sight, tolerance, until),
+    )
 }
 
 /// What the three computations say of one text.
@@ -97,7 +100,7 @@ impl Evidence<'_> {
     fn riddle<'r>(&'r self, judge: cause::Judge<'r>) -> Riddle<'r> {
         Riddle {
             declared: self.subject.model.architecture(),
-            checkpoint: &self.case.checkpoint,
+            case: self.case,
             ids: self.ids,
             judge,
             tolerance: TOLERANCE,

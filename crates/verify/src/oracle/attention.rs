@@ -5,7 +5,7 @@ use ndarray::Array2;
 
 use super::layers::{capped, name};
 use super::position::{frequencies, length, places, slope, turn};
-use super::{Hook, Oracle, Quirk, Sight};
+use super::{Halt, Hook, Oracle, Quirk, Sight};
 use crate::error::Error;
 
 /// What the scores of one layer need beside queries and keys.
@@ -26,7 +26,7 @@ impl Oracle<'_> {
         ids: &[u32],
         sight: &Sight,
         hook: Hook<'_>,
-    ) -> Result<Array2<f64>, Error> {
+    ) -> Result<Array2<f64>, Halt> {
         let (layer, here) = (&self.architecture.layers[index], Some(index));
         let settings = &layer.attention;
         let axes = layer.rope.as_ref().map_or(1, |rope| rope.axes);
@@ -53,11 +53,11 @@ impl Oracle<'_> {
             scene.multiply(&mut query, |token| (((token + 1) as f64).ln() / (trained as f64).ln()).max(1.0));
         }
         let at = |stage| Tap { layer: here, stage };
-        let query = hook(at(Stage::Query), query);
-        let key = hook(at(Stage::Key), key);
-        let value = hook(at(Stage::Value), self.project(here, Role::Value, x)?);
-        let heads = hook(at(Stage::Heads), scene.attend(&query, &key, &value)?);
-        self.project(here, Role::AttentionOutput, &heads)
+        let query = hook(at(Stage::Query), query)?;
+        let key = hook(at(Stage::Key), key)?;
+        let value = hook(at(Stage::Value), self.project(here, Role::Value, x)?)?;
+        let heads = hook(at(Stage::Heads), scene.attend(&query, &key, &value)?)?;
+        Ok(self.project(here, Role::AttentionOutput, &heads)?)
     }
 
     /// A norm of queries or keys, where one is named for this place.

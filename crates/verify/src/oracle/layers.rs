@@ -95,10 +95,14 @@ pub(crate) fn capped(x: f64, cap: Option<f64>) -> f64 {
 }
 
 fn product(x: &Array2<f64>, weight: &Array2<f64>, bias: impl Fn(usize) -> f64) -> Array2<f64> {
-    Array2::from_shape_fn((x.nrows(), weight.nrows()), |(token, row)| {
-        let terms = x.row(token).into_iter().zip(weight.row(row));
-        terms.map(|(x, w)| x * w).sum::<f64>() + bias(row)
-    })
+    let mut out = Array2::zeros((x.nrows(), weight.nrows()));
+    for (token, x) in x.outer_iter().enumerate() {
+        for (row, weight) in weight.outer_iter().enumerate() {
+            let terms = x.iter().zip(weight.iter());
+            out[[token, row]] = terms.map(|(x, w)| x * w).sum::<f64>() + bias(row);
+        }
+    }
+    out
 }
 
 fn activation(name: &str) -> Result<fn(f64) -> f64, Error> {

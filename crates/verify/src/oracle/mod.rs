@@ -20,8 +20,23 @@ use ndarray::Array2;
 use crate::error::Error;
 use tensors::Tensors;
 
-/// Sees each value, and gives the one to go on with.
-pub(crate) type Hook<'h> = &'h mut dyn FnMut(Tap, Array2<f64>) -> Array2<f64>;
+/// Sees each value, and gives the one to go on with, or breaks the run off.
+pub(crate) type Hook<'h> = &'h mut dyn FnMut(Tap, Array2<f64>) -> Result<Array2<f64>, Halt>;
+
+/// Why a run ended before its logits.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Whoever watched has seen enough.
+    Enough,
+    /// It can't be computed.
+    Wrong(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        Halt::Wrong(error)
+    }
+}
 
 /// For each token, how many tokens the text had at the end of the call that brought it.
 #[derive(Debug, Clone)]
@@ -72,6 +87,9 @@ impl<'a> Oracle<'a> {
         checkpoint: &Checkpoint,
         quirk: Quirk,
     ) -> Result<Oracle<'a>, Error> {
+        for layer in &architecture.layers {
+            position::check(architecture, layer)?;
+        }
         Ok(Oracle { architecture, tensors: Tensors::read(architecture, checkpoint)?, quirk })
     }
 
@@ -96,23 +114,23 @@ impl<'a> Oracle<'a> {
     }
 
     /// The logits `[tokens, vocab]`; every stage is shown to `hook` in the order of the arithmetic.
-    pub(crate) fn run(&self, ids: &[u32], sight: &Sight, hook: Hook<'_>) -> Result<Array2<f64>, Error> {
+    pub(crate) fn run(&self, ids: &[u32], sight: &Sight, hook: Hook<'_>) -> Result<Array2<f64>, Halt> {
         let architecture = self.architecture;
         let embedding = self.tensors.need(None, Role::Embedding)?;
         let (vocab, width) = embedding.dim();
         if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
-            return Err(tensors::wrong(format!("token {id} is not in the vocabulary of {vocab}")));
+            return Err(tensors::wrong(format!("token {id} is not in the vocabulary of {vocab}")).into());
         }
         let x = Array2::from_shape_fn((ids.len(), width), |(token, feature)| {
             embedding[[ids[token] as usize, feature]] * architecture.embedding.scale
         });
-        let mut x = hook(Tap { layer: None, stage: Stage::Embedding }, x);
+        let mut x = hook(Tap { layer: None, stage: Stage::Embedding }, x)?;
         for layer in 0..architecture.layers.len() {
             x = self.layer(layer, x, ids, sight, hook)?;
         }
         let x = self.norm(None, Role::FinalNorm, &x)?;
-        let x = hook(Tap { layer: None, stage: Stage::FinalNorm }, x);
-        self.logits(&x)
+        let x = hook(Tap { layer: None, stage: Stage::FinalNorm }, x)?;
+        Ok(self.logits(&x)?)
     }
 
     /// r(x) + b·A(n₁x), then the same with the MLP; or both branches on the same input.
@@ -123,7 +141,7 @@ impl<'a> Oracle<'a> {
         ids: &[u32],
         sight: &Sight,
         hook: Hook<'_>,
-    ) -> Result<Array2<f64>, Error> {
+    ) -> Result<Array2<f64>, Halt> {
         let at = |stage| Tap { layer: Some(index), stage };
         let here = Some(index);
         let block = &self.architecture.layers[index].block;
@@ -136,9 +154,9 @@ impl<'a> Oracle<'a> {
                 block.residual_scale * carried[at] + block.branch_scale * branch[at]
             })
         };
-        let normed = hook(at(Stage::AttentionInput), self.norm(here, Role::AttentionNorm, &x)?);
+        let normed = hook(at(Stage::AttentionInput), self.norm(here, Role::AttentionNorm, &x)?)?;
         let attended = self.attention(index, &normed, ids, sight, hook)?;
-        let attended = hook(at(Stage::AttentionOutput), attended);
+        let attended = hook(at(Stage::AttentionOutput), attended)?;
         let attended = self.norm(here, Role::AttentionOutputNorm, &attended)?;
         let (between, read) = match block.wiring {
             Wiring::Sequential => {
@@ -152,13 +170,13 @@ impl<'a> Oracle<'a> {
             }
             Wiring::Parallel => (x, normed.clone()),
         };
-        let read = hook(at(Stage::MlpInput), read);
-        let out = hook(at(Stage::MlpOutput), self.mlp(index, &read)?);
+        let read = hook(at(Stage::MlpInput), read)?;
+        let out = hook(at(Stage::MlpOutput), self.mlp(index, &read)?)?;
         let out = self.norm(here, Role::MlpOutputNorm, &out)?;
         let x = match block.wiring {
             Wiring::Sequential => join(&between, &read, &out),
             Wiring::Parallel => join(&between, &normed, &(attended + out)),
         };
-        Ok(hook(at(Stage::Layer), x))
+        hook(at(Stage::Layer), x)
     }
 }

@@ -1,6 +1,6 @@
 //! How a place is told: places on each axis, rotary frequencies and turns, slopes.
 
-use camelid_families::{Architecture, Length, Rope, Round};
+use camelid_families::{Architecture, Layer, Length, Rope, Round};
 use serde_json::Value as Json;
 
 use super::Sight;
@@ -8,6 +8,21 @@ use super::tensors::wrong;
 use crate::error::Error;
 
 const TAU: f64 = std::f64::consts::TAU;
+
+/// What a turn and a share of heads take for granted.
+pub(crate) fn check(architecture: &Architecture, layer: &Layer) -> Result<(), Error> {
+    let attention = &layer.attention;
+    if attention.kv_heads == 0 || !attention.heads.is_multiple_of(attention.kv_heads) {
+        return Err(wrong(format!("{} heads over {} kv heads", attention.heads, attention.kv_heads)));
+    }
+    let Some(rope) = &layer.rope else { return Ok(()) };
+    let turning = (attention.head_dim as f64 * rope.fraction).floor() as usize;
+    let fits = (1..=attention.head_dim).contains(&turning) && (1..=2).contains(&rope.axes);
+    if !fits || !turning.is_multiple_of(2 * rope.axes) || (rope.axes == 2 && architecture.prefix.is_none()) {
+        return Err(wrong(format!("{turning} features turn on {} axes", rope.axes)));
+    }
+    Ok(())
+}
 
 /// Where the two-way prefix ends; and the places of every token on both axes.
 pub(crate) fn places(architecture: &Architecture, ids: &[u32], axes: usize) -> (usize, [Vec<usize>; 2]) {

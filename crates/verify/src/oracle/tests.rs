@@ -45,8 +45,9 @@ fn it_equals_the_references_own_f64_runs_and_decodes_their_tokens() {
         let oracle = Oracle::new(&architecture, &case.checkpoint).expect("it reads");
         let prompt = reference.input_ids.len();
         let text = [&reference.input_ids[..], &reference.greedy_ids].concat();
-        let decoded =
-            oracle.run(&text, &Sight::decoding(prompt, text.len()), &mut |_, value| value).expect("it runs");
+        let decoded = oracle
+            .run(&text, &Sight::decoding(prompt, text.len()), &mut |_, value| Ok(value))
+            .expect("it runs");
         for (step, id) in reference.greedy_ids.iter().enumerate() {
             assert_eq!(
                 arg_max(decoded.row(prompt - 1 + step)),
@@ -57,7 +58,7 @@ fn it_equals_the_references_own_f64_runs_and_decodes_their_tokens() {
         }
         let Some(exact) = &reference.logits_f64 else { continue };
         let whole = Sight::whole(prompt);
-        let logits = oracle.run(&reference.input_ids, &whole, &mut |_, value| value).expect("it runs");
+        let logits = oracle.run(&reference.input_ids, &whole, &mut |_, value| Ok(value)).expect("it runs");
         let apart = Distance::between(logits.view(), exact.view()).relative;
         assert!(apart < EXACT, "{}: {apart:.1e}", case.path.display());
     }

@@ -140,9 +140,10 @@ const TABLE: &[Line] = &[
         [t.times(0.5), t.times(2.0), vec![t.editor.set(t.word, two_fewer)]].concat()
     }),
     line("rope.context", "half as large again", |t| t.times(1.5)),
-    line("rope.scaling", "dropped", |t| t.dropped()),
+    line("rope.scaling", "dropped", |t| t.map(|old| (!unscaled(old)).then_some(Json::Null))),
     line("rope.scaling", "put in: linear, by 2", |t| {
-        t.put_in(json!({ "rope_type": "linear", "factor": 2.0 }))
+        let linear = json!({ "rope_type": "linear", "factor": 2.0 });
+        t.map(|old| unscaled(old).then(|| linear.clone()))
     }),
     line("rope.length", "the other", |t| t.other(&["current", "first"])),
     line("rope.axes", "one instead of two", |t| t.map(|old| (old == &json!(2)).then(|| json!(1)))),
