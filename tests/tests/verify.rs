@@ -129,7 +129,7 @@ fn a_folder_that_is_no_case_is_refused_with_a_message() {
 fn a_reference_of_wrong_shape_is_refused_with_a_message() {
     let with = |tensors: &'static [(&'static str, &'static str, &'static [usize])], ids: i64| {
         move |path: &Path| {
-            fs::write(path.join("reference.safetensors"), reference(tensors, ids)).expect("written")
+            fs::write(path.join("reference.safetensors"), reference(tensors, ids)).expect("written");
         }
     };
     const LOGITS: (&str, &str, &[usize]) = ("logits", "F32", &[4, 7]);

@@ -59,20 +59,19 @@ pub struct Gguf {
 /// # Errors
 /// [`Error::Gguf`] where the arrays contradict each other or name what is not known, else as [`crate::open`].
 pub fn open_gguf(gguf: &Gguf, settings: &Settings) -> Result<Box<dyn Tokenizer>, Error> {
-    let declared = match gguf.model.as_str() {
-        "llama" => {
+    let declared = match gguf.layout()? {
+        Layout::SentencePiece => {
             let settings = Settings { special: BTreeMap::new(), ..settings.clone() };
             let mut model = gguf.sentencepiece()?;
             model.set_frame(gguf.frame()?);
             sentencepiece(model, &Settings { special_in: crate::SpecialIn::Text, ..settings })?
         }
-        "gpt2" => {
+        Layout::Bytes => {
             let split = gguf.split()?;
             let normalization = split.normalization;
             let settings = Settings { special: BTreeMap::new(), normalization, ..settings.clone() };
             Declared::new(Box::new(gguf.byte_level(&split)?), &settings, Finds::Outer)?
         }
-        other => return Err(wrong("model", format!("{other:?} is neither \"llama\" nor \"gpt2\""))),
     };
     Ok(Box::new(declared))
 }
@@ -181,12 +180,21 @@ impl Gguf {
         let bos = known("bos_token_id", self.bos_token_id)?;
         let eos = known("eos_token_id", self.eos_token_id)?;
         let eot = known("eot_token_id", self.eot_token_id)?;
-        let add_bos = self.add_bos_token.unwrap_or(self.model == "llama");
+        let add_bos = self.add_bos_token.unwrap_or(self.layout()? == Layout::SentencePiece);
         let add_eos = self.add_eos_token.unwrap_or(false);
         Ok(Frame {
             before: bos.filter(|_| add_bos).into_iter().collect(),
             after: eos.filter(|_| add_eos).into_iter().collect(),
             stop: eos.into_iter().chain(eot).collect(),
+        })
+    }
+
+    fn layout(&self) -> Result<Layout, Error> {
+        let known: BTreeMap<String, Layout> =
+            toml::from_str(include_str!("models.toml")).map_err(|error| wrong("model", error.to_string()))?;
+        known.get(&self.model).copied().ok_or_else(|| {
+            let names: Vec<_> = known.into_keys().collect();
+            wrong("model", format!("{:?} is not known; known are {}", self.model, names.join(", ")))
         })
     }
 
@@ -205,6 +213,14 @@ impl Gguf {
             }
         }
     }
+}
+
+/// What a name in `model` means.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Layout {
+    SentencePiece,
+    Bytes,
 }
 
 /// What a name in `pre` means.

@@ -60,10 +60,13 @@ pub(crate) fn prove(
     Ok(ProofReport::of(proofs))
 }
 
+/// A case, by its index, and what one change of a word may be there.
+type Tried = (usize, Vec<Mutation>);
+
 /// Every word of every case, with every change of it.
 fn questions(exhibits: &[Exhibit<'_>]) -> Vec<Question> {
     let mut changed: IndexMap<String, bool> = IndexMap::new();
-    let mut found: IndexMap<(String, String), Vec<(usize, Vec<Mutation>)>> = IndexMap::new();
+    let mut found: IndexMap<(String, String), Vec<Tried>> = IndexMap::new();
     for (index, exhibit) in exhibits.iter().enumerate() {
         let editor = Editor::new(&exhibit.architecture);
         for word in editor.fields().keys() {
