@@ -23,6 +23,10 @@ fn a_family_that_is_not_built_in_needs_a_file_and_no_rust() {
             verify(&library, &family, &[case], &Settings::default(), &|_, _, _| {}).expect("it runs");
         assert!(report.passed, "{name}: {}", serde_json::to_string_pretty(&report).unwrap_or_default());
         let accepted = &report.cases[0].matches;
-        assert_eq!(accepted, std::slice::from_ref(&name), "its own rule accepts its config.json, and no other's does");
+        assert_eq!(
+            accepted,
+            std::slice::from_ref(&name),
+            "its own rule accepts its config.json, and no other's does"
+        );
     }
 }

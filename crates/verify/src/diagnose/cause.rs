@@ -3,14 +3,13 @@
 use std::cmp::Reverse;
 
 use camelid_families::{Architecture, Stage};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::code::{Fault, Until};
 use super::mistakes::{Scene, changes};
-use crate::case::Case;
 use crate::change::{Change, Editor};
 use crate::error::Error;
-use crate::oracle::{Oracle, Quirk};
+use crate::oracle::{Bank, Oracle, Quirk};
 use crate::parallel;
 
 /// The stages at which an oracle is not what is to be explained by more than a tolerance, the first of them first.
@@ -26,7 +25,8 @@ const ROUNDING: f64 = 3e-6;
 /// What is to be explained.
 pub(crate) struct Riddle<'a> {
     pub(crate) declared: &'a Architecture,
-    pub(crate) case: &'a Case,
+    pub(crate) config: &'a Map<String, Json>,
+    pub(crate) bank: &'a Bank,
     pub(crate) ids: &'a [u32],
     pub(crate) judge: Judge<'a>,
     pub(crate) tolerance: f64,
@@ -68,7 +68,7 @@ impl Riddle<'_> {
             let scene = Scene {
                 editor: Editor::new(&current),
                 ids: self.ids,
-                config: &self.case.config,
+                config: self.config,
                 first_token: first.token,
                 layers: &layers,
             };
@@ -137,7 +137,7 @@ impl Riddle<'_> {
         tolerance: f64,
         until: Until,
     ) -> Result<Vec<Fault>, Error> {
-        let oracle = Oracle::with(architecture, &self.case.checkpoint, quirk)?;
+        let oracle = Oracle::with(architecture, self.bank, quirk)?;
         (self.judge)(&oracle, tolerance, until)
     }
 
@@ -193,8 +193,8 @@ fn fitted(first: &Fault) -> &'static [(&'static str, f64)] {
 /// Where `apart` is least, around a positive start: a coarse look over six decades, then a golden section. `None` if the
 /// coarse look finds nothing below `promising`.
 fn least(start: f64, apart: &(dyn Fn(f64) -> f64 + Sync), promising: f64) -> Option<f64> {
-    const STEPS: i32 = 40;
-    let grid: Vec<f64> = (-STEPS..=STEPS).map(|step| start * 2f64.powf(f64::from(step) / 4.0)).collect();
+    const STEPS: i32 = 20;
+    let grid: Vec<f64> = (-STEPS..=STEPS).map(|step| start * 2f64.powf(f64::from(step) / 2.0)).collect();
     let seen = parallel::map(&grid, parallel::cores(), |value| apart(*value));
     let best = (0..grid.len()).min_by(|a, b| seen[*a].total_cmp(&seen[*b]))?;
     if seen[best] > promising {

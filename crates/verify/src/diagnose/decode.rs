@@ -4,7 +4,7 @@ use camelid_families::Tap;
 use ndarray::{Array2, Axis, Slice};
 
 use super::code::{Fault, Track, Until};
-use super::{Evidence, cause};
+use super::{Evidence, Parties, cause};
 use crate::case::Case;
 use crate::compare::Distance;
 use crate::error::Error;
@@ -14,12 +14,8 @@ use crate::report::{CaseReport, Divergence};
 use crate::run::{Run, Subject, arg_max, decode};
 
 /// What is decoded over the cache differs.
-pub(crate) fn cached(
-    subject: Subject<'_>,
-    case: &Case,
-    oracle: &Oracle<'_>,
-    report: &CaseReport,
-) -> Result<Divergence, Error> {
+pub(super) fn cached(parties: Parties<'_>, report: &CaseReport) -> Result<Divergence, Error> {
+    let Parties { subject, case, oracle, .. } = parties;
     let reference = &case.reference;
     let limit = DECODED * report.tolerance;
     let prompt = reference.input_ids.len();
@@ -48,9 +44,7 @@ pub(crate) fn cached(
         Ok::<_, Error>(faults)
     };
     let scene = Evidence {
-        subject,
-        case,
-        oracle,
+        parties,
         ids: &text,
         code: by_step(oracle, TOLERANCE, Until::End)?,
         reference: theirs(oracle, TOLERANCE, Until::End)?,
@@ -70,12 +64,8 @@ pub(crate) fn cached(
 }
 
 /// What is computed anew for each token differs at the step `matched`.
-pub(crate) fn anew(
-    subject: Subject<'_>,
-    case: &Case,
-    oracle: &Oracle<'_>,
-    matched: usize,
-) -> Result<Divergence, Error> {
+pub(super) fn anew(parties: Parties<'_>, matched: usize) -> Result<Divergence, Error> {
+    let Parties { subject, case, oracle, .. } = parties;
     let reference = &case.reference;
     let ids = reference.greedy_ids_nocache.as_deref().unwrap_or_default();
     let text = [&reference.input_ids[..], &ids[..matched]].concat();
@@ -94,9 +84,7 @@ pub(crate) fn anew(
     };
     let judges: [cause::Judge<'_>; 2] = [&code, &theirs];
     let scene = Evidence {
-        subject,
-        case,
-        oracle,
+        parties,
         ids: &text,
         code: code(oracle, TOLERANCE, Until::End)?,
         reference: theirs(oracle, TOLERANCE, Until::End)?,

@@ -17,7 +17,7 @@ use camelid_families::{Allow, Architecture, Backend, Model};
 use crate::case::Case;
 use crate::error::Error;
 use crate::family::{TOLERANCE, compare_subject};
-use crate::oracle::{Oracle, Quirk, Sight};
+use crate::oracle::{Bank, Oracle, Quirk, Sight};
 use crate::report::{CaseReport, Divergence, Fault as Whose};
 use crate::run::{Course, Subject, run};
 
@@ -31,30 +31,41 @@ use words::Located;
 /// # Errors
 /// The model refuses the prompt.
 pub fn diagnose(subject: Subject<'_>, case: &Case, report: &CaseReport) -> Result<Divergence, Error> {
-    let oracle = Oracle::new(subject.model.architecture(), &case.checkpoint)?;
+    let bank = Bank::read(&case.checkpoint)?;
+    let oracle = Oracle::new(subject.model.architecture(), &bank)?;
+    let parties = Parties { subject, case, oracle: &oracle, bank: &bank };
     if report.prompt_differs() {
-        return prompt(subject, case, &oracle);
+        return prompt(parties);
     }
     if report.decoding_differs() {
-        return decode::cached(subject, case, &oracle, report);
+        return decode::cached(parties, report);
     }
     match report.greedy_nocache {
-        Some(anew) if anew.matched < anew.of => decode::anew(subject, case, &oracle, anew.matched),
-        Some(_) | None => prompt(subject, case, &oracle),
+        Some(anew) if anew.matched < anew.of => decode::anew(parties, anew.matched),
+        Some(_) | None => prompt(parties),
     }
 }
 
+/// Whose computations are held against one another, and over what.
+#[derive(Clone, Copy)]
+struct Parties<'a> {
+    subject: Subject<'a>,
+    /// The reference's.
+    case: &'a Case,
+    oracle: &'a Oracle<'a>,
+    bank: &'a Bank,
+}
+
 /// The prompt in one call: every stage from the reference's own input to it.
-fn prompt(subject: Subject<'_>, case: &Case, oracle: &Oracle<'_>) -> Result<Divergence, Error> {
+fn prompt(parties: Parties<'_>) -> Result<Divergence, Error> {
+    let Parties { subject, case, oracle, .. } = parties;
     let ids = &case.reference.input_ids;
     let sight = Sight::whole(ids.len());
     let forced = run(subject, case, Course::Forced)?;
     let ours = Track::of(&forced);
     let theirs = Track::reference(&case.reference);
     let scene = Evidence {
-        subject,
-        case,
-        oracle,
+        parties,
         ids,
         code: ours.faults(oracle, ids, &sight, TOLERANCE, Until::End)?,
         reference: theirs.faults(oracle, ids, &sight, TOLERANCE, Until::End)?,
@@ -67,9 +78,7 @@ fn prompt(subject: Subject<'_>, case: &Case, oracle: &Oracle<'_>) -> Result<Dive
 
 /// What the three computations say of one text.
 struct Evidence<'a> {
-    subject: Subject<'a>,
-    case: &'a Case,
-    oracle: &'a Oracle<'a>,
+    parties: Parties<'a>,
     ids: &'a [u32],
     /// Where ours is not the oracle's.
     code: Vec<Fault>,
@@ -99,8 +108,9 @@ impl Evidence<'_> {
 
     fn riddle<'r>(&'r self, judge: cause::Judge<'r>) -> Riddle<'r> {
         Riddle {
-            declared: self.subject.model.architecture(),
-            case: self.case,
+            declared: self.parties.subject.model.architecture(),
+            config: &self.parties.case.config,
+            bank: self.parties.bank,
             ids: self.ids,
             judge,
             tolerance: TOLERANCE,
@@ -109,8 +119,8 @@ impl Evidence<'_> {
 
     /// Ours alone is out: a component's code.
     fn code_fault(&self, fault: &Fault, as_if: &Explanation) -> Divergence {
-        let (crates, what) = components(fault, self.oracle, TOLERANCE);
-        let spread = fault.spread(self.oracle, TOLERANCE);
+        let (crates, what) = components(fault, self.parties.oracle, TOLERANCE);
+        let spread = fault.spread(self.parties.oracle, TOLERANCE);
         let mut text = format!(
             "the code of crate `{}` ({what}), not the declaration: from the same input an independent computation of it \
              gives another {}, {}",
@@ -152,7 +162,7 @@ impl Evidence<'_> {
             };
             format!("the declaration: the reference computes as if {}{agrees}", words::all(causes, "were"))
         };
-        let mut spread = fault.spread(self.oracle, TOLERANCE);
+        let mut spread = fault.spread(self.parties.oracle, TOLERANCE);
         spread.heads = spread.heads.or_else(|| self.heads(fault, causes));
         Located { fault: Some(fault), spread: Some(spread) }.divergence(
             Whose::Declaration,
@@ -167,26 +177,32 @@ impl Evidence<'_> {
         let layer = fault.tap?.layer?;
         let tap = camelid_families::Tap { layer: Some(layer), stage: camelid_families::Stage::Heads };
         let change = causes.changes.first()?;
-        let repaired = Oracle::with(&change.architecture, &self.case.checkpoint, change.quirk).ok()?;
-        let theirs = Track::reference(&self.case.reference);
-        let sight = Sight::whole(self.case.reference.input_ids.len());
-        let value = |oracle: &Oracle<'_>| theirs.at(oracle, &self.case.reference.input_ids, &sight, tap);
-        let (before, after) = (value(self.oracle)?, value(&repaired)?);
+        let repaired = Oracle::with(&change.architecture, self.parties.bank, change.quirk).ok()?;
+        let theirs = Track::reference(&self.parties.case.reference);
+        let sight = Sight::whole(self.parties.case.reference.input_ids.len());
+        let value =
+            |oracle: &Oracle<'_>| theirs.at(oracle, &self.parties.case.reference.input_ids, &sight, tap);
+        let (before, after) = (value(self.parties.oracle)?, value(&repaired)?);
         if before.dim() != after.dim() {
             return None;
         }
-        let spread =
-            crate::compare::Spread::of_heads(before.view(), after.view(), TOLERANCE, self.oracle.heads(tap)?);
+        let spread = crate::compare::Spread::of_heads(
+            before.view(),
+            after.view(),
+            TOLERANCE,
+            self.parties.oracle.heads(tap)?,
+        );
         spread.heads.filter(|(which, _)| !which.is_empty())
     }
 
     /// Whether our own composition passes the case with the changes.
     fn confirmed(&self, causes: &Explanation) -> bool {
         let Some(last) = causes.changes.last().filter(|last| last.quirk == Quirk::None) else { return false };
-        let Some(model) = loaded(&last.architecture, self.case, self.subject.model.backend()) else {
+        let Some(model) = loaded(&last.architecture, self.parties.case, self.parties.subject.model.backend())
+        else {
             return false;
         };
-        compare_subject(Subject::new(&model), self.case).is_ok_and(|report| report.passed)
+        compare_subject(Subject::new(&model), self.parties.case).is_ok_and(|report| report.passed)
     }
 
     fn both(&self, code: Divergence, declaration: Divergence) -> Divergence {
@@ -197,8 +213,8 @@ impl Evidence<'_> {
 
     /// No stage is out by itself.
     fn rounding(&self) -> Result<Divergence, Error> {
-        let free = run(self.subject, self.case, Course::Free)?;
-        let distances = free.distances(self.case)?;
+        let free = run(self.parties.subject, self.parties.case, Course::Free)?;
+        let distances = free.distances(self.parties.case)?;
         let first = distances.iter().find(|(_, distance)| distance.relative > TOLERANCE);
         let text = "rounding: ours, the reference and an independent computation agree at every stage from the same input; \
                     only what has added up over the stages is out of tolerance";

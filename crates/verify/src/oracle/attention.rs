@@ -72,7 +72,7 @@ impl Oracle<'_> {
         let named = self.architecture.tensor(Some(layer), role).filter(|named| named.at == at);
         let Some(named) = named else { return Ok(()) };
         let weight: Vec<f64> = self.tensors.need(Some(layer), role)?.iter().copied().collect();
-        let bias = self.tensors.bias(Some(layer), role).map(|b| b.iter().copied().collect::<Vec<f64>>());
+        let bias = self.tensors.bias(Some(layer), role);
         let (tokens, width) = x.dim();
         let columns = if named.per == Per::Width { width } else { width / heads };
         let rows = Array2::from_shape_fn((tokens * width / columns, columns), |(row, feature)| {
@@ -82,9 +82,8 @@ impl Oracle<'_> {
             Per::EachHead => row % heads * columns + feature,
             Per::Head | Per::Width => feature,
         };
-        let normed = self.norm_rows(&rows, |row, feature| {
-            (weight[own(row, feature)], bias.as_ref().map_or(0.0, |bias| bias[own(row, feature)]))
-        })?;
+        let normed =
+            self.norm_rows(&rows, |row, feature| (weight[own(row, feature)], bias(own(row, feature))))?;
         *x = Array2::from_shape_fn((tokens, width), |(token, feature)| {
             normed[[(token * width + feature) / columns, feature % columns]]
         });

@@ -18,7 +18,7 @@ impl Oracle<'_> {
     ) -> Result<Array2<f64>, Error> {
         let Some(weight) = self.tensors.get(layer, role) else { return Ok(x.clone()) };
         let bias = self.tensors.bias(layer, role);
-        self.norm_rows(x, |_, feature| (weight[[0, feature]], bias.map_or(0.0, |bias| bias[[0, feature]])))
+        self.norm_rows(x, |_, feature| (weight[[0, feature]], bias(feature)))
     }
 
     /// The same with the weight and bias of each row and feature given.
@@ -59,7 +59,7 @@ impl Oracle<'_> {
     ) -> Result<Array2<f64>, Error> {
         let weight = self.tensors.need(layer, role)?;
         let bias = self.tensors.bias(layer, role);
-        Ok(product(x, weight, |row| bias.map_or(0.0, |bias| bias[[row, 0]])))
+        Ok(product(x, weight, bias))
     }
 
     pub(crate) fn mlp(&self, index: usize, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
@@ -84,7 +84,7 @@ impl Oracle<'_> {
             }
         }
         let bias = self.tensors.bias(None, Role::Output);
-        let logits = product(x, &weight, |row| bias.map_or(0.0, |bias| bias[[row, 0]]));
+        let logits = product(x, &weight, bias);
         Ok(logits.mapv(|logit| capped(logit * output.scale, output.softcap)))
     }
 }

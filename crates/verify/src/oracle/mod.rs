@@ -13,11 +13,11 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 
-use camelid_checkpoint::Checkpoint;
 use camelid_families::{Architecture, Residual, Role, Stage, Tap, Wiring};
 use ndarray::Array2;
 
 use crate::error::Error;
+pub(crate) use tensors::Bank;
 use tensors::Tensors;
 
 /// Sees each value, and gives the one to go on with, or breaks the run off.
@@ -76,21 +76,21 @@ pub(crate) struct Oracle<'a> {
 }
 
 impl<'a> Oracle<'a> {
-    /// Reads every tensor that the architecture names.
-    pub(crate) fn new(architecture: &'a Architecture, checkpoint: &Checkpoint) -> Result<Oracle<'a>, Error> {
-        Oracle::with(architecture, checkpoint, Quirk::None)
+    /// The declaration as it is.
+    pub(crate) fn new(architecture: &'a Architecture, bank: &Bank) -> Result<Oracle<'a>, Error> {
+        Oracle::with(architecture, bank, Quirk::None)
     }
 
     /// The same with a slip.
     pub(crate) fn with(
         architecture: &'a Architecture,
-        checkpoint: &Checkpoint,
+        bank: &Bank,
         quirk: Quirk,
     ) -> Result<Oracle<'a>, Error> {
         for layer in &architecture.layers {
             position::check(architecture, layer)?;
         }
-        Ok(Oracle { architecture, tensors: Tensors::read(architecture, checkpoint)?, quirk })
+        Ok(Oracle { architecture, tensors: Tensors::of(architecture, bank)?, quirk })
     }
 
     pub(crate) fn architecture(&self) -> &Architecture {

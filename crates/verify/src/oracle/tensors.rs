@@ -1,31 +1,50 @@
 //! Named tensors → one matrix per role: packed rows taken apart by counting, as upstream's own code slices them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use camelid_checkpoint::Checkpoint;
 use camelid_families::{Architecture, By, Named, Role};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, Axis};
 
 use crate::error::Error;
 
 type Key = (Option<usize>, Role);
+type Shared = Arc<Array2<f64>>;
 
-/// Weights `[out, in]`, norms and biases `[1, features]`.
+/// Every tensor of a checkpoint, read once for all oracles over it: matrices as they are, a vector as one row.
+#[derive(Debug)]
+pub(crate) struct Bank(HashMap<String, (Vec<usize>, Shared)>);
+
+impl Bank {
+    pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Bank, Error> {
+        let mut all = HashMap::new();
+        for tensor in checkpoint.tensors() {
+            let cols = tensor.shape().last().copied().unwrap_or(1).max(1);
+            let values = tensor.to_f64()?;
+            let table = Array2::from_shape_vec((values.len() / cols, cols), values);
+            let table = table.map_err(|error| wrong(format!("tensor `{}`: {error}", tensor.name())))?;
+            all.insert(tensor.name().to_owned(), (tensor.shape().to_vec(), Arc::new(table)));
+        }
+        Ok(Bank(all))
+    }
+}
+
+/// Weights `[out, in]`, norms `[1, features]`, biases `[features, 1]`.
 #[derive(Debug, Default)]
 pub(crate) struct Tensors {
-    weights: HashMap<Key, Array2<f64>>,
-    biases: HashMap<Key, Array2<f64>>,
+    weights: HashMap<Key, Shared>,
+    biases: HashMap<Key, Shared>,
 }
 
 impl Tensors {
-    pub(crate) fn read(architecture: &Architecture, checkpoint: &Checkpoint) -> Result<Tensors, Error> {
+    /// Takes what an architecture names.
+    pub(crate) fn of(architecture: &Architecture, bank: &Bank) -> Result<Tensors, Error> {
         for planned in architecture.plan().tensors {
-            let shape = checkpoint.tensor(&planned.name).map(|tensor| tensor.shape().to_vec());
-            if shape.as_deref() != Some(&planned.shape) {
-                return Err(wrong(format!(
-                    "tensor `{}` is {shape:?}, not {:?}",
-                    planned.name, planned.shape
-                )));
+            let shape = bank.0.get(&planned.name).map(|(shape, _)| shape);
+            if shape != Some(&planned.shape) {
+                let message = format!("tensor `{}` is {shape:?}, not {:?}", planned.name, planned.shape);
+                return Err(wrong(message));
             }
         }
         let mut all = Tensors::default();
@@ -35,101 +54,72 @@ impl Tensors {
             if architecture.output.tie && named.roles == [Role::Output] {
                 continue;
             }
-            let rows = |role: Role| rows(architecture, layer, role);
-            let weight = load(checkpoint, &format!("{}.weight", named.name))?;
-            split(&mut all.weights, layer, named, groups(architecture, layer, named), weight.view(), &rows)?;
+            let owners = owners(architecture, layer, named);
+            let find = |suffix: &str| {
+                let name = format!("{}.{suffix}", named.name);
+                let found = bank.0.get(&name).map(|(_, table)| table.clone());
+                found.ok_or_else(|| wrong(format!("there is no tensor `{name}`")))
+            };
+            deal(&mut all.weights, layer, named, &owners, find("weight")?)?;
             if named.bias {
-                let bias = load(checkpoint, &format!("{}.bias", named.name))?;
-                let is_norm = named.roles.iter().any(|role| role.is_norm());
-                let bias = if is_norm { bias } else { bias.reversed_axes() }; // a column: one number for each row
-                let groups = groups(architecture, layer, named);
-                split(&mut all.biases, layer, named, groups, bias.view(), &rows)?;
+                let row = find("bias")?;
+                let column = Array2::from_shape_fn((row.len(), 1), |(at, _)| {
+                    row[[at / row.ncols(), at % row.ncols()]]
+                });
+                deal(&mut all.biases, layer, named, &owners, Arc::new(column))?;
             }
         }
         Ok(all)
     }
 
     pub(crate) fn get(&self, layer: Option<usize>, role: Role) -> Option<&Array2<f64>> {
-        self.weights.get(&(layer, role))
+        self.weights.get(&(layer, role)).map(AsRef::as_ref)
     }
 
     pub(crate) fn need(&self, layer: Option<usize>, role: Role) -> Result<&Array2<f64>, Error> {
         self.get(layer, role).ok_or_else(|| wrong(format!("no tensor plays the role `{role}`")))
     }
 
-    pub(crate) fn bias(&self, layer: Option<usize>, role: Role) -> Option<&Array2<f64>> {
-        self.biases.get(&(layer, role))
+    /// A role's bias for one feature; 0 where it has none.
+    pub(crate) fn bias(&self, layer: Option<usize>, role: Role) -> impl Fn(usize) -> f64 + '_ {
+        let bias = self.biases.get(&(layer, role));
+        move |feature| bias.map_or(0.0, |bias| bias[[feature, 0]])
     }
 }
 
-/// How many rows of a packed tensor belong to a role; of one that stands alone, all.
-fn rows(architecture: &Architecture, layer: Option<usize>, role: Role) -> usize {
-    let Some(layer) = layer.map(|layer| &architecture.layers[layer]) else {
-        return architecture.embedding.vocab;
-    };
-    let attention = &layer.attention;
-    match role {
-        Role::Query => attention.heads * attention.head_dim,
-        Role::Key | Role::Value => attention.kv_heads * attention.head_dim,
-        Role::Gate | Role::Up => layer.mlp.width,
-        Role::Embedding
-        | Role::AttentionNorm
-        | Role::QueryNorm
-        | Role::KeyNorm
-        | Role::AttentionOutput
-        | Role::AttentionOutputNorm
-        | Role::MlpNorm
-        | Role::Down
-        | Role::MlpOutputNorm
-        | Role::FinalNorm
-        | Role::Output => architecture.embedding.width,
-    }
-}
-
-fn groups(architecture: &Architecture, layer: Option<usize>, named: &Named) -> usize {
-    match (named.by, layer) {
+/// Which role owns each row of a packed tensor: dealt out once, or once for each kv head.
+fn owners(architecture: &Architecture, layer: Option<usize>, named: &Named) -> Vec<Role> {
+    let groups = match (named.by, layer) {
         (By::Group, Some(layer)) => architecture.layers[layer].attention.kv_heads,
         (By::Group, None) | (By::Rows, _) => 1,
-    }
+    };
+    let round = named.roles.iter().flat_map(|role| {
+        let rows = architecture.shape(layer, *role, named.per)[0];
+        std::iter::repeat_n(*role, rows / groups)
+    });
+    let round: Vec<Role> = round.collect();
+    round.repeat(groups)
 }
 
-/// Deals the rows out: `groups` times round the roles.
-fn split(
-    to: &mut HashMap<Key, Array2<f64>>,
+fn deal(
+    to: &mut HashMap<Key, Shared>,
     layer: Option<usize>,
     named: &Named,
-    groups: usize,
-    whole: ArrayView2<'_, f64>,
-    rows: &dyn Fn(Role) -> usize,
+    owners: &[Role],
+    whole: Shared,
 ) -> Result<(), Error> {
     if let [role] = named.roles[..] {
-        to.insert((layer, role), whole.to_owned());
+        to.insert((layer, role), whole);
         return Ok(());
-    }
-    let mut owners: Vec<Role> = Vec::new();
-    for _ in 0..groups {
-        for role in &named.roles {
-            owners.extend(std::iter::repeat_n(*role, rows(*role) / groups));
-        }
     }
     if owners.len() != whole.nrows() {
         return Err(wrong(format!("`{}` has {} rows, not {}", named.name, whole.nrows(), owners.len())));
     }
     for role in &named.roles {
         let own: Vec<usize> = (0..owners.len()).filter(|row| owners[*row] == *role).collect();
-        let part = Array2::from_shape_fn((own.len(), whole.ncols()), |(row, col)| whole[[own[row], col]]);
-        to.insert((layer, *role), part);
+        to.insert((layer, *role), Arc::new(whole.select(Axis(0), &own)));
     }
     Ok(())
-}
-
-/// A vector is one row.
-fn load(checkpoint: &Checkpoint, name: &str) -> Result<Array2<f64>, Error> {
-    let tensor = checkpoint.tensor(name).ok_or_else(|| wrong(format!("there is no tensor `{name}`")))?;
-    let values = tensor.to_f64()?;
-    let cols = tensor.shape().last().copied().unwrap_or(1).max(1);
-    let shape = (values.len() / cols, cols);
-    Array2::from_shape_vec(shape, values).map_err(|error| wrong(format!("tensor `{name}`: {error}")))
 }
 
 pub(crate) fn wrong(message: String) -> Error {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use camelid_families::{Allow, Architecture, Library};
 
-use super::{Oracle, Sight};
+use super::{Bank, Oracle, Sight};
 use crate::case::Case;
 use crate::compare::Distance;
 use crate::run::arg_max;
@@ -42,7 +42,8 @@ fn it_equals_the_references_own_f64_runs_and_decodes_their_tokens() {
     assert!(cases.len() >= 50, "{} cases", cases.len());
     for (case, architecture) in cases {
         let reference = &case.reference;
-        let oracle = Oracle::new(&architecture, &case.checkpoint).expect("it reads");
+        let bank = Bank::read(&case.checkpoint).expect("it reads");
+        let oracle = Oracle::new(&architecture, &bank).expect("it reads");
         let prompt = reference.input_ids.len();
         let text = [&reference.input_ids[..], &reference.greedy_ids].concat();
         let decoded = oracle
