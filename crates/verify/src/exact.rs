@@ -9,7 +9,7 @@ use ndarray::Array2;
 use crate::case::Case;
 use crate::compare::Distance;
 use crate::error::Error;
-use crate::oracle::{Halt, Oracle, Sight};
+use crate::oracle::{Bank, Halt, Oracle, Sight};
 use crate::report::TapReport;
 use crate::run::Run;
 
@@ -32,7 +32,8 @@ pub(crate) fn settle(
         Ok(value)
     };
     let ids = &case.reference.input_ids;
-    let oracle = Oracle::new(architecture, &case.checkpoint)?;
+    let bank = Bank::read(&case.checkpoint)?;
+    let oracle = Oracle::new(architecture, &bank)?;
     let logits = match oracle.run(ids, &Sight::whole(ids.len()), &mut keep) {
         Ok(logits) => logits,
         Err(Halt::Enough) => return Ok(()),
