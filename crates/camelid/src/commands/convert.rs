@@ -14,9 +14,10 @@ use super::style::{bold, dim};
 use super::titled;
 use super::values::thousands;
 
-/// Files beside the weights that go with them: endings, and beginnings of names.
-const BESIDE: [&str; 12] = [
-    "tokenizer.model",
+/// Files beside the weights that go with them: vocabularies, and what says how to use them.
+const BESIDE: [&str; 11] = [
+    "*.model",
+    "*.tiktoken",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -26,8 +27,6 @@ const BESIDE: [&str; 12] = [
     "chat_template.json",
     "vocab.json",
     "merges.txt",
-    "ice_text.model",
-    "qwen.tiktoken",
 ];
 
 /// Write a checkpoint in another family's layout, where that is exact
@@ -152,15 +151,18 @@ fn pieces<'a>(
 }
 
 fn copy_beside(from: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
+    let globs: Vec<glob::Pattern> = BESIDE.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
     let mut copied = Vec::new();
-    for name in BESIDE {
-        let source = from.join(name);
-        if source.is_file() {
-            let bytes = std::fs::read(&source).with_context(|| source.display().to_string())?;
+    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if path.is_file() && globs.iter().any(|glob| glob.matches(name)) {
+            let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
             write_file(&to.join(name), &bytes)?;
             copied.push(name.to_owned());
         }
     }
+    copied.sort();
     if copied.is_empty() {
         copied.push("nothing".into());
     }
