@@ -14,9 +14,10 @@ use super::style::{bold, dim};
 use super::titled;
 use super::values::thousands;
 
-/// Files beside the weights that go with them, and the vocabularies that the family names.
-const BESIDE: [&str; 10] = [
-    "tokenizer.model",
+/// Files beside the weights that go with them: vocabularies, and what says how to use them.
+const BESIDE: [&str; 11] = [
+    "*.model",
+    "*.tiktoken",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -65,7 +66,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("{} can't be said exactly as `{}`", opened.path().display(), target.name))?;
     let carried = carried(&opened, target, &conversion);
     let bytes = write(&args, opened.checkpoint(), &conversion, &carried)?;
-    let copied = copy_beside(opened.family(), opened.path(), &args.out)?;
+    let copied = copy_beside(opened.path(), &args.out)?;
     // Last: without it the folder is no checkpoint.
     write_file(
         &config_path,
@@ -149,17 +150,19 @@ fn pieces<'a>(
     })
 }
 
-fn copy_beside(family: &Declaration, from: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
+fn copy_beside(from: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
+    let globs: Vec<glob::Pattern> = BESIDE.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
     let mut copied = Vec::new();
-    let vocabularies = family.tokenizer_files().into_iter().filter(|name| !BESIDE.contains(name));
-    for name in BESIDE.into_iter().chain(vocabularies) {
-        let source = from.join(name);
-        if source.is_file() {
-            let bytes = std::fs::read(&source).with_context(|| source.display().to_string())?;
+    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if path.is_file() && globs.iter().any(|glob| glob.matches(name)) {
+            let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
             write_file(&to.join(name), &bytes)?;
             copied.push(name.to_owned());
         }
     }
+    copied.sort();
     if copied.is_empty() {
         copied.push("nothing".into());
     }

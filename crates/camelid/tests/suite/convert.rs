@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::models::{case, refused, run, text};
+use crate::models::{case, refused, run, stories, text};
 
 /// Converts a case to a family and back; every file of weights must be equal byte for byte, and both read as one function.
 #[track_caller]
@@ -57,6 +57,31 @@ fn what_can_t_be_said_exactly_is_refused_with_the_words_in_the_way() {
     let error = refused("qwen2/gqa", "llama2");
     assert!(error.contains("tensors.query"), "{error}");
     assert!(!out.exists(), "nothing is left");
+}
+
+#[test]
+fn the_tokenizer_goes_along_and_the_converted_model_says_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    run(&["convert", "--model", text(stories()), "--to", "llama2", "--out", text(&out)]);
+    let said = |model: &std::path::Path| {
+        let args = [
+            "generate",
+            "--model",
+            text(model),
+            "--prompt",
+            "Once upon a time",
+            "--max-new-tokens",
+            "20",
+            "--json",
+        ];
+        let report: Json = serde_json::from_str(&run(&args)).expect("JSON");
+        report["text"].clone()
+    };
+    assert_eq!(said(&out), said(stories()));
+    let bytes =
+        |folder: &std::path::Path| std::fs::read(folder.join("tokenizer.model")).expect("the tokenizer");
+    assert_eq!(bytes(&out), bytes(stories()));
 }
 
 #[test]
