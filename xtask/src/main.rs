@@ -18,6 +18,9 @@ enum Commands {
     VerifyFamily(commands::verify::Args),
     VerifyAll(commands::verify::AllArgs),
     Families(commands::families::Args),
+    VerifyTokenizer(commands::verify_tokenizer::Args),
+    Assets(commands::assets::Args),
+    Docs(commands::docs::Args),
 }
 
 fn main() -> ExitCode {
@@ -25,5 +28,8 @@ fn main() -> ExitCode {
         Commands::VerifyFamily(args) => commands::verify::run(args),
         Commands::VerifyAll(args) => commands::verify::run_all(args),
         Commands::Families(args) => commands::families::run(args),
+        Commands::VerifyTokenizer(args) => commands::verify_tokenizer::run(args),
+        Commands::Assets(args) => commands::assets::run(args),
+        Commands::Docs(args) => commands::docs::run(args),
     })
 }

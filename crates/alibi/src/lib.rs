@@ -44,3 +44,8 @@ pub fn bias(slope: f32, query: usize, key: usize) -> f32 {
     let distance = query.abs_diff(key) as f32;
     if key > query { slope * distance } else { -slope * distance }
 }
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use camelid_kernels::{LANES, Lane};
+use camelid_kernels::{LANES, Lane, PANEL};
 use ndarray::{Array3, ArrayView3};
 
-/// Positions of one block: the unit of growth, of sharing between forks, and of the sums in [`crate::Attention::forward`].
+/// Positions of one block: the unit of growth, of sharing between forks, and of the sums in
+/// [`crate::Attention::forward`].
 pub const BLOCK: usize = 256;
 
 /// Keys and values of one layer, `[len, kv_heads, head_dim]` each: append, truncate, clone to fork.
 ///
 /// ```text
-/// keys    [block][kv_head][panel of 16 positions][head_dim][16]      16 positions are read side by side
-/// values  [block][kv_head][position][head_dim, up to a multiple of 16]
+/// keys    [block][kv_head][panel of 32 positions][head_dim][32]
+/// values  [block][kv_head][panel of 32 features][position][32]      the last panel may be 16 features wide
 /// ```
 ///
-/// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no multiple of 16), reserved
-/// block by block; nothing that is stored moves when the cache grows. A clone shares all blocks, and copies one only when it writes to it.
+/// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no
+/// multiple of 16), reserved block by block; nothing that is stored moves when the cache grows. A clone shares all
+/// blocks, and copies one only when it writes to it.
 #[derive(Clone, Debug)]
 pub struct Cache {
     kv_heads: usize,
@@ -57,22 +59,18 @@ impl Cache {
             self.kv_heads,
             self.head_dim
         );
-        for (key, value) in keys.outer_iter().zip(values.outer_iter()) {
+        let (keys, values) = (keys.as_standard_layout(), values.as_standard_layout());
+        let token = self.kv_heads * self.head_dim;
+        let keys = keys.as_slice().expect("standard layout").chunks_exact(token);
+        let values = values.as_slice().expect("standard layout").chunks_exact(token);
+        for (keys, values) in keys.zip(values) {
             if self.len == self.blocks.len() * BLOCK {
                 self.blocks.push(Arc::new(Block::new(self.kv_heads, self.head_dim)));
             }
             let block = Arc::make_mut(&mut self.blocks[self.len / BLOCK]);
-            let at = self.len % BLOCK;
-            for (head, (key, value)) in key.outer_iter().zip(value.outer_iter()).enumerate() {
-                let start = (head * BLOCK + at - at % LANES) / LANES * self.head_dim;
-                for (lane, &x) in block.keys[start..start + self.head_dim].iter_mut().zip(key) {
-                    lane.0[at % LANES] = x;
-                }
-                let width = lanes(self.head_dim);
-                let row = &mut block.values[(head * BLOCK + at) * width..][..width];
-                for (x, &y) in bytemuck::cast_slice_mut::<Lane, f32>(row).iter_mut().zip(value) {
-                    *x = y;
-                }
+            let heads = keys.chunks_exact(self.head_dim).zip(values.chunks_exact(self.head_dim));
+            for (head, (key, value)) in heads.enumerate() {
+                block.write([head, self.len % BLOCK], key, value);
             }
             self.len += 1;
         }
@@ -114,28 +112,27 @@ impl Cache {
     /// A copy of the keys, `[len, kv_heads, head_dim]`.
     pub fn keys(&self) -> Array3<f32> {
         Array3::from_shape_fn((self.len, self.kv_heads, self.head_dim), |(position, head, feature)| {
-            let panel = (head * BLOCK + position % BLOCK) / LANES;
-            self.blocks[position / BLOCK].keys[panel * self.head_dim + feature].0[position % LANES]
+            let first = first_key_lane([head, position % BLOCK], self.head_dim);
+            self.blocks[position / BLOCK].keys[first + PANEL * feature].0[position % LANES]
         })
     }
 
     /// A copy of the values, `[len, kv_heads, head_dim]`.
     pub fn values(&self) -> Array3<f32> {
         Array3::from_shape_fn((self.len, self.kv_heads, self.head_dim), |(position, head, feature)| {
-            let row = head * BLOCK + position % BLOCK;
-            let lane = row * lanes(self.head_dim) + feature / LANES;
+            let lane = value_lane([head, position % BLOCK], lanes(self.head_dim), feature / LANES);
             self.blocks[position / BLOCK].values[lane].0[feature % LANES]
         })
     }
 
-    /// The key panels of one head in one block: `[BLOCK / 16][head_dim]` lanes.
+    /// The keys of one head in one block: `[panel][head_dim][2]` lanes.
     pub(crate) fn key_panels(&self, block: usize, kv_head: usize) -> &[Lane] {
         let size = BLOCK / LANES * self.head_dim;
         &self.blocks[block].keys[kv_head * size..][..size]
     }
 
-    /// The value rows of one head in one block: `[BLOCK]` rows of lanes.
-    pub(crate) fn value_rows(&self, block: usize, kv_head: usize) -> &[Lane] {
+    /// The values of one head in one block: `[panel][BLOCK][2]` lanes.
+    pub(crate) fn value_panels(&self, block: usize, kv_head: usize) -> &[Lane] {
         let size = BLOCK * lanes(self.head_dim);
         &self.blocks[block].values[kv_head * size..][..size]
     }
@@ -149,6 +146,31 @@ impl Block {
             values: bytemuck::zeroed_vec(kv_heads * BLOCK * lanes(head_dim)),
         }
     }
+
+    /// Writes a head's key and value at a position of the block.
+    fn write(&mut self, [head, at]: [usize; 2], key: &[f32], value: &[f32]) {
+        let first = first_key_lane([head, at], key.len());
+        for (lane, &x) in self.keys[first..].iter_mut().step_by(PANEL).zip(key) {
+            lane.0[at % LANES] = x;
+        }
+        for (lane, part) in value.chunks(LANES).enumerate() {
+            self.values[value_lane([head, at], lanes(value.len()), lane)].0[..part.len()]
+                .copy_from_slice(part);
+        }
+    }
+}
+
+/// The lane that holds a head's first key feature at a position of the block; the other features follow, each
+/// [`PANEL`] lanes on.
+fn first_key_lane([head, at]: [usize; 2], head_dim: usize) -> usize {
+    let (panel, lane) = ((head * BLOCK + at) / LANES / PANEL, at / LANES % PANEL);
+    panel * head_dim * PANEL + lane
+}
+
+/// Where lane `lane` of the `width` value lanes of a head lies, at a position of the block.
+fn value_lane([head, at]: [usize; 2], width: usize, lane: usize) -> usize {
+    let first = lane - lane % PANEL;
+    (head * width + first) * BLOCK + at * PANEL.min(width - first) + lane % PANEL
 }
 
 /// Lanes that hold one head's features.

@@ -3,15 +3,18 @@
 use std::ops::Range;
 
 use camelid_kernels::Backend;
-use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis, CowArray, Ix3};
 
 use crate::cache::Cache;
 use crate::partial::Partial;
 use crate::settings::{Error, Settings};
-use crate::tile::{Call, Tile};
+use crate::tile::{Call, Part, Tile, scratch};
 
-/// About how many rows are computed together: enough that a block of keys, once in the second-level cache, is used often.
-const TILE_ROWS: usize = 64;
+/// How many rows are computed together: enough that a block of keys, once in the second-level cache, is used often;
+/// few enough that every thread gets several tiles, since later queries see more keys.
+fn tile_rows(rows: usize, threads: usize) -> usize {
+    (rows / (8 * threads)).clamp(64, 256)
+}
 
 /// Attention with settings that were found good.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +31,15 @@ pub struct Segment<'a> {
     pub reach: &'a [Range<usize>],
 }
 
-/// A tile and the place of its result, `[tokens, group, head_dim]`.
-type Work<'a, 's, 'o> = (Tile<'a, 's>, ArrayViewMut3<'o, f32>);
+/// A tile and the places of its tokens' results, `[group, head_dim]` each.
+type Work<'a, 'o> = (Tile<'a>, Vec<&'o mut [f32]>);
 
 impl Attention {
     /// Attention with these settings.
     ///
     /// # Errors
-    /// Where a size is 0, the heads can't share the kv heads evenly, the scale or a slope is not finite, the soft-cap is not positive, or
-    /// the slopes are not one per head.
+    /// Where a size is 0, the heads can't share the kv heads evenly, the scale or a slope is not finite, the soft-cap
+    /// is not positive, or the slopes are not one per head.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         settings.check()?;
         Ok(Self { settings })
@@ -52,26 +55,29 @@ impl Attention {
         Cache::new(self.settings.kv_heads, self.settings.head_dim)
     }
 
-    /// Σ_j softmax(s)_j·v_j for each query and head, `[tokens, heads, head_dim]`: one softmax over the union of the segments' runs, which
-    /// must not overlap. A query that sees no key gets zeros.
+    /// Σ_j softmax(s)_j·v_j for each query and head, `[tokens, heads, head_dim]`: one softmax over the union of the
+    /// segments' runs, which must not overlap. A query that sees no key gets zeros.
     ///
-    /// The queries are the cache's newest tokens, query t at position len − tokens + t; only slopes ask for it. Beside the result, memory
-    /// is at most linear in tokens and keys. The result is the same bits for any number of threads.
+    /// The queries are the cache's newest tokens, query t at position len − tokens + t; only slopes ask for it.
+    /// Beside the result, memory is at most linear in tokens and keys. The result is the same bits for any number of
+    /// threads, and for any cut of the queries into calls.
     ///
     /// # Panics
     /// Where the shapes of settings, segments and cache differ, or a run ends beyond the cache.
     #[track_caller]
     pub fn forward(&self, segments: &[Segment<'_>], cache: &Cache, backend: &Backend) -> Array3<f32> {
-        let settings = &self.settings;
         let tokens = segments.first().map_or(0, |segment| segment.queries.shape()[0]);
-        let call = Call { settings, segments, cache, backend, tokens };
-        check(call);
-        let mut out = Array3::zeros((tokens, settings.heads, settings.head_dim));
-        let mut work = split(call, &mut out);
-        if work.len() < 4 * backend.threads() && backend.threads() > 1 {
+        check(&self.settings, segments, tokens, cache);
+        let queries: Vec<_> = segments.iter().map(|segment| segment.queries.as_standard_layout()).collect();
+        let parts = parts(segments, &queries);
+        let call = Call { settings: &self.settings, segments: &parts, cache, backend, tokens };
+        let mut out = Array3::zeros((tokens, self.settings.heads, self.settings.head_dim));
+        let mut work = split(call, out.as_slice_mut().expect("just made, so contiguous"));
+        let steps: usize = work.iter().map(|(tile, _)| tile.steps()).sum();
+        if backend.threads() > 1 && work.len() < 4 * backend.threads() && work.len() < steps {
             each_block(call, work);
         } else {
-            backend.run_each(&mut work, |_, (tile, out)| tile.finish(&tile.all(), out));
+            backend.run_each(&mut work, |_, (tile, out)| finish(&tile.all(), out, backend));
         }
         out
     }
@@ -89,8 +95,10 @@ impl Attention {
         backend: &Backend,
     ) -> Partial {
         let segments = [Segment { queries: query.insert_axis(Axis(0)), reach: &[run] }];
-        let call = Call { settings: &self.settings, segments: &segments, cache, backend, tokens: 1 };
-        check(call);
+        check(&self.settings, &segments, 1, cache);
+        let queries = [segments[0].queries.as_standard_layout()];
+        let parts = parts(&segments, &queries);
+        let call = Call { settings: &self.settings, segments: &parts, cache, backend, tokens: 1 };
         let mut sums = Partial::empty(0, self.settings.head_dim);
         (0..self.settings.kv_heads)
             .for_each(|kv_head| sums.append(Tile { call, tokens: 0..1, kv_head }.all()));
@@ -98,49 +106,70 @@ impl Attention {
     }
 }
 
-/// Few tiles: every block of every tile is a part of its own. Each tile then merges its blocks in the order that it would have met them
-/// in, so the result is the same bits.
-fn each_block(call: Call<'_, '_>, mut work: Vec<Work<'_, '_, '_>>) {
-    let steps = |tile: &Tile<'_, '_>| -> Vec<(usize, usize)> {
-        let blocks = |segment| tile.blocks(segment).map(move |block| (segment, block));
-        (0..call.segments.len()).flat_map(blocks).collect()
+fn parts<'a>(segments: &'a [Segment<'_>], queries: &'a [CowArray<'_, f32, Ix3>]) -> Vec<Part<'a>> {
+    let part = |(segment, queries): (&'a Segment<'_>, &'a CowArray<'_, f32, Ix3>)| Part {
+        queries: queries.as_slice().expect("standard layout"),
+        reach: segment.reach,
     };
-    let mut parts: Vec<(usize, usize, usize, Option<Partial>)> = Vec::new();
+    segments.iter().zip(queries).map(part).collect()
+}
+
+/// Few tiles: every block of every tile is a part of its own. Each tile then merges its blocks in the order that it
+/// would have met them in, so the result is the same bits.
+fn each_block(call: Call<'_>, work: Vec<Work<'_, '_>>) {
+    let mut steps = Vec::new();
     for (index, (tile, _)) in work.iter().enumerate() {
-        parts.extend(steps(tile).into_iter().map(|(segment, block)| (index, segment, block, None)));
+        for segment in 0..call.segments.len() {
+            steps.extend(tile.blocks(segment).map(|block| (index, segment, block, tile.nothing())));
+        }
     }
-    call.backend.run_each(&mut parts, |_, (index, segment, block, sums)| {
+    call.backend.run_each(&mut steps, |_, (index, segment, block, sums)| {
         let tile = &work[*index].0;
-        *sums = Some(tile.sums(&tile.queries(*segment), *block));
+        tile.sums(&tile.queries(*segment), *block, &mut scratch(), sums);
     });
     let mut all: Vec<Partial> = work.iter().map(|(tile, _)| tile.nothing()).collect();
-    for (index, _, _, sums) in parts {
-        all[index].merge(&sums.expect("run_each visits every part"), call.backend);
+    for (index, _, _, sums) in &steps {
+        all[*index].merge(sums, call.backend);
     }
-    for ((tile, out), sums) in work.iter_mut().zip(all) {
-        tile.finish(&sums, out);
+    for ((_, mut out), sums) in work.into_iter().zip(all) {
+        finish(&sums, &mut out, call.backend);
     }
 }
 
-/// Cuts the result into tiles: runs of tokens times kv heads.
-fn split<'a, 's, 'o>(call: Call<'a, 's>, out: &'o mut Array3<f32>) -> Vec<Work<'a, 's, 'o>> {
-    let group = call.settings.group();
-    let height = (TILE_ROWS / group).max(1);
-    let mut work = Vec::new();
-    for (index, rows) in out.axis_chunks_iter_mut(Axis(0), height).enumerate() {
-        let tokens = index * height..call.tokens.min((index + 1) * height);
-        let mut rest = rows;
-        for kv_head in 0..call.settings.kv_heads {
-            let (own, others) = rest.split_at(Axis(1), group);
-            work.push((Tile { call, tokens: tokens.clone(), kv_head }, own));
-            rest = others;
+/// Writes softmax(s)·v of a tile's rows to the places of its tokens.
+fn finish(sums: &Partial, out: &mut [&mut [f32]], backend: &Backend) {
+    let group = sums.rows() / out.len();
+    for (token, out) in out.iter_mut().enumerate() {
+        let head_dim = out.len() / group;
+        for (head, out) in out.chunks_exact_mut(head_dim).enumerate() {
+            sums.finish(token * group + head, out, backend);
         }
     }
+}
+
+/// Cuts the result into tiles, runs of tokens times kv heads; those that see most come first.
+fn split<'a, 'o>(call: Call<'a>, out: &'o mut [f32]) -> Vec<Work<'a, 'o>> {
+    let Call { settings, tokens, .. } = call;
+    let (group, kv_heads) = (settings.group(), settings.kv_heads);
+    let height = (tile_rows(tokens * settings.heads, call.backend.threads()) / group).max(1);
+    let mut work = Vec::new();
+    let mut places = out.chunks_exact_mut(group * settings.head_dim);
+    for start in (0..tokens).step_by(height) {
+        let tokens = start..tokens.min(start + height);
+        let tile =
+            |kv_head| (Tile { call, tokens: tokens.clone(), kv_head }, Vec::with_capacity(tokens.len()));
+        let mut tiles: Vec<Work<'_, '_>> = (0..kv_heads).map(tile).collect();
+        for (index, place) in places.by_ref().take(tokens.len() * kv_heads).enumerate() {
+            tiles[index % kv_heads].1.push(place);
+        }
+        work.extend(tiles);
+    }
+    work.reverse();
     work
 }
 
 #[track_caller]
-fn check(Call { settings, segments, cache, tokens, .. }: Call<'_, '_>) {
+fn check(settings: &Settings, segments: &[Segment<'_>], tokens: usize, cache: &Cache) {
     let shape = [tokens, settings.heads, settings.head_dim];
     let held = [cache.kv_heads(), cache.head_dim()];
     let own = [settings.kv_heads, settings.head_dim];

@@ -1,16 +1,17 @@
-//! Attention of many queries over one cache of keys and values: MHA, MQA and GQA, as sums over runs of keys that merge exactly.
+//! Attention of many queries over one cache of keys and values: MHA, MQA and GQA, as sums over runs of keys that
+//! merge exactly.
 //!
 //! ```text
 //! y_i = Σ_j e^(s_ij − m) v_j ÷ Σ_j e^(s_ij − m)      j over the run that query i sees,  m = max_j s_ij
 //! s_ij = cap·tanh(q_i·k_j·scale / cap) − slope·(i − j)       cap and slope where the settings have them
 //! ```
-//! Queries and results `[tokens, heads, head_dim]`, keys and values `[tokens, kv_heads, head_dim]`, f32. Query head h reads kv head
-//! h / (heads / kv_heads), so keys are never repeated.
+//! Queries and results `[tokens, heads, head_dim]`, keys and values `[tokens, kv_heads, head_dim]`, f32. Query head h
+//! reads kv head h / (heads / kv_heads), so keys are never repeated.
 //!
-//! What a query sees is a run of positions, a [`Range`](std::ops::Range), from [`Reach`]: causal (all of the tree), a sliding window (Mistral,
-//! Gemma 2, some layers of Qwen 1.5), a prefix seen both ways (ChatGLM 1). No mask matrix and no matrix of scores is ever made. Several
-//! [`Segment`]s show one softmax several turns of the same queries, which is dual chunk attention. Caps are Gemma 2's, slopes are ALiBi's
-//! (Baichuan 13B), [`log_n`] is Qwen 1's.
+//! What a query sees is a run of positions, a [`Range`](std::ops::Range), from [`Reach`]: causal (all of the tree), a
+//! sliding window (Mistral, Gemma 2, some layers of Qwen 1.5), a prefix seen both ways (ChatGLM 1). No mask matrix
+//! and no matrix of scores is ever made. Several [`Segment`]s show one softmax several turns of the same queries,
+//! which is dual chunk attention. Caps are Gemma 2's, slopes are ALiBi's (Baichuan 13B), [`log_n`] is Qwen 1's.
 //!
 //! ```
 //! use camelid_attention::{Attention, Reach, Segment, Settings};
@@ -27,8 +28,9 @@
 //! # Ok::<(), camelid_attention::Error>(())
 //! ```
 //!
-//! Papers: Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>; Ainslie et al. 2023 (GQA), <https://arxiv.org/abs/2305.13245>;
-//! Milakov and Gimelshein 2018 (merging softmax), <https://arxiv.org/abs/1805.02867>.
+//! Papers: Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>; Ainslie et al. 2023 (GQA),
+//! <https://arxiv.org/abs/2305.13245>; Milakov and Gimelshein 2018 (merging softmax),
+//! <https://arxiv.org/abs/1805.02867>.
 
 mod cache;
 mod forward;

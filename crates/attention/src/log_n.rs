@@ -1,7 +1,8 @@
 //! Log-n attention: queries beyond the trained length are sharpened.
 
-/// max(1, log_trained(i + 1)): what the query at position `i` is multiplied by, after any rotary turn, where the model was trained
-/// on `trained` tokens. Softmax over i + 1 keys then keeps the entropy that it had at the trained length (Su, 2021).
+/// max(1, log_trained(i + 1)): what the query at position `i` is multiplied by, after any rotary turn, where the
+/// model was trained on `trained` tokens. Softmax over i + 1 keys then keeps the entropy that it had at the trained
+/// length (Su, 2021).
 ///
 /// # Panics
 /// Where `trained` is below 2, whose logarithm is no base.

@@ -1,18 +1,18 @@
 //! Sums over a run of keys, which merge exactly with those of any other run.
 
 use camelid_kernels::{Backend, LANES, Lane};
-use ndarray::{ArrayView2, ArrayViewMut1};
 
 use crate::cache::lanes;
 
 /// Attention's sums over some of the keys, one row per query and head: m = max s, ℓ = Σ e^(s−m) and Σ e^(s−m)·v.
 ///
-/// Two of them over disjoint runs merge to those of the union, in any grouping; [`Partial::finish`] divides. So one softmax can be
-/// computed block by block, run by run, or on several machines.
+/// Two of them over disjoint runs merge to those of the union, in any grouping; [`Partial::finish`] divides. So one
+/// softmax can be computed block by block, run by run, or on several machines.
 #[derive(Clone, Debug)]
 pub struct Partial {
     pub(crate) max: Vec<f32>,
     pub(crate) sum: Vec<f32>,
+    /// `[rows]` of head_dim features on whole lanes; without meaning where the row's sum is 0.
     pub(crate) value: Vec<Lane>,
     head_dim: usize,
 }
@@ -26,6 +26,11 @@ impl Partial {
             value: bytemuck::zeroed_vec(rows * lanes(head_dim)),
             head_dim,
         }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.sum.len()
     }
 
     /// The largest score m of a row; −∞ where no key was seen.
@@ -44,24 +49,26 @@ impl Partial {
     /// Where the two differ in shape.
     #[track_caller]
     pub fn merge(&mut self, other: &Self, backend: &Backend) {
-        let (rows, width) = (self.sum.len(), lanes(self.head_dim));
-        assert_eq!(
-            [rows, self.head_dim],
-            [other.sum.len(), other.head_dim],
-            "sums of different [rows, head_dim]"
-        );
-        for row in 0..rows {
+        let shapes = [[self.rows(), self.head_dim], [other.rows(), other.head_dim]];
+        assert_eq!(shapes[0], shapes[1], "sums of different [rows, head_dim]");
+        for row in 0..self.rows() {
             if other.sum[row] == 0.0 {
                 continue;
             }
+            let span = row * lanes(self.head_dim)..(row + 1) * lanes(self.head_dim);
+            let (value, added) = (&mut self.value[span.clone()], &other.value[span]);
+            if self.sum[row] == 0.0 {
+                value.copy_from_slice(added);
+                (self.max[row], self.sum[row]) = (other.max[row], other.sum[row]);
+                continue;
+            }
             let max = self.max[row].max(other.max[row]);
-            let (keep, gain) = (decay(self.max[row], max), decay(other.max[row], max));
-            let span = row * width..(row + 1) * width;
-            let value = bytemuck::cast_slice_mut(&mut self.value[span.clone()]);
+            let (keep, gain) = ((self.max[row] - max).exp(), (other.max[row] - max).exp());
+            let value = bytemuck::cast_slice_mut(value);
             if keep != 1.0 {
                 backend.scale(keep, value);
             }
-            backend.axpy(gain, bytemuck::cast_slice(&other.value[span]), value);
+            backend.axpy(gain, bytemuck::cast_slice(added), value);
             self.sum[row] = self.sum[row] * keep + other.sum[row] * gain;
             self.max[row] = max;
         }
@@ -72,12 +79,21 @@ impl Partial {
     /// # Panics
     /// Where `out` has not head_dim elements.
     #[track_caller]
-    pub fn finish(&self, row: usize, out: ArrayViewMut1<'_, f32>) {
+    pub fn finish(&self, row: usize, out: &mut [f32], backend: &Backend) {
         assert_eq!(out.len(), self.head_dim, "{} places for {} features", out.len(), self.head_dim);
-        let sum = if self.sum[row] == 0.0 { 1.0 } else { self.sum[row] };
-        for (y, &x) in out.into_iter().zip(self.values().row(row)) {
-            *y = x / sum;
+        if self.sum[row] == 0.0 {
+            return out.fill(0.0);
         }
+        let start = row * lanes(self.head_dim) * LANES;
+        let value: &[f32] = bytemuck::cast_slice(&self.value);
+        out.copy_from_slice(&value[start..start + self.head_dim]);
+        backend.scale(1.0 / self.sum[row], out);
+    }
+
+    /// Makes every row empty again.
+    pub(crate) fn clear(&mut self) {
+        self.max.fill(f32::NEG_INFINITY);
+        self.sum.fill(0.0);
     }
 
     /// Puts the rows of another behind these.
@@ -85,21 +101,5 @@ impl Partial {
         self.max.extend(other.max);
         self.sum.extend(other.sum);
         self.value.extend(other.value);
-    }
-
-    /// Σ e^(s−m)·v, `[rows, head_dim up to a multiple of 16]`.
-    fn values(&self) -> ArrayView2<'_, f32> {
-        let shape = (self.sum.len(), lanes(self.head_dim) * LANES);
-        ArrayView2::from_shape(shape, bytemuck::cast_slice(&self.value))
-            .expect("one row of lanes for each sum")
-    }
-}
-
-/// e^(from − to), where nothing (−∞) decays to 0 even from −∞.
-fn decay(from: f32, to: f32) -> f32 {
-    match from {
-        _ if from == to => 1.0,
-        f32::NEG_INFINITY => 0.0,
-        _ => (from - to).exp(),
     }
 }

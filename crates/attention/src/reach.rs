@@ -24,7 +24,8 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// The keys that the query at position `i` sees. With a prefix they may lie after `i`: the prefix must be in the cache whole.
+    /// The keys that the query at position `i` sees. With a prefix they may lie after `i`: the prefix must be in the
+    /// cache whole.
     pub fn run(self, i: usize) -> Range<usize> {
         match self {
             Self::Causal => 0..i + 1,

@@ -2,13 +2,14 @@
 
 /// The numbers of one attention layer.
 ///
-/// The score of query i and key j is q·k·`scale`, then `softcap`·tanh(score / `softcap`), then − `slopes[head]`·(i − j); what a query
-/// does not see is left out of the sum.
+/// The score of query i and key j is q·k·`scale`, then `softcap`·tanh(score / `softcap`), then − `slopes[head]`·(i −
+/// j); what a query does not see is left out of the sum.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Query heads.
     pub heads: usize,
-    /// Key and value heads. Query head h reads kv head h / (heads / kv_heads): `heads` of them is MHA, one is MQA, between is GQA.
+    /// Key and value heads. Query head h reads kv head h / (heads / kv_heads): `heads` of them is MHA, one is MQA,
+    /// between is GQA.
     pub kv_heads: usize,
     /// Features of one head.
     pub head_dim: usize,

@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn any_chunking_of_the_queries_equals_one_call(mut problem in problems(), sizes in prop::collection::vec(1..50usize, 1..6)) {
+    fn any_chunking_of_the_queries_gives_the_same_bits(mut problem in problems(), sizes in prop::collection::vec(1..50usize, 1..6)) {
         if let Reach::Prefix(_) = problem.reach {
             problem.reach = Reach::Causal; // a prefix arrives whole: no law for it
         }
@@ -126,7 +126,7 @@ proptest! {
             start = end;
         }
         let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
-        close(&ndarray::concatenate(Axis(0), &views).unwrap(), &problem.forward(&serial()))?;
+        prop_assert_eq!(ndarray::concatenate(Axis(0), &views).unwrap(), problem.forward(&serial()));
     }
 
     #[test]
@@ -163,7 +163,7 @@ proptest! {
         let finish = |sums: Partial| {
             let mut out = Array3::zeros((1, problem.settings.heads, problem.settings.head_dim));
             for (row, out) in out.index_axis_mut(Axis(0), 0).outer_iter_mut().enumerate() {
-                sums.finish(row, out);
+                sums.finish(row, out.into_slice().expect("contiguous"), &backend);
             }
             out
         };

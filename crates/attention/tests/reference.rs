@@ -1,4 +1,5 @@
-//! Soft-cap and log-n against tables computed by the original implementations (transformers 4.57.6, Qwen-7B's own code).
+//! Soft-cap and log-n against tables computed by the original implementations (transformers 4.57.6, Qwen-7B's own
+//! code).
 
 use camelid_attention::{log_n, softcap};
 use camelid_kernels::Backend;

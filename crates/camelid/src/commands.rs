@@ -1,9 +1,25 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
+pub mod assets;
+pub mod bench;
+pub mod convert;
+pub mod describe;
+pub mod diff;
+pub mod docs;
 pub mod families;
+pub mod generate;
+pub mod model;
+pub mod perplexity;
+pub mod tokenize;
 pub mod verify;
+pub mod verify_tokenizer;
 
+mod chat;
+mod declaration;
+mod interrupt;
 mod style;
+mod values;
+mod vocabularies;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

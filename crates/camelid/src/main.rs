@@ -15,13 +15,27 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Commands {
+    Generate(Box<commands::generate::Args>),
+    Perplexity(commands::perplexity::Args),
+    Describe(commands::describe::Args),
+    Diff(commands::diff::Args),
+    Convert(commands::convert::Args),
+    Bench(commands::bench::Args),
     Verify(commands::verify::Args),
     Families(commands::families::Args),
+    Tokenize(commands::tokenize::Args),
 }
 
 fn main() -> ExitCode {
     commands::finish(match Command::parse().command {
+        Commands::Generate(args) => commands::generate::run(*args),
+        Commands::Perplexity(args) => commands::perplexity::run(args),
+        Commands::Describe(args) => commands::describe::run(args),
+        Commands::Diff(args) => commands::diff::run(args),
+        Commands::Convert(args) => commands::convert::run(args),
+        Commands::Bench(args) => commands::bench::run(args),
         Commands::Verify(args) => commands::verify::run(args),
         Commands::Families(args) => commands::families::run(args),
+        Commands::Tokenize(args) => commands::tokenize::run(args),
     })
 }

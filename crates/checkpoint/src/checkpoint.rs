@@ -1,6 +1,7 @@
 //! A checkpoint: its configuration and its tensors, wherever they lie.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,6 +76,27 @@ impl Checkpoint {
     /// The folder or file that was opened.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder that side files lie in: the one that was opened, or the one that the GGUF file is in.
+    pub fn folder(&self) -> &Path {
+        match &self.described {
+            Described::Config(_) => &self.path,
+            Described::Gguf(_) => self.path.parent().unwrap_or(Path::new("")),
+        }
+    }
+
+    /// The object in a side file such as `generation_config.json` or `tokenizer_config.json`; none where there is no
+    /// such file.
+    ///
+    /// # Errors
+    /// As for [`read_json`].
+    pub fn side_file(&self, name: &str) -> Result<Option<Map<String, Value>>, Error> {
+        match read_json(&self.folder().join(name)) {
+            Ok(object) => Ok(Some(object)),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The object in `config.json`, keys in the order of the file; none for a GGUF file.
@@ -156,7 +178,7 @@ fn only<'a>(folder: &Path, names: &'a [String], ending: &str) -> Result<Option<&
     match matching[..] {
         [] => Ok(None),
         [name] if is_part(name) => {
-            let problem = "one of several shards, without the model.safetensors.index.json that lists them";
+            let problem = "one of several shards; the others, or the index that lists them, are missing";
             Err(Error::Unsupported { path: folder.join(name), problem: problem.to_owned() })
         }
         [name] => Ok(Some(name)),

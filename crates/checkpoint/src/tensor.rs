@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use half::{bf16, f16};
+use half::f16;
 
 use crate::source::reserve;
 use crate::{Dtype, Error, Source, quantised};
@@ -166,7 +166,8 @@ impl Tensor {
             Dtype::F64 => self.numbers(&bytes, |b| f64::from_le_bytes(b) as f32),
             Dtype::F32 => self.numbers(&bytes, f32::from_le_bytes),
             Dtype::F16 => self.numbers(&bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::Bf16 => self.numbers(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            // The upper half of an f32, by definition.
+            Dtype::Bf16 => self.numbers(&bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
             Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => Err(self.conversion("f32")),
             Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => Err(self.conversion("f32")),
             Dtype::Q4_0 => self.blocks(&bytes, quantised::q4_0),
@@ -199,10 +200,10 @@ impl Tensor {
     /// # Errors
     /// As for [`Tensor::to_f32`].
     pub fn to_f64(&self) -> Result<Vec<f64>, Error> {
-        match self.dtype {
-            Dtype::F64 => self.numbers(&self.bytes()?, f64::from_le_bytes),
-            _ => Ok(self.to_f32()?.into_iter().map(f64::from).collect()),
+        if self.dtype == Dtype::F64 {
+            return self.numbers(&self.bytes()?, f64::from_le_bytes);
         }
+        Ok(self.to_f32()?.into_iter().map(f64::from).collect())
     }
 
     /// The numbers of an integer tensor as i64.

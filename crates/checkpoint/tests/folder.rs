@@ -77,7 +77,7 @@ fn missing_files() {
 #[test]
 fn one_shard_of_several_is_no_checkpoint() {
     let shard = Folder::new(&[CONFIG, ("model-00001-of-00002.safetensors", &ones(&["a"]))]);
-    shard.refused(&["model-00001-of-00002.safetensors", "model.safetensors.index.json"]);
+    shard.refused(&["model-00001-of-00002.safetensors: one of several shards"]);
 }
 
 #[test]
@@ -197,6 +197,22 @@ fn json_numbers_keep_what_python_wrote() {
     assert_eq!(object["int"].as_u64(), Some(u64::MAX));
     assert_eq!(object["nested"], serde_json::json!({"a": [null, true]}));
     assert_eq!(object.keys().collect::<Vec<_>>(), ["eps", "big", "int", "nested"]);
+}
+
+#[test]
+fn side_files_are_read_where_there_are_any() {
+    let model = ones(&["a"]);
+    let folder = Folder::new(&[
+        CONFIG,
+        ("model.safetensors", &model),
+        ("generation_config.json", br#"{"do_sample": true}"#),
+        ("tokenizer_config.json", b"{"),
+    ]);
+    let checkpoint = folder.open().unwrap();
+    assert_eq!(checkpoint.folder(), folder.path());
+    assert_eq!(checkpoint.side_file("generation_config.json").unwrap().unwrap()["do_sample"], true);
+    assert!(checkpoint.side_file("other.json").unwrap().is_none());
+    assert!(matches!(checkpoint.side_file("tokenizer_config.json"), Err(Error::Json { .. })));
 }
 
 #[test]

@@ -146,13 +146,19 @@ impl Made {
         self
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    /// All that stands before the data, unpadded.
+    fn head(&self) -> Vec<u8> {
         let mut file = self.magic.to_vec();
         file.extend(self.version.to_le_bytes());
         file.extend(self.tensors.unwrap_or(self.list.len() as u64).to_le_bytes());
         file.extend(self.entries.unwrap_or(self.metadata.len() as u64).to_le_bytes());
         file.extend(self.metadata.concat());
         file.extend(self.list.concat());
+        file
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut file = self.head();
         file.resize(file.len().next_multiple_of(32), 0);
         file.extend(&self.data);
         file
@@ -193,6 +199,20 @@ fn a_made_file_is_read() {
         tensors.iter().map(|tensor| (tensor.name(), tensor.shape(), tensor.byte_len())).collect();
     assert_eq!(seen, [("a", &[3, 2][..], 24), ("b", &[32][..], 18)]);
     assert!(Made { version: 2, ..made }.read().is_ok());
+}
+
+#[test]
+fn data_begins_at_a_multiple_of_the_alignment() {
+    for alignment in [1_u32, 8, 64, 4096] {
+        let mut file = Made { data: vec![], ..Made::new() }
+            .entry("general.alignment", 4, &alignment.to_le_bytes())
+            .tensor("t", &[1], F32, 0)
+            .head();
+        file.resize(file.len().next_multiple_of(alignment as usize), 0xaa);
+        file.extend(1.5_f32.to_le_bytes());
+        let (_, tensors) = read_bytes(file).unwrap();
+        assert_eq!(tensors[0].to_f32().unwrap(), [1.5], "{alignment}");
+    }
 }
 
 #[test]

@@ -260,6 +260,8 @@ fn views_that_lie() {
     check(&format!("{huge}K\x02\u{85}K\x01\u{85}"), outside);
     check("K\0K\x06K\x01", "extents that are no tuple");
     check("K\0N\u{85}K\x01\u{85}", "an extent that is no integer");
+    let nothing = read(bin(&pickle(&format!("K\0K\0{huge}{huge}\u{87}K\0{huge}K\x01\u{87}")))).unwrap();
+    assert_eq!((nothing[0].elements(), nothing[0].bytes().unwrap().len()), (0, 0));
     let nine = format!("({}t", "K\x01".repeat(9));
     check(&format!("K\0{nine}{nine}"), "a tensor of 9 extents");
 }
@@ -316,6 +318,12 @@ fn pickles_that_break_the_machine() {
     check("NN(\u{86}t.", "a mark is missing");
     check("}(X\x01\0\0\0ku.", "a key without a value");
     check("NNNs.", "items without a dictionary");
+    let tensor = "ctorch._utils\n_rebuild_tensor_v2\n((".to_owned() + STORAGE + "K\0))\u{89}NtR";
+    check(&format!("}}X\x01\0\0\0k{tensor}sX\x01\0\0\0k{tensor}s."), "key \"k\" stands twice");
+    let key = format!("X\0\x01\0\0{}", "k".repeat(256));
+    let storage = STORAGE.replace("X\x01\0\0\x000", &key);
+    assert_ne!(storage, STORAGE);
+    check(&format!("({storage}"), "a persistent id that describes no storage");
     check(")NNs.", "items for what is no dictionary");
     check("NNa.", "items for what is no list");
     check("q\0.", "nothing to remember");

@@ -118,6 +118,9 @@ fn what_was_not_planned_is_refused() {
     });
     check("tensor \"b\": 15 bytes or more, where 16 were", &|writer| writer.write("b", [piece(&[1; 15])]));
     check("tensor \"b\": 17 bytes or more", &|writer| writer.write("b", [piece(&[1; 16]), piece(&[1])]));
+    check("32 bytes or more, where 16 were planned", &|writer| {
+        writer.write("b", std::iter::repeat_with(|| piece(&[1; 16])))
+    });
     check("no memory for 9 bytes", &|writer| {
         let failed = Err(Error::OutOfMemory { path: "source".into(), bytes: 9 });
         writer.write("b", [piece(&[1; 8]), failed])

@@ -1,4 +1,5 @@
-//! Dual chunk attention: a model reads texts beyond its trained length without ever meeting a distance that it was not trained on.
+//! Dual chunk attention: a model reads texts beyond its trained length without ever meeting a distance that it was
+//! not trained on.
 //!
 //! ```text
 //! c = chunk_size − local_size                the text is cut into chunks of c tokens
@@ -9,8 +10,9 @@
 //! y_i = Σ_j softmax(s·q·k)_j · v_j           one softmax over the three runs
 //! s = max(1, 0.1·ln(length / original_max_position_embeddings) + 1), on the keys too
 //! ```
-//! Queries `[tokens, heads, head_dim]`, keys and values `[tokens, kv_heads, head_dim]`, f32. Rotary frequencies may be any, YaRN's among them.
-//! In a text of at most c tokens this is plain attention, to the bit (with s = 1). Used by Qwen2.5-1M.
+//! Queries `[tokens, heads, head_dim]`, keys and values `[tokens, kv_heads, head_dim]`, f32. Rotary frequencies may
+//! be any, YaRN's among them. In a text of at most c tokens this is plain attention, to the bit (with s = 1). Used by
+//! Qwen2.5-1M.
 //!
 //! ```
 //! use camelid_attention::{Attention, Settings as Shape};

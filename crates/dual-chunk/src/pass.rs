@@ -12,7 +12,8 @@ use crate::places::DualChunk;
 /// Queries that are turned at a time: bounds the memory of their three turned copies.
 const QUERIES: usize = 512;
 
-/// The tokens of one pass: turns their keys, and attends with their queries. Shared by all layers with the same frequencies.
+/// The tokens of one pass: turns their keys, and attends with their queries. Shared by all layers with the same
+/// frequencies.
 #[derive(Clone, Debug)]
 pub struct Pass {
     tokens: Range<usize>,
@@ -60,7 +61,8 @@ impl DualChunk {
 }
 
 impl Pass {
-    /// Turns the pass's keys `[tokens, kv_heads, head_dim]` to their places and scales them; only then they go into the cache.
+    /// Turns the pass's keys `[tokens, kv_heads, head_dim]` to their places and scales them; only then they go into
+    /// the cache.
     ///
     /// # Panics
     /// Where `keys` has another number of tokens, or heads too small for the frequencies.
@@ -72,9 +74,9 @@ impl Pass {
         }
     }
 
-    /// softmax(s)·v for the pass's queries `[tokens, heads, head_dim]`, not yet turned: one softmax over the three runs of each query. The
-    /// cache holds all keys up to the pass's last, each as its own pass turned it. Takes the memory of plain attention and that of three
-    /// turned copies of at most 512 queries.
+    /// softmax(s)·v for the pass's queries `[tokens, heads, head_dim]`, not yet turned: one softmax over the three
+    /// runs of each query. The cache holds all keys up to the pass's last, each as its own pass turned it. Takes the
+    /// memory of plain attention and that of three turned copies of at most 512 queries.
     ///
     /// # Panics
     /// Where the shapes don't fit, or the cache does not end with this pass.

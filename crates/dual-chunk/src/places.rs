@@ -35,7 +35,8 @@ impl DualChunk {
         j % self.chunk()
     }
 
-    /// The places of the query of token i, before the keys of [`DualChunk::runs`]: its own chunk, the previous one, all older ones.
+    /// The places of the query of token i, before the keys of [`DualChunk::runs`]: its own chunk, the previous one,
+    /// all older ones.
     pub fn query_positions(&self, i: usize) -> [usize; 3] {
         let (c, farthest) = (self.chunk(), self.settings.chunk_size);
         [i % c, (i % c).saturating_add(c).min(farthest), (c - 1).saturating_add(c).min(farthest)]
@@ -48,8 +49,9 @@ impl DualChunk {
         [own..i + 1, previous..own, 0..previous]
     }
 
-    /// s = max(1, 0.1·ln(length / original_max_position_embeddings) + 1), 1 where there is no such key: multiplies the keys of a pass and its
-    /// softmax scale, so that fresh scores carry s². `length` is that of the text at the end of the pass; a cached key keeps the s of its own.
+    /// s = max(1, 0.1·ln(length / original_max_position_embeddings) + 1), 1 where there is no such key: multiplies
+    /// the keys of a pass and its softmax scale, so that fresh scores carry s². `length` is that of the text at the
+    /// end of the pass; a cached key keeps the s of its own.
     pub fn scale(&self, length: usize) -> f32 {
         match self.settings.original_max_position_embeddings {
             None | Some(0) => 1.0,

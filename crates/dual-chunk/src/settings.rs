@@ -1,13 +1,14 @@
 //! What a checkpoint says of dual chunk attention, and the checks that it must pass once.
 
-/// The checkpoint's `dual_chunk_attention_config`, under upstream's names. Other keys (those of sparse attention, which is another
-/// computation) are refused by name.
+/// The checkpoint's `dual_chunk_attention_config`, under upstream's names. Other keys (those of sparse attention,
+/// which is another computation) are refused by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Settings {
     /// The farthest position that a query ever takes: at most the trained length.
     pub chunk_size: usize,
-    /// How many tokens of the previous chunk keep their exact distance. Chunks are chunk_size − local_size tokens long.
+    /// How many tokens of the previous chunk keep their exact distance. Chunks are chunk_size − local_size tokens
+    /// long.
     pub local_size: usize,
     /// The trained length, if scores are scaled beyond it; none, or upstream's 0, if they are not.
     #[cfg_attr(feature = "serde", serde(default))]

@@ -1,4 +1,5 @@
-//! Queries, keys and values before any turn to outputs, against vLLM's original code in f64 (and its composition with YaRN's frequencies).
+//! Queries, keys and values before any turn to outputs, against vLLM's original code in f64 (and its composition with
+//! YaRN's frequencies).
 
 use camelid_attention::{Attention, Settings as Shape};
 use camelid_dual_chunk::{DualChunk, Settings};

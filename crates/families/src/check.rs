@@ -109,8 +109,7 @@ impl Found<'_> {
         if layer.attention.dual_chunk.is_some() && (rope.axes != 1 || rope.pairing != Pairing::Half) {
             self.push("attention.dual_chunk", "dual chunks turn half pairs on one axis only".into());
         }
-        let length = rope.context.unwrap_or(1);
-        if let Err(error) = rope.frequencies(layer.attention.head_dim, length) {
+        if let Err(error) = rope.check(layer.attention.head_dim) {
             self.push("rope.scaling", format!("layer {index}: {error}"));
         }
     }

@@ -26,6 +26,12 @@ pub struct Declaration {
     pub form_of: Option<String>,
     /// When it was released, as `2024-06`.
     pub released: Option<String>,
+    /// Who made it.
+    pub by: Option<String>,
+    /// What is new in it, in one sentence.
+    pub summary: Option<String>,
+    /// The paper, or the code, that it is declared from.
+    pub source: Option<String>,
     /// Older and newer spellings of keys: from → to, in the order in which they apply.
     pub rename: Vec<(String, Entry)>,
     /// What a key is worth that config.json lacks, or holds null for.
@@ -101,6 +107,9 @@ impl Declaration {
             after: text("after"),
             form_of: text("form_of"),
             released: text("released"),
+            by: text("by"),
+            summary: text("summary"),
+            source: text("source"),
             rename: Vec::new(),
             default: Entries::new(),
             lets: Entries::new(),
@@ -176,6 +185,21 @@ impl Declaration {
         Ok(())
     }
 
+    /// The names of the files that may hold the family's vocabulary.
+    #[must_use]
+    pub fn tokenizer_files(&self) -> Vec<&str> {
+        let Some(Expr::List(files)) = self.tokenizer.get("files").map(|entry| &entry.expr) else {
+            return Vec::new();
+        };
+        fn name(file: &Expr) -> Option<&str> {
+            match file {
+                Expr::Table(file) => file.get("name").and_then(Expr::text),
+                Expr::Literal(_) | Expr::Formula(_) | Expr::List(_) => None,
+            }
+        }
+        files.iter().filter_map(name).collect()
+    }
+
     /// Where a word was said.
     #[must_use]
     pub fn origin(&self, word: &str) -> Option<&Origin> {
@@ -205,7 +229,10 @@ fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Lays a child's tensors over its parent's. A role has one owner: naming it evicts the parent's key that held it.
-fn overlay(parent: &mut Vec<(Vec<Role>, Entry)>, child: &[(Vec<Role>, Entry)]) -> Result<(), Error> {
+pub(crate) fn overlay(
+    parent: &mut Vec<(Vec<Role>, Entry)>,
+    child: &[(Vec<Role>, Entry)],
+) -> Result<(), Error> {
     let named: BTreeSet<Role> = child.iter().flat_map(|(roles, _)| roles.clone()).collect();
     let (evicted, kept): (Vec<_>, Vec<_>) = std::mem::take(parent)
         .into_iter()

@@ -43,7 +43,7 @@ impl Library {
     /// them apart.
     pub fn detect(&self, config: &Map<String, Json>, allowed: &[String]) -> Result<Detected<'_>, Error> {
         let mut candidates: Vec<&Declaration> = self.matching(config).collect();
-        candidates.sort_by(|a, b| age(a).cmp(&age(b)));
+        candidates.sort_by_key(|family| age(family));
         let resolved: Vec<(&Declaration, Result<Architecture, Unresolved>)> =
             candidates.into_iter().map(|family| (family, family.resolve(config, allowed))).collect();
         // A family that refuses the config.json is no candidate, so long as another takes it.

@@ -103,7 +103,7 @@ impl Expr {
             }
             Expr::Table(table) => {
                 let fields: Vec<_> =
-                    table.iter().map(|(key, expr)| format!("{key} = {}", expr.written())).collect();
+                    table.iter().map(|(key, expr)| format!("{} = {}", quoted(key), expr.written())).collect();
                 format!("{{ {} }}", fields.join(", "))
             }
         }
@@ -116,4 +116,10 @@ impl Expr {
             Expr::Formula(_) | Expr::List(_) | Expr::Table(_) => None,
         }
     }
+}
+
+/// A key as TOML takes it.
+fn quoted(key: &str) -> String {
+    let bare = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
+    if bare && !key.is_empty() { key.to_owned() } else { Json::from(key).to_string() }
 }

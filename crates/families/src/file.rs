@@ -57,7 +57,8 @@ pub(crate) struct File {
 }
 
 /// The keys that stand outside any table.
-pub(crate) const HEAD: [&str; 6] = ["title", "extends", "match", "after", "form_of", "released"];
+pub(crate) const HEAD: [&str; 9] =
+    ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
 const CONFIG: [&str; 5] = ["rename", "default", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 

@@ -57,6 +57,12 @@ impl Formula {
         &self.variables
     }
 
+    /// The names without which the formula may fail: those whose absence it does not ask about.
+    pub(crate) fn needs(&self) -> Vec<String> {
+        let asked = |name: &String| self.source.contains(&format!("{name} is defined"));
+        self.variables.iter().filter(|name| !asked(name)).cloned().collect()
+    }
+
     /// The value over a context of names.
     pub(crate) fn evaluate(&self, context: Value) -> Result<Value, String> {
         let expression = ENGINE.compile_expression(&self.source).map_err(|error| explain(&error))?;
@@ -133,7 +139,7 @@ mod tests {
         match expected {
             Ok(expected) => assert_eq!(got, Ok(expected), "{formula}"),
             Err(part) => {
-                assert!(got.as_ref().is_err_and(|e| e.contains(part)), "{formula}: {got:?} lacks {part:?}")
+                assert!(got.as_ref().is_err_and(|e| e.contains(part)), "{formula}: {got:?} lacks {part:?}");
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use minijinja::value::Value;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -133,7 +132,7 @@ impl Resolver<'_> {
     }
 
     fn scope(&self, layer: Option<usize>) -> Value {
-        Scope::new(self.declaration, self.config.clone(), layer)
+        Scope::names(self.declaration, self.config.clone(), layer)
     }
 
     fn table<T: DeserializeOwned>(
@@ -176,22 +175,47 @@ impl Resolver<'_> {
         if failed {
             return None;
         }
-        let written: IndexMap<String, Json> = values.clone().into_iter().collect();
+        let written = values.clone();
         match serde_path_to_error::deserialize(Json::Object(values)) {
             Ok(settings) => Some(settings),
             Err(error) => {
-                let path = error.path().to_string();
+                self.mistyped(table, entries, &written, &error);
+                None
+            }
+        }
+    }
+
+    /// A value of the wrong type, or a word that must be said and is not.
+    fn mistyped(
+        &mut self,
+        table: &str,
+        entries: &[(&str, &Entry)],
+        written: &Map<String, Json>,
+        error: &serde_path_to_error::Error<serde_json::Error>,
+    ) {
+        let said = |key: &str| entries.iter().find(|(known, _)| *known == key).map(|(_, entry)| *entry);
+        let text = error.inner().to_string();
+        let path = error.path().to_string();
+        let problem = match text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            Some(key) if !written.contains_key(root(&path)) => Problem::Value {
+                word: format!("{table}.{key}"),
+                message: said(key).map_or_else(
+                    || "must be said, and no file of the family says it".into(),
+                    |entry| format!("{} gives none, but there must be a value", entry.expr.written()),
+                ),
+                origin: said(key).map(|entry| entry.origin.clone()),
+            },
+            _ => {
                 let key = root(&path);
                 let at =
                     written.get(key).map(|value| format!(", but the value is {value}")).unwrap_or_default();
                 let word =
                     if written.contains_key(key) { format!("{table}.{path}") } else { format!("[{table}]") };
-                let origin =
-                    entries.iter().find(|(known, _)| *known == key).map(|(_, entry)| entry.origin.clone());
-                self.push(Problem::Value { word, message: format!("{}{at}", error.inner()), origin });
-                None
+                let origin = said(key).map(|entry| entry.origin.clone());
+                Problem::Value { word, message: format!("{text}{at}"), origin }
             }
-        }
+        };
+        self.push(problem);
     }
 
     /// A formula failed: because of keys that are missing, where some are; else for the reason it gave.
@@ -226,7 +250,7 @@ impl Resolver<'_> {
                 }
                 continue;
             };
-            names.extend(entry.expr.formulas().into_iter().flat_map(Formula::variables).cloned());
+            names.extend(entry.expr.formulas().into_iter().flat_map(Formula::needs));
         }
         missing
     }

@@ -14,16 +14,10 @@ impl Rope {
     /// # Errors
     /// What crate `rope` or `yarn` says of settings out of range.
     pub fn frequencies(&self, head_dim: usize, length: usize) -> Result<Frequencies, String> {
-        let settings = Settings {
-            theta: self.theta,
-            head_dim: head_dim / self.axes.max(1),
-            rotary_dim: self.rotary_dim(head_dim) / self.axes.max(1),
-            context: self.context,
-        };
-        let frequencies = match &self.scaling {
-            Some(Scaling::Yarn(yarn)) => yarn.frequencies(&settings).map_err(|error| error.to_string())?,
-            Some(Scaling::Plain(scaling)) => plain(settings, scaling.clone(), length)?,
-            None => plain(settings, camelid_rope::Scaling::Default {}, length)?,
+        let settings = self.settings(head_dim);
+        let frequencies = match self.formulas(head_dim)? {
+            Formulas::Plain(rope) => rope.frequencies(length),
+            Formulas::Yarn(yarn) => yarn.frequencies(&settings).map_err(|error| error.to_string())?,
         };
         Ok(match self.round {
             Some(Round::F16) => frequencies.rounded_to_f16(),
@@ -34,20 +28,39 @@ impl Rope {
     /// Whether the frequencies differ from length to length: then chunks of a prompt are not equal to one call.
     #[must_use]
     pub fn depends_on_length(&self, head_dim: usize) -> bool {
-        let Some(Scaling::Plain(scaling)) = &self.scaling else { return false };
-        let settings = Settings {
-            theta: self.theta,
-            head_dim,
-            rotary_dim: self.rotary_dim(head_dim),
-            context: self.context,
+        matches!(self.formulas(head_dim), Ok(Formulas::Plain(rope)) if rope.depends_on_length())
+    }
+
+    /// Whether every number is in range. Allocates nothing.
+    pub(crate) fn check(&self, head_dim: usize) -> Result<(), String> {
+        match self.formulas(head_dim)? {
+            Formulas::Plain(_) => Ok(()),
+            Formulas::Yarn(yarn) => yarn.check(&self.settings(head_dim)).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Of one axis.
+    fn settings(&self, head_dim: usize) -> Settings {
+        let axes = self.axes.max(1);
+        let rotary_dim = self.rotary_dim(head_dim) / axes;
+        Settings { theta: self.theta, head_dim: head_dim / axes, rotary_dim, context: self.context }
+    }
+
+    fn formulas(&self, head_dim: usize) -> Result<Formulas<'_>, String> {
+        let scaling = match &self.scaling {
+            Some(Scaling::Yarn(yarn)) => return Ok(Formulas::Yarn(yarn)),
+            Some(Scaling::Plain(scaling)) => scaling.clone(),
+            None => camelid_rope::Scaling::Default {},
         };
-        camelid_rope::Rope::new(settings, scaling.clone()).is_ok_and(|rope| rope.depends_on_length())
+        let rope = camelid_rope::Rope::new(self.settings(head_dim), scaling);
+        rope.map(Formulas::Plain).map_err(|error| error.to_string())
     }
 }
 
-fn plain(settings: Settings, scaling: camelid_rope::Scaling, length: usize) -> Result<Frequencies, String> {
-    let rope = camelid_rope::Rope::new(settings, scaling).map_err(|error| error.to_string())?;
-    Ok(rope.frequencies(length))
+/// Which crate's formulas give the frequencies.
+enum Formulas<'a> {
+    Plain(camelid_rope::Rope),
+    Yarn(&'a camelid_yarn::Yarn),
 }
 
 /// One way to turn, shared by all layers that have the same.

@@ -33,7 +33,7 @@ struct Known {
 
 impl Scope {
     /// The names of a layer, or with `None` those outside the layers.
-    pub(crate) fn new(
+    pub(crate) fn names(
         declaration: &Declaration,
         config: Arc<Map<String, Json>>,
         layer: Option<usize>,
@@ -66,7 +66,7 @@ impl Scope {
         }
         let value = match entry.expr.json(&Value::from_dyn_object(self.clone())) {
             Ok(json) => Value::from(Serde(&json)),
-            Err(message) => failure(format!("`{name}`: {message}")),
+            Err(message) => failure(format!("{message}, in {name} = {}", entry.expr.written())),
         };
         let mut known = self.known();
         known.pending.pop();

@@ -90,6 +90,13 @@ impl Backend {
         unsafe { self.isa.run(kernel) }
     }
 
+    /// As `call`, with vectors of 256 bits where they may be longer: for kernels that wait for memory.
+    #[inline]
+    pub(crate) fn stream<K: Kernel>(&self, kernel: K) -> K::Output {
+        // SAFETY: `isa` was found available when it was set, and a narrower one with it.
+        unsafe { self.isa.narrow().run(kernel) }
+    }
+
     /// Calls `body(i, chunk)` for every chunk of `size` elements of `data` (the last may be shorter), in parallel.
     ///
     /// # Panics

@@ -35,8 +35,12 @@ mod tile;
 mod vector;
 
 pub use backend::{Backend, Compute};
-pub use panels::{LANES, Lane, PANEL_ROWS};
+pub use panels::{LANES, Lane, PANEL, PANEL_ROWS};
 pub use product::Product;
 pub use rows::{Dtype, Rows};
 pub use simd::Isa;
 pub use tile::{Tile, TileMut};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,18 +1,22 @@
 //! The threads: a region is published in one atomic word, workers join it while it is open, parts are claimed one by
-//! one. The caller works too and waits only for workers that hold a part, so a worker that the system has not woken
-//! yet costs nothing. Waiting spins for a bounded time, then parks.
+//! one, first those of a thread's own range, then the others'. The caller works too and waits only for workers that hold a part, so a worker that the system has not woken
+//! yet costs nothing. Waiting spins for some microseconds, yields for a bounded time, then parks.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::hint;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long a worker looks for the next region, and a caller for the last worker, before it parks.
-const SPIN: Duration = Duration::from_micros(100);
+/// Looks for the next region, or for the last worker, at full speed: some microseconds.
+const EAGER_LOOKS: usize = 200;
+
+/// How long to look on, yielding, before parking.
+const PATIENCE: Duration = Duration::from_micros(100);
 
 /// The word: the region's number in the upper half, whether it is open, the number of workers inside.
 const OPEN: u64 = 1 << 31;
@@ -45,7 +49,8 @@ pub(crate) struct Pool {
 
 struct Shared {
     word: AtomicU64,
-    next: AtomicUsize,
+    /// Per thread, the next part of its own range.
+    next: Box<[Next]>,
     job: UnsafeCell<Job>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     stop: AtomicBool,
@@ -55,6 +60,11 @@ struct Shared {
     caller_waits: AtomicBool,
     done: Condvar,
 }
+
+/// A counter on a cache line of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Next(AtomicUsize);
 
 /// The region's closure with its lifetime erased, and its number of parts.
 #[derive(Clone, Copy)]
@@ -75,7 +85,7 @@ impl Pool {
         let nothing: &'static Body<'static> = &|_| ();
         let shared = Arc::new(Shared {
             word: AtomicU64::new(0),
-            next: AtomicUsize::new(0),
+            next: (0..=workers).map(|_| Next::default()).collect(),
             job: UnsafeCell::new(Job { body: nothing, parts: 0 }),
             panic: Mutex::new(None),
             stop: AtomicBool::new(false),
@@ -87,7 +97,7 @@ impl Pool {
         });
         let start = |index| {
             let shared = Arc::clone(&shared);
-            thread::Builder::new().name(format!("camelid-{index}")).spawn(move || shared.work()).ok()
+            thread::Builder::new().name(format!("camelid-{index}")).spawn(move || shared.work(index + 1)).ok()
         };
         Self { workers: (0..workers).map_while(start).collect(), shared, busy: Mutex::new(()) }
     }
@@ -131,11 +141,13 @@ impl Shared {
         let job = Job { body, parts };
         // SAFETY: the region is closed and nobody is inside (see `Sync for Shared`).
         unsafe { *self.job.get() = job };
-        self.next.store(0, SeqCst);
+        for (thread, next) in self.next.iter().enumerate() {
+            next.0.store(self.range(thread, parts).start, SeqCst);
+        }
         let number = self.word.load(SeqCst) & !(REGION - 1);
         self.word.store(number.wrapping_add(REGION) | OPEN, SeqCst);
         self.wake_workers();
-        self.claim(job);
+        self.claim(0, job);
         if self.word.fetch_and(!OPEN, SeqCst) & INSIDE != 0 {
             self.wait_until_empty();
         }
@@ -150,20 +162,27 @@ impl Shared {
         }
     }
 
-    /// Claims and runs parts until none is left.
-    fn claim(&self, job: Job) {
-        let parts = AssertUnwindSafe(|| {
-            loop {
-                let part = self.next.fetch_add(1, SeqCst);
-                if part >= job.parts {
-                    return;
+    /// The parts that a thread claims first, so that it walks through memory in order.
+    fn range(&self, thread: usize, parts: usize) -> Range<usize> {
+        let threads = self.next.len();
+        let start = |thread| (parts / threads) * thread + (parts % threads).min(thread);
+        start(thread)..start(thread + 1)
+    }
+
+    /// Claims and runs the parts of this thread's own range, then what the others have left of theirs.
+    fn claim(&self, thread: usize, job: Job) {
+        let all = AssertUnwindSafe(|| {
+            for owner in (thread..self.next.len()).chain(0..thread) {
+                let end = self.range(owner, job.parts).end;
+                let claim = || Some(self.next[owner].0.fetch_add(1, SeqCst)).filter(|&part| part < end);
+                while let Some(part) = claim() {
+                    // SAFETY: the caller of `region` keeps the closure alive until everybody has left.
+                    unsafe { (*job.body)(part) };
                 }
-                // SAFETY: the caller of `region` keeps the closure alive until everybody has left.
-                unsafe { (*job.body)(part) };
             }
         });
-        if let Err(payload) = panic::catch_unwind(parts) {
-            self.next.store(job.parts, SeqCst);
+        if let Err(payload) = panic::catch_unwind(all) {
+            self.next.iter().for_each(|next| next.0.store(job.parts, SeqCst));
             lock(&self.panic).get_or_insert(payload);
         }
     }
@@ -182,7 +201,7 @@ impl Shared {
     }
 
     /// A worker's life: wait for a region not seen yet, join it while it is open, work, leave.
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         let mut seen = 0;
         loop {
             let news = || self.stop.load(SeqCst) || self.word.load(SeqCst) / REGION != seen;
@@ -197,7 +216,7 @@ impl Shared {
             while word & OPEN != 0 && word / REGION == seen {
                 match self.word.compare_exchange_weak(word, word + 1, SeqCst, SeqCst) {
                     Ok(_) => {
-                        self.take_part();
+                        self.take_part(thread);
                         break;
                     }
                     Err(now) => word = now,
@@ -206,9 +225,9 @@ impl Shared {
         }
     }
 
-    fn take_part(&self) {
+    fn take_part(&self, thread: usize) {
         // SAFETY: this worker is inside, so the job is not written (see `Sync for Shared`).
-        self.claim(unsafe { *self.job.get() });
+        self.claim(thread, unsafe { *self.job.get() });
         let before = self.word.fetch_sub(1, SeqCst);
         if before & INSIDE == 1 && before & OPEN == 0 && self.caller_waits.load(SeqCst) {
             drop(lock(&self.sleep));
@@ -227,20 +246,23 @@ impl Shared {
     }
 }
 
-/// Looks for `condition` for a bounded time; whether it was seen.
+/// Looks for `condition` for a bounded time, at first without a pause, then offering the core to others between looks:
+/// on a busy machine what is waited for may need this very core. Whether it was seen.
 fn spin_until(condition: impl Fn() -> bool) -> bool {
-    let start = Instant::now();
-    loop {
-        for _ in 0..64 {
-            if condition() {
-                return true;
-            }
-            hint::spin_loop();
+    for _ in 0..EAGER_LOOKS {
+        if condition() {
+            return true;
         }
-        if start.elapsed() > SPIN {
-            return false;
+        hint::spin_loop();
+    }
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        thread::yield_now();
+        if condition() {
+            return true;
         }
     }
+    false
 }
 
 /// Nothing under these locks can be left half done, so a poisoned one is as good as any.

@@ -2,7 +2,7 @@
 
 mod few;
 mod many;
-mod pack;
+pub(crate) mod pack;
 mod pairs;
 
 use crate::pool::SyncPtr;

@@ -11,8 +11,11 @@ use std::marker::PhantomData;
 
 use crate::simd::{Element, MOST_LANES, Simd};
 
-/// Vectors of outputs side by side in a tile.
+/// Vectors of outputs side by side in a tile of up to `TILE_ROWS` rows.
 pub(crate) const VECTORS: usize = 2;
+
+/// Vectors of outputs side by side in a tile of half as many rows.
+pub(crate) const WIDE_VECTORS: usize = 2 * VECTORS;
 
 /// Units of depth that lie together in a packed left operand.
 pub(crate) const CHUNK: usize = 16;
@@ -118,7 +121,7 @@ pub(crate) enum Write {
     Add,
 }
 
-/// out ← (or +=) left · right for at most `TILE_ROWS` rows and `N` vectors of outputs.
+/// out ← (or +=) left · right for `rows` rows and `N` vectors of outputs, of which `rows · N ≤ TILE_ROWS · VECTORS`.
 ///
 /// # Safety
 /// Left and right can be read in `rows` rows and `depth` units, out can be written, and the units suit the machine.
@@ -134,8 +137,8 @@ pub(crate) unsafe fn tile<S: Simd, U: Units<S>, const N: usize>(
         ($($rows:literal)*) => {
             match rows {
                 // SAFETY: the caller's contract.
-                $($rows if $rows <= S::TILE_ROWS => unsafe { tile_of::<S, U, N, $rows>(simd, depth, left, right, out) },)*
-                _ => debug_assert_eq!(rows, 0, "a tile has at most {} rows", S::TILE_ROWS),
+                $($rows if $rows * N <= S::TILE_ROWS * VECTORS => unsafe { tile_of::<S, U, N, $rows>(simd, depth, left, right, out) },)*
+                _ => debug_assert_eq!(rows, 0, "a tile of {N} vectors has no room for so many rows"),
             }
         };
     }
@@ -170,9 +173,9 @@ unsafe fn tile_of<S: Simd, U: Units<S>, const N: usize, const R: usize>(
                         *sum = U::mul_add(simd, weight, activation, *sum);
                     }
                 }
-                row = row.add(right.stride);
+                row = row.wrapping_add(right.stride); // The last step may leave the slice.
             }
-            chunk = chunk.add(left.chunk);
+            chunk = chunk.wrapping_add(left.chunk);
             remaining -= units;
         }
         write(simd, &sums, out);
@@ -189,10 +192,14 @@ unsafe fn write<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[[S::V;
     // SAFETY: the caller's contract; a narrow tile goes through `whole`, which has its size.
     unsafe {
         if out.cols < N * S::LANES {
-            let mut whole = [[0.0; VECTORS * MOST_LANES]; R];
+            let mut whole = [[0.0; WIDE_VECTORS * MOST_LANES]; R];
             let values = whole.as_mut_ptr().cast::<f32>();
-            let wide =
-                Out { at: values, stride: VECTORS * MOST_LANES, cols: N * S::LANES, write: Write::Replace };
+            let wide = Out {
+                at: values,
+                stride: WIDE_VECTORS * MOST_LANES,
+                cols: N * S::LANES,
+                write: Write::Replace,
+            };
             write_whole(simd, sums, wide);
             return write_narrow(&whole, out);
         }
@@ -224,7 +231,7 @@ unsafe fn write_whole<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[
 /// # Safety
 /// The first `out.cols` elements of each row can be written.
 #[inline(never)]
-unsafe fn write_narrow(rows: &[[f32; VECTORS * MOST_LANES]], out: Out) {
+unsafe fn write_narrow(rows: &[[f32; WIDE_VECTORS * MOST_LANES]], out: Out) {
     for (r, row) in rows.iter().enumerate() {
         for (c, &value) in row[..out.cols].iter().enumerate() {
             // SAFETY: the caller's contract.

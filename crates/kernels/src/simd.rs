@@ -64,6 +64,14 @@ impl Isa {
         }
     }
 
+    /// The same with vectors of at most 256 bits, which every machine with the longer ones has too.
+    pub(crate) fn narrow(self) -> Self {
+        match self {
+            Self::Portable | Self::Neon | Self::Avx2 => self,
+            Self::Avx512 | Self::Avx512Bf16 => Self::Avx2,
+        }
+    }
+
     /// Runs `kernel` with this instruction set.
     ///
     /// # Safety
@@ -125,6 +133,8 @@ pub(crate) trait Simd: Copy {
     fn if_less(self, a: Self::V, b: Self::V, then: Self::V, other: Self::V) -> Self::V;
     /// |magnitude| with the sign of `sign`.
     fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+    /// The even and the odd ones of the elements of `a` and then `b`.
+    fn unzip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
     /// The sum of the lanes, halves added to halves.
     fn sum(self, a: Self::V) -> f32;
 
@@ -134,6 +144,11 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load_bf16(self, from: *const bf16) -> Self::V;
+    /// The even and the odd ones of `2 · LANES` elements: a bf16 is the upper half of an f32, so no element moves.
+    ///
+    /// # Safety
+    /// `2 · LANES` elements can be read.
+    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (Self::V, Self::V);
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load_f16(self, from: *const f16) -> Self::V;
@@ -183,6 +198,30 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
     /// `LANES` elements can be read.
     unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V;
 
+    /// The even and the odd ones of `2 · LANES` elements.
+    ///
+    /// # Safety
+    /// `2 · LANES` elements can be read.
+    #[inline(always)]
+    unsafe fn load_pairs<S: Simd>(simd: S, from: *const Self) -> (S::V, S::V) {
+        // SAFETY: the caller's contract.
+        unsafe { simd.unzip(Self::load(simd, from), Self::load(simd, from.add(S::LANES))) }
+    }
+
+    /// As `load_pairs` where there are only `count` elements, the others 0.
+    ///
+    /// # Safety
+    /// `count ≤ 2 · LANES` elements can be read.
+    #[inline(always)]
+    unsafe fn load_first_pairs<S: Simd>(simd: S, from: *const Self, count: usize) -> (S::V, S::V) {
+        let mut elements = [Self::ZERO; 2 * MOST_LANES];
+        // SAFETY: the caller's contract; `elements` has room for two of any vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, elements.as_mut_ptr(), count);
+            Self::load_pairs(simd, elements.as_ptr())
+        }
+    }
+
     /// The first `count` lanes from memory, the others 0.
     ///
     /// # Safety
@@ -198,18 +237,93 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
     }
 }
 
-macro_rules! element {
-    ($type:ty, $zero:expr, $load:ident) => {
-        impl Element for $type {
-            const ZERO: Self = $zero;
-            #[inline(always)]
-            unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
-                // SAFETY: the caller's contract.
-                unsafe { simd.$load(from) }
+impl Element for f32 {
+    const ZERO: Self = 0.0;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load(from) }
+    }
+}
+
+impl Element for bf16 {
+    const ZERO: Self = Self::ZERO;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load_bf16(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_pairs<S: Simd>(simd: S, from: *const Self) -> (S::V, S::V) {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load_bf16_pairs(from) }
+    }
+}
+
+impl Element for f16 {
+    const ZERO: Self = Self::ZERO;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load_f16(from) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds what moves elements to their definitions, lane by lane; the tests of the public functions hold arithmetic.
+    struct Moves;
+
+    impl Kernel for Moves {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let values: [f32; 2 * MOST_LANES] = std::array::from_fn(|i| i as f32 - 7.5);
+            let lanes = |v: S::V| {
+                let mut lanes = [0.0; MOST_LANES];
+                // SAFETY: `lanes` has room for any vector.
+                unsafe { simd.store(lanes.as_mut_ptr(), v) };
+                lanes[..S::LANES].to_vec()
+            };
+            let every_other =
+                |from: usize| values[..2 * S::LANES].iter().skip(from).step_by(2).copied().collect();
+            let expected: [Vec<f32>; 2] = [every_other(0), every_other(1)];
+            // SAFETY: the arrays have at least two vectors; the square has MOST_LANES columns of MOST_LANES.
+            unsafe {
+                let pair = |(even, odd)| [lanes(even), lanes(odd)];
+                assert_eq!(pair(f32::load_pairs(simd, values.as_ptr())), expected);
+                assert_eq!(pair(bf16::load_pairs(simd, values.map(bf16::from_f32).as_ptr())), expected);
+                assert_eq!(pair(f16::load_pairs(simd, values.map(f16::from_f32).as_ptr())), expected);
+                for count in 0..=S::LANES {
+                    let first = lanes(f32::load_first(simd, values.as_ptr(), count));
+                    assert_eq!(first[..count], values[..count]);
+                    assert!(first[count..].iter().all(|&lane| lane == 0.0));
+                    let mut to = [9.0; MOST_LANES];
+                    simd.store_first(to.as_mut_ptr(), simd.load(values.as_ptr()), count);
+                    assert_eq!(to[..count], values[..count]);
+                    assert!(to[count..].iter().all(|&lane| lane == 9.0));
+                }
+                let mut square = [simd.splat(0.0); MOST_LANES];
+                for (row, v) in square.iter_mut().enumerate() {
+                    *v = simd.add(simd.load(values.as_ptr()), simd.splat(100.0 * row as f32));
+                }
+                let mut to = [[0.0; MOST_LANES]; MOST_LANES];
+                simd.store_transposed(&square, to.as_mut_ptr().cast(), MOST_LANES);
+                for (lane, column) in to[..S::LANES].iter().enumerate() {
+                    let expected = |row| values[lane] + 100.0 * row as f32;
+                    assert_eq!(column[..S::LANES], (0..S::LANES).map(expected).collect::<Vec<_>>());
+                }
             }
         }
-    };
+    }
+
+    #[test]
+    fn every_instruction_set_moves_elements_as_defined() {
+        for isa in Isa::available() {
+            // SAFETY: it is available.
+            unsafe { isa.run(Moves) };
+        }
+    }
 }
-element!(f32, 0.0, load);
-element!(bf16, bf16::ZERO, load_bf16);
-element!(f16, f16::ZERO, load_f16);

@@ -4,6 +4,10 @@ use camelid_kernels::{Backend, Compute, Dtype, Isa, Product, Rows};
 use half::{bf16, f16};
 use proptest::prelude::*;
 
+mod noise;
+
+use noise::noise;
+
 const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::Bf16, Dtype::F16];
 
 /// A weight in one of the stored types.
@@ -38,18 +42,6 @@ impl Stored {
             Self::F16(values) => values.iter().map(|v| v.to_f32()).collect(),
         }
     }
-}
-
-/// `count` values in −1 … 1 without a pattern.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    std::iter::repeat_with(next).take(count).collect()
 }
 
 fn multiply(backend: &Backend, x: &[f32], tokens: usize, weight: Rows<'_>, rows: usize) -> Vec<f32> {
@@ -114,6 +106,12 @@ fn shapes_off_the_nice_path() {
             check_all(Shape { tokens, rows, cols });
         }
     }
+}
+
+#[test]
+fn the_smallest_of_each_kind() {
+    check_all(Shape { tokens: 2, rows: 3, cols: 19 });
+    check_all(Shape { tokens: 9, rows: 5, cols: 19 });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camelid_kernels::{Backend, Compute};
 
@@ -41,7 +41,15 @@ fn workers_that_have_parked_wake_again() {
     let backend = Backend::new(2, Compute::F32);
     for _ in 0..5 {
         thread::sleep(Duration::from_millis(5));
-        assert_eq!(counts(&backend, 9), [1; 9]);
+        // Each part waits for the other, so that both threads must be there.
+        let (here, start) = (AtomicUsize::new(0), Instant::now());
+        backend.run(2, |_| {
+            here.fetch_add(1, Relaxed);
+            while here.load(Relaxed) < 2 {
+                assert!(start.elapsed() < Duration::from_secs(20), "nobody woke");
+                thread::yield_now();
+            }
+        });
     }
 }
 

@@ -25,3 +25,7 @@ mod weight;
 pub use camelid_kernels::Dtype;
 pub use layer::{Linear, forward_all};
 pub use weight::{Error, Weight};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,8 +4,8 @@ use camelid_kernels::Backend;
 
 /// A function of one number, applied to each element.
 ///
-/// Here σ(x) = 1 / (1 + e^(−x)). The tanh form of GELU is computed as x·σ(2u), which equals ½x(1 + tanh u) without the cancellation
-/// where tanh u is near −1.
+/// Here σ(x) = 1 / (1 + e^(−x)). The tanh form of GELU is computed as x·σ(2u), which equals ½x(1 + tanh u) without
+/// the cancellation where tanh u is near −1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Activation {
@@ -15,7 +15,8 @@ pub enum Activation {
     /// ½x(1 + erf(x / √2)); upstream's `gelu` or `gelu_python`.
     #[cfg_attr(feature = "serde", serde(alias = "gelu_python"))]
     Gelu,
-    /// ½x(1 + tanh(√(2/π)·(x + 0.044715 x³))); upstream's `gelu_pytorch_tanh`, `gelu_new` or `gelu_fast`. Gated, it is GeGLU.
+    /// ½x(1 + tanh(√(2/π)·(x + 0.044715 x³))); upstream's `gelu_pytorch_tanh`, `gelu_new` or `gelu_fast`. Gated, it
+    /// is GeGLU.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "gelu_pytorch_tanh", alias = "gelu_new", alias = "gelu_fast")

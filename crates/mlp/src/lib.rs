@@ -4,10 +4,12 @@
 //! gated   y = down(f(gate x) ⊙ up x)
 //! plain   y = down(f(up x))
 //! ```
-//! x `[tokens, in]`, gate and up `[width, in]`, down `[out, width]`, y `[tokens, out]`; any layer may have a bias, and keeps its weight as stored.
+//! x `[tokens, in]`, gate and up `[width, in]`, down `[out, width]`, y `[tokens, out]`; any layer may have a bias,
+//! and keeps its weight as stored.
 //!
-//! Gated with f = SiLU is SwiGLU (Llama, Qwen, Baichuan, Yi, ChatGLM 2 and later); with the tanh form of GELU it is GeGLU (Gemma).
-//! ChatGLM 1 is plain, with GELU. Shazeer, "GLU Variants Improve Transformer", 2020, <https://arxiv.org/abs/2002.05202>.
+//! Gated with f = SiLU is SwiGLU (Llama, Qwen, Baichuan, Yi, ChatGLM 2 and later); with the tanh form of GELU it is
+//! GeGLU (Gemma). ChatGLM 1 is plain, with GELU. Shazeer, "GLU Variants Improve Transformer", 2020,
+//! <https://arxiv.org/abs/2002.05202>.
 //!
 //! ```
 //! use camelid_kernels::Backend;

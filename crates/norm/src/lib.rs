@@ -32,3 +32,8 @@ mod unit;
 pub use error::Error;
 pub use norm::{Kind, Norm, Settings, offset_weight};
 pub use unit::{unit_factor, unit_factors, unit_rows};
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -127,14 +127,20 @@ impl Norm {
     /// Normalises one row with the part of the weight that begins at `start`.
     fn normalise(&self, row: &mut [f32], start: usize) {
         let part = start..start + row.len();
-        let center = match self.settings.kind {
-            Kind::Rms => 0.0,
-            Kind::Layer => mean(row, |value| value),
-        };
-        let spread = mean(row, |value| (value - center) * (value - center));
-        let factor = (spread + self.settings.eps).sqrt().recip();
         let bias = self.bias.as_ref().map(|bias| &bias[part.clone()]);
-        rescale(row, center, factor, &self.weight[part], bias);
+        let weight = &self.weight[part];
+        let factor = |variance: f64| (variance + self.settings.eps).sqrt().recip();
+        match self.settings.kind {
+            Kind::Rms => {
+                let mean_square = mean(row, |x| x * x);
+                rescale(row, |x| x, factor(mean_square), weight, bias);
+            }
+            Kind::Layer => {
+                let middle = mean(row, |x| x);
+                let variance = mean(row, |x| (x - middle) * (x - middle));
+                rescale(row, |x| x - middle, factor(variance), weight, bias);
+            }
+        }
     }
 }
 

@@ -22,17 +22,23 @@ pub(crate) fn mean(x: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     sum(x, term) / x.len() as f64
 }
 
-/// xᵢ ← (xᵢ − mean) · factor · wᵢ + bᵢ, rounded once.
-pub(crate) fn rescale(x: &mut [f32], mean: f64, factor: f64, weight: &[f32], bias: Option<&[f32]>) {
+/// xᵢ ← center(xᵢ) · factor · wᵢ (+ bᵢ), rounded once.
+pub(crate) fn rescale(
+    x: &mut [f32],
+    center: impl Fn(f64) -> f64,
+    factor: f64,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) {
     match bias {
         None => {
             for (x, &w) in x.iter_mut().zip(weight) {
-                *x = ((f64::from(*x) - mean) * (factor * f64::from(w))) as f32;
+                *x = (center(f64::from(*x)) * (factor * f64::from(w))) as f32;
             }
         }
         Some(bias) => {
             for ((x, &w), &b) in x.iter_mut().zip(weight).zip(bias) {
-                *x = ((f64::from(*x) - mean) * (factor * f64::from(w)) + f64::from(b)) as f32;
+                *x = (center(f64::from(*x)) * (factor * f64::from(w)) + f64::from(b)) as f32;
             }
         }
     }

@@ -24,7 +24,7 @@
 //! let table = Table::new(&rope.frequencies(3), &[0, 1, 2]);
 //! table.turn(queries.view_mut(), Pairing::Half);
 //! assert_eq!(queries[[0, 0, 0]], 1.0); // position 0 stays where it is
-//! assert_eq!(queries[[1, 0, 0]], (0.25_f64.cos() - 0.25_f64.sin()) as f32);
+//! assert_eq!(queries[[1, 0, 0]], 0.25_f64.cos() as f32 - 0.25_f64.sin() as f32);
 //! # Ok::<(), camelid_rope::Error>(())
 //! ```
 //!
@@ -41,3 +41,8 @@ pub use frequencies::{Frequencies, Settings};
 pub use rope::Rope;
 pub use scaling::Scaling;
 pub use table::{Pairing, Table};
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use camelid_families::{Allow, Backend, Declaration, Library, Model, Stage};
+use camelid_families::{Allow, Backend, Declaration, Library, Model, Stage, Tap};
 
 use ndarray::ArrayView2;
 
@@ -10,6 +10,7 @@ use crate::case::Case;
 use crate::compare::Distance;
 use crate::diagnose::diagnose;
 use crate::error::Error;
+use crate::exact::settle;
 use crate::parallel;
 use crate::prove::prove;
 use crate::report::{CaseReport, Failure, FamilyReport, Greedy, Parameters, TapReport};
@@ -190,17 +191,17 @@ pub(crate) fn compare_prompt(subject: Subject<'_>, case: &Case) -> Result<CaseRe
     let exact = reference.logits_f64.as_ref();
     let ours = exact.map(|exact| Distance::between(free.logits.view(), exact.view()).relative);
     let theirs = exact.map(|exact| Distance::between(reference.logits.view(), exact.view()).relative);
-    let taps = free.distances(case)?.into_iter().map(|(tap, distance)| TapReport {
-        stage: stage_name(tap.stage).to_owned(),
-        layer: tap.layer,
-        distance,
-    });
+    let mut taps: Vec<(Tap, TapReport)> =
+        free.distances(case)?.into_iter().map(|(tap, distance)| (tap, tap_report(tap, distance))).collect();
+    if taps.iter().any(|(_, report)| !report.equal()) {
+        settle(subject.model.architecture(), case, &free, &mut taps)?;
+    }
     Ok(CaseReport {
         name: case.name.clone(),
         passed: false,
         form: String::new(),
         matches: Vec::new(),
-        taps: taps.collect(),
+        taps: taps.into_iter().map(|(_, report)| report).collect(),
         logits,
         greedy: Greedy { matched: 0, of: reference.greedy_ids.len() },
         greedy_error: None,
@@ -210,6 +211,16 @@ pub(crate) fn compare_prompt(subject: Subject<'_>, case: &Case) -> Result<CaseRe
         tolerance: theirs.map_or(TOLERANCE, |theirs| TOLERANCE.max(2.0 * theirs)),
         first_divergence: None,
     })
+}
+
+fn tap_report(tap: Tap, distance: Distance) -> TapReport {
+    TapReport {
+        stage: stage_name(tap.stage).to_owned(),
+        layer: tap.layer,
+        distance,
+        error_vs_f64: None,
+        reference_error_vs_f64: None,
+    }
 }
 
 /// The stage's name in reports: the words of the cases.

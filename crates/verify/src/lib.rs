@@ -12,6 +12,7 @@ mod change;
 mod compare;
 mod diagnose;
 mod error;
+mod exact;
 mod family;
 mod oracle;
 mod parallel;

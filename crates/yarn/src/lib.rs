@@ -30,3 +30,8 @@ mod ramp;
 mod yarn;
 
 pub use yarn::Yarn;
+
+/// The README's example, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -20,7 +20,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// `tokens` queries after `past` tokens, with numbers from `seed`. Scores spread over several units, so that softmax is far from flat.
+    /// `tokens` queries after `past` tokens, with numbers from `seed`. Scores spread over several units, so that
+    /// softmax is far from flat.
     pub(crate) fn new(settings: Settings, reach: Reach, [past, tokens]: [usize; 2], seed: u64) -> Self {
         let (settings, len) = (Settings { scale: 2.0 * settings.scale, ..settings }, past + tokens);
         let kept = (len, settings.kv_heads, settings.head_dim);

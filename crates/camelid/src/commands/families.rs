@@ -80,7 +80,7 @@ fn tree(library: &Library, parent: Option<&str>, indent: &str) {
 }
 
 /// The families that extend one, or the roots: those whose parent is no family.
-fn children<'a>(library: &'a Library, parent: Option<&str>) -> Vec<&'a Declaration> {
+pub(crate) fn children<'a>(library: &'a Library, parent: Option<&str>) -> Vec<&'a Declaration> {
     let families: Vec<&Declaration> = library.families().collect();
     let of = |family: &Declaration| {
         family.chain.get(1).filter(|name| families.iter().any(|other| other.name == **name)).cloned()

@@ -127,7 +127,7 @@ fn verify(
 }
 
 /// The cases that the project carries for a family and for its forms.
-fn carried(library: &Library, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn carried(library: &Library, name: &str) -> anyhow::Result<Vec<PathBuf>> {
     let root = std::env::var_os("CAMELID_CASES").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases")),
         PathBuf::from,

@@ -80,8 +80,7 @@ fn check_version(cursor: &mut Cursor<'_>) -> Result<(), Error> {
 fn refuse_parts(source: &Source, metadata: &Metadata) -> Result<(), Error> {
     match metadata.get("split.count").and_then(Value::as_u64) {
         Some(count) if count > 1 => {
-            let problem =
-                format!("one of {count} parts of a split GGUF file; merge them first (llama-gguf-split)");
+            let problem = format!("one of {count} parts of a split GGUF file; merge them first (gguf-split)");
             Err(Error::Unsupported { path: source.path().to_owned(), problem })
         }
         Some(_) | None => Ok(()),

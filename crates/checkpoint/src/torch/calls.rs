@@ -139,19 +139,17 @@ impl<'a> Machine<'a> {
         if items.len() > MOST_EXTENTS {
             return wrong(format!("a tensor of {} extents, where {MOST_EXTENTS} are the most", items.len()));
         }
-        let integer = |&item: &Value<'a>| match item {
-            Value::Int(value) => Ok(value),
-            _ => wrong("an extent that is no integer"),
-        };
-        items.iter().map(integer).collect()
+        let integer = |&item| if let Value::Int(value) = item { Some(value) } else { None };
+        let integers: Option<Vec<_>> = items.iter().map(integer).collect();
+        integers.map_or_else(|| wrong("an extent that is no integer"), Ok)
     }
 
     /// Attributes of a dictionary (PyTorch notes its modules' versions so): they go.
     pub(super) fn build(&mut self) -> Done<()> {
         self.pop()?;
-        match self.peek() {
-            Some(Object::Dict(_)) => Ok(()),
-            _ => Err(Stop::Refused("attributes for what is no dictionary".to_owned())),
-        }
+        let Some(Object::Dict(_)) = self.peek() else {
+            return Err(Stop::Refused("attributes for what is no dictionary".to_owned()));
+        };
+        Ok(())
     }
 }

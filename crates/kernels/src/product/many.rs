@@ -12,13 +12,17 @@ use crate::register::{CHUNK, Left, Out, Right, Single, Units, VECTORS, Write, ti
 use crate::simd::{Element, Kernel, Simd};
 use crate::{Backend, Rows};
 
-use super::{Job, Region, pack};
+use super::pack::{self, Panel};
+use super::{Job, Region};
 
 /// From this number of tokens on, packing pays.
-pub(super) const WORTH_PACKING: usize = 12;
+pub(super) const WORTH_PACKING: usize = 8;
 
 /// Units of depth in one block, at most.
-const BLOCK: usize = 512;
+const BLOCK: usize = 384;
+
+/// And at least. Between the two, a quarter of the depth: sums of sums err less than one long sum.
+const LEAST_BLOCK: usize = 16;
 
 /// Rows of a weight in one part, at most: with [`BLOCK`] they take under half the second-level cache.
 const PART_ROWS: usize = 192;
@@ -56,21 +60,26 @@ pub(super) fn in_parts(
     compute: impl Fn(Packed, &Job<'_>, Range<usize>) + Sync,
 ) {
     let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
-    let block = depth.div_ceil(depth.div_ceil(BLOCK)).next_multiple_of(CHUNK);
+    let most = (depth / 8).clamp(LEAST_BLOCK, BLOCK);
+    let block = depth.div_ceil(depth.div_ceil(most)).next_multiple_of(CHUNK);
     let mut buffer = backend.scratch().buffer(region.tokens * depth);
     let packed = Packed { at: buffer.as_mut_ptr(), depth, block };
     backend.run(region.tokens.div_ceil(PACK_TOKENS), |part| pack(packed, part));
-    let step = part_rows(backend, &region);
+    let step = part_rows(backend.threads(), &region);
     backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
         compute(packed, job, rows);
     });
 }
 
-/// Rows of a weight in one part: few enough for every thread to have four parts, where there are so many.
-fn part_rows(backend: &Backend, region: &Region<'_>) -> usize {
-    let fair = region.total_rows() / (4 * backend.threads());
-    fair.next_multiple_of(32).clamp(64, PART_ROWS)
+/// Rows of a weight in one part: such that the threads end together, and else as many as may be.
+fn part_rows(threads: usize, region: &Region<'_>) -> usize {
+    let longest = |step: usize| region.parts(step).div_ceil(threads) * step;
+    (2..=PART_ROWS / 32)
+        .rev()
+        .map(|panels| 32 * panels)
+        .min_by_key(|&step| longest(step))
+        .unwrap_or(PART_ROWS)
 }
 
 impl Packed {
@@ -184,11 +193,12 @@ pub(super) unsafe fn multiply_part<S: Simd, U: Units<S>>(
         for panel in 0..panels {
             let first = rows.start + panel * width;
             let last = rows.end.min(first + width);
-            let weight = &weight[first * region.cols..last * region.cols];
+            let values = &weight[first * region.cols..last * region.cols];
+            let part = Panel { values, rows: last - first, cols: region.cols, stride: region.cols };
             // SAFETY: the buffer has room for every panel; the units suit the machine.
             unsafe {
                 let to = buffer.as_mut_ptr().add(panel * width * depth);
-                pack::weights::<S, U>(simd, weight, region.cols, block.clone(), to);
+                pack::weights::<S, U>(simd, part, block.clone(), to);
             }
         }
         for token in (0..region.tokens).step_by(S::TILE_ROWS) {

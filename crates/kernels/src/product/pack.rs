@@ -46,20 +46,28 @@ pub(super) unsafe fn activations<S: Simd, U: Units<S>>(
     }
 }
 
-/// Packs the units `block` of one panel of rows of a weight `[rows, cols]`; rows that the panel lacks are 0.
+/// Rows of a weight, `stride` elements apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Panel<'a, E> {
+    pub(crate) values: &'a [E],
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) stride: usize,
+}
+
+/// Packs the units `block` of one panel of a weight; rows that it lacks of `VECTORS · LANES` are 0.
 ///
 /// # Safety
-/// `to` has room for `block.len() · VECTORS · LANES` units; `block` begins and ends with a chunk; the units suit the
-/// machine.
+/// `to` has room for `block.len() · VECTORS · LANES` units; `block` begins with a chunk and is a multiple of `LANES`
+/// long; the units suit the machine.
 #[inline(always)]
-pub(super) unsafe fn weights<S: Simd, U: Units<S>>(
+pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
     simd: S,
-    weight: &[U::Weight],
-    cols: usize,
+    panel: Panel<'_, U::Weight>,
     block: Range<usize>,
     to: *mut f32,
 ) {
-    let rows = weight.len() / cols;
+    let Panel { values, rows, cols, stride } = panel;
     let (width, step) = (VECTORS * S::LANES, S::LANES * U::WIDTH);
     for vector in 0..VECTORS {
         for (index, unit) in block.clone().step_by(S::LANES).enumerate() {
@@ -69,7 +77,7 @@ pub(super) unsafe fn weights<S: Simd, U: Units<S>>(
             for (lane, units) in square.iter_mut().enumerate().take(S::LANES) {
                 let row = vector * S::LANES + lane;
                 if row < rows {
-                    let from = weight[row * cols + start..][..count].as_ptr();
+                    let from = values[row * stride + start..][..count].as_ptr();
                     // SAFETY: `count` elements can be read at `from`.
                     *units = unsafe {
                         if count == step { U::load(simd, from) } else { U::load_first(simd, from, count) }

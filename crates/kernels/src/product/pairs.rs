@@ -3,7 +3,9 @@
 
 use half::bf16;
 
-use crate::{Backend, Isa};
+use crate::Backend;
+#[cfg(target_arch = "x86_64")]
+use crate::Isa;
 
 use super::{Region, many};
 

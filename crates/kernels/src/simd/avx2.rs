@@ -92,6 +92,17 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn unzip(self, a: __m256, b: __m256) -> (__m256, __m256) {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            // Within halves first; then the middle quarters change places.
+            let (even, odd) = (_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xdd>(a, b));
+            let even = _mm256_permute4x64_pd::<0xd8>(_mm256_castps_pd(even));
+            let odd = _mm256_permute4x64_pd::<0xd8>(_mm256_castps_pd(odd));
+            (_mm256_castpd_ps(even), _mm256_castpd_ps(odd))
+        }
+    }
+    #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         // SAFETY: `self` exists only where the machine has the feature.
         unsafe {
@@ -110,6 +121,15 @@ impl Simd for Avx2 {
         unsafe {
             let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (__m256, __m256) {
+        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+        unsafe {
+            let pairs = _mm256_loadu_si256(from.cast());
+            let odd = _mm256_and_si256(pairs, _mm256_set1_epi32(-0x1_0000));
+            (_mm256_castsi256_ps(_mm256_slli_epi32::<16>(pairs)), _mm256_castsi256_ps(odd))
         }
     }
     #[inline(always)]

@@ -83,6 +83,10 @@ impl Simd for Neon {
         call!(vbslq_f32(vdupq_n_u32(1 << 31), sign, magnitude))
     }
     #[inline(always)]
+    fn unzip(self, a: float32x4_t, b: float32x4_t) -> (float32x4_t, float32x4_t) {
+        (call!(vuzp1q_f32(a, b)), call!(vuzp2q_f32(a, b)))
+    }
+    #[inline(always)]
     fn sum(self, a: float32x4_t) -> f32 {
         call!(vaddvq_f32(a))
     }
@@ -94,6 +98,15 @@ impl Simd for Neon {
     unsafe fn load_bf16(self, from: *const bf16) -> float32x4_t {
         // SAFETY: the caller's contract; aarch64 has NEON.
         unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (float32x4_t, float32x4_t) {
+        // SAFETY: the caller's contract; aarch64 has NEON.
+        unsafe {
+            let pairs = vreinterpretq_u32_u16(vld1q_u16(from.cast()));
+            let odd = vandq_u32(pairs, vdupq_n_u32(0xffff_0000));
+            (vreinterpretq_f32_u32(vshlq_n_u32::<16>(pairs)), vreinterpretq_f32_u32(odd))
+        }
     }
     #[inline(always)]
     unsafe fn load_f16(self, from: *const f16) -> float32x4_t {

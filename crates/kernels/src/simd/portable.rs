@@ -74,6 +74,10 @@ impl Simd for Portable {
         from_fn(|i| magnitude[i].copysign(sign[i]))
     }
     #[inline(always)]
+    fn unzip(self, a: V, b: V) -> (V, V) {
+        ([a[0], a[2], b[0], b[2]], [a[1], a[3], b[1], b[3]])
+    }
+    #[inline(always)]
     fn sum(self, a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
@@ -87,6 +91,13 @@ impl Simd for Portable {
         // SAFETY: the caller's contract.
         let bits = unsafe { from.cast::<[u16; LANES]>().read_unaligned() };
         from_fn(|i| f32::from_bits(u32::from(bits[i]) << 16))
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (V, V) {
+        // SAFETY: the caller's contract.
+        let bits = unsafe { from.cast::<[u32; LANES]>().read_unaligned() };
+        let bits = bits.map(u32::to_le);
+        (bits.map(|pair| f32::from_bits(pair << 16)), bits.map(|pair| f32::from_bits(pair & 0xffff_0000)))
     }
     #[inline(always)]
     unsafe fn load_f16(self, from: *const f16) -> V {

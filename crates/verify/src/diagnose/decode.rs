@@ -50,10 +50,8 @@ pub(super) fn cached(parties: Parties<'_>, report: &CaseReport) -> Result<Diverg
         reference: theirs(oracle, TOLERANCE, Until::End)?,
     };
     let found = scene.judge(&by_step, &theirs)?;
-    let step = found
-        .first_token
-        .filter(|_| scene.code.first().is_some())
-        .map(|token| (token + 1).saturating_sub(prompt));
+    let step =
+        found.first_token.filter(|_| !scene.code.is_empty()).map(|token| (token + 1).saturating_sub(prompt));
     let whole = one_call(subject, &text)?;
     let one_call_agrees =
         Track::of(&whole).faults(oracle, &text, &Sight::whole(text.len()), TOLERANCE, Until::End)?.is_empty();

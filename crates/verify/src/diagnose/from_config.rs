@@ -5,8 +5,11 @@ use serde_json::{Value as Json, json};
 
 use super::mistakes::Scene;
 
+/// What a number of config.json may mean for a word.
+type Forms = fn(&Scene<'_>, f64) -> Vec<f64>;
+
 /// Words that are numbers, each with the forms in which a number of config.json may stand for it.
-const NUMBERS: &[(&str, fn(&Scene<'_>, f64) -> Vec<f64>)] = &[
+const NUMBERS: &[(&str, Forms)] = &[
     ("embedding.scale", |_, x| vec![x, x.sqrt()]),
     ("norm.eps", |_, x| if x < 0.01 { vec![x] } else { Vec::new() }),
     ("attention.scale", |_, x| vec![x, x.powf(-0.5), 1.0 / x]),
@@ -53,8 +56,9 @@ fn gather(value: &Json, numbers: &mut Vec<f64>, tables: &mut Vec<Json>) {
             if let Some(kind) = table.remove("type") {
                 table.entry("rope_type").or_insert(kind);
             }
-            table.remove("rope_theta");
-            table.remove("partial_rotary_factor");
+            for key in ["rope_theta", "partial_rotary_factor"] {
+                table.remove(key);
+            }
             tables.push(Json::Object(table));
         }
         Json::Null | Json::Bool(_) | Json::String(_) | Json::Array(_) => {}

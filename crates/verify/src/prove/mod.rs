@@ -14,7 +14,7 @@ use crate::case::Case;
 use crate::change::{Editor, short};
 use crate::diagnose::loaded;
 use crate::error::Error;
-use crate::family::{Progress, Settings, TOLERANCE, compare_subject, form};
+use crate::family::{Progress, Settings, compare_subject, form};
 use crate::parallel;
 use crate::report::{CaseReport, Outcome, Proof, ProofReport};
 use crate::run::Subject;
@@ -60,10 +60,13 @@ pub(crate) fn prove(
     Ok(ProofReport::of(proofs))
 }
 
+/// A case, by its index, and what one change of a word may be there.
+type Tried = (usize, Vec<Mutation>);
+
 /// Every word of every case, with every change of it.
 fn questions(exhibits: &[Exhibit<'_>]) -> Vec<Question> {
     let mut changed: IndexMap<String, bool> = IndexMap::new();
-    let mut found: IndexMap<(String, String), Vec<(usize, Vec<Mutation>)>> = IndexMap::new();
+    let mut found: IndexMap<(String, String), Vec<Tried>> = IndexMap::new();
     for (index, exhibit) in exhibits.iter().enumerate() {
         let editor = Editor::new(&exhibit.architecture);
         for word in editor.fields().keys() {
@@ -145,7 +148,7 @@ fn detail(word: &str, exhibit: &Exhibit<'_>, mutation: &Mutation) -> String {
 
 /// The first tap that is out of tolerance; else the logits; else what is decoded.
 fn first_difference(report: &CaseReport) -> (Option<usize>, Option<String>) {
-    if let Some(tap) = report.taps.iter().find(|tap| tap.distance.relative > TOLERANCE) {
+    if let Some(tap) = report.taps.iter().find(|tap| !tap.equal()) {
         return (tap.layer, Some(tap.stage.clone()));
     }
     (None, Some(if report.prompt_differs() { "logits" } else { "decode" }.to_owned()))

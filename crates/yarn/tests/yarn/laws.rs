@@ -76,3 +76,34 @@ proptest! {
         prop_assert_eq!(yarn.frequencies(&settings).unwrap().factor, 1.0);
     }
 }
+
+const SETTINGS: Settings = Settings { theta: 1e4, head_dim: 64, rotary_dim: 64, context: Some(4096) };
+
+/// Six tokens are just less than one turn of the fastest pair: both ends of the band fall on pair 0.
+#[test]
+fn a_band_of_no_width_is_a_step() {
+    let settings = Settings { context: Some(6), ..SETTINGS };
+    let found = Yarn::new(4.0).frequencies(&settings).unwrap().inverse;
+    assert_eq!(found[0], 1.0);
+    for (found, plain) in found.iter().zip(settings.inverse()).skip(1) {
+        assert_eq!(*found, plain / 4.0);
+    }
+}
+
+#[test]
+fn an_mscale_of_zero_is_as_good_as_absent() {
+    let plain = Yarn::new(4.0);
+    for (mscale, all) in
+        [(Some(0.0), Some(0.5)), (Some(0.5), Some(0.0)), (Some(0.5), None), (None, Some(0.5))]
+    {
+        let yarn = Yarn { mscale, mscale_all_dim: all, ..plain.clone() };
+        assert_eq!(yarn.frequencies(&SETTINGS), plain.frequencies(&SETTINGS));
+    }
+}
+
+#[test]
+fn a_given_attention_factor_wins() {
+    let yarn =
+        Yarn { attention_factor: Some(1.5), mscale: Some(1.0), mscale_all_dim: Some(0.5), ..Yarn::new(4.0) };
+    assert_eq!(yarn.frequencies(&SETTINGS).unwrap().factor, 1.5);
+}

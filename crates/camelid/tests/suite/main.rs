@@ -1,0 +1,7 @@
+//! The command `camelid`, run as its users run it.
+
+mod convert;
+mod generate;
+mod models;
+mod refusals;
+mod shown;

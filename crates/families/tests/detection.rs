@@ -1,0 +1,63 @@
+//! Which family a config.json is of, from the config.json alone.
+
+use camelid_families::Library;
+use serde_json::{Map, Value as Json, json};
+
+fn size(library: &Library, family: &str) -> Map<String, Json> {
+    library.get(family).expect("a family").sizes.last().expect("a size").config.clone()
+}
+
+/// The size of `of`, with changes, is detected as `expected`; or refused with both names in the message.
+#[track_caller]
+fn check(of: &str, changes: Json, expected: Result<&str, &[&str]>) {
+    let library = Library::built_in().expect("the built-in families");
+    let mut config = size(&library, of);
+    config.extend(changes.as_object().cloned().unwrap_or_default());
+    config.retain(|_, value| !value.is_null());
+    let found =
+        library.detect(&config, &[]).map(|found| found.family.name.clone()).map_err(|e| e.to_string());
+    match expected {
+        Ok(name) => assert_eq!(found.as_deref(), Ok(name)),
+        Err(parts) => {
+            let message = found.expect_err("it is refused");
+            assert!(parts.iter().all(|part| message.contains(part)), "{parts:?} in {message}");
+        }
+    }
+}
+
+#[test]
+fn released_configs_are_told_apart() {
+    check("llama1", json!({}), Ok("llama1"));
+    check("llama2", json!({}), Ok("llama2"));
+    check("llama3", json!({}), Ok("llama3"));
+    check("baichuan1", json!({}), Ok("baichuan1"));
+    check("baichuan2", json!({}), Ok("baichuan2"));
+    check("yi", json!({}), Ok("yi"));
+    check("qwen1", json!({}), Ok("qwen1"));
+    check("qwen2", json!({}), Ok("qwen2"));
+    check("chatglm1", json!({}), Ok("chatglm1"));
+    check("glm4", json!({}), Ok("glm4"));
+    check("glm4-hf", json!({}), Ok("glm4-hf"));
+    check("minicpm", json!({}), Ok("minicpm"));
+    check("gemma1", json!({}), Ok("gemma1"));
+    check("gemma2", json!({}), Ok("gemma2"));
+}
+
+#[test]
+fn of_families_with_equal_numbers_the_youngest_gives_the_name() {
+    check("chatglm2", json!({}), Ok("chatglm3"));
+}
+
+#[test]
+fn families_that_would_compute_differently_are_refused_with_what_tells_them_apart() {
+    check(
+        "chatglm2",
+        json!({ "rope_ratio": 50 }),
+        Err(&["chatglm2", "chatglm3", "rope.scaling", "rope.theta"]),
+    );
+}
+
+#[test]
+fn no_match_lists_the_rules() {
+    check("llama1", json!({ "model_type": "mamba" }), Err(&["mamba", "gemma2", "model_type == 'gemma2'"]));
+}

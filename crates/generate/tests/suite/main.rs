@@ -1,0 +1,7 @@
+//! The crate's laws, and its answers to cases.
+
+mod chat;
+mod gguf;
+mod sampling;
+mod session;
+mod stories;

@@ -1,0 +1,252 @@
+//! Throughput of the kernels beside what this machine can do, measured in the same process: read `limits` first.
+//!
+//! `cargo bench -p camelid-kernels`. One item is one floating-point operation.
+
+use std::hint::black_box;
+use std::thread::available_parallelism;
+
+use camelid_kernels::{Backend, Compute, Isa, Product, Rows, Tile, TileMut};
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use half::{bf16, f16};
+
+/// More than any cache holds.
+const MEMORY: usize = 256 << 20;
+
+/// `[out, in]` of a few models' layers, from 135M to 2B parameters.
+const SHAPES: [[usize; 2]; 5] = [[576, 576], [1536, 576], [4864, 896], [5632, 2048], [9216, 2304]];
+
+fn main() {
+    println!("best instruction set: {:?}", Isa::best());
+    divan::main();
+}
+
+fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// Values of about the size of activations, never subnormal.
+fn values(count: usize) -> Vec<f32> {
+    (0..count).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect()
+}
+
+mod limits {
+    use super::*;
+
+    /// Each thread reads one stream of its own; nothing is computed but a maximum.
+    #[divan::bench(args = [1, threads()])]
+    fn read(bencher: Bencher<'_, '_>, threads: usize) {
+        let (backend, memory) = (Backend::new(threads, Compute::F32), vec![1.0; MEMORY / 4]);
+        let part = memory.len() / threads;
+        bencher.counter(BytesCount::new(MEMORY)).bench_local(|| {
+            backend.run(threads, |thread| {
+                black_box(backend.max(&memory[thread * part..][..part]));
+            });
+        });
+    }
+
+    /// Independent fused multiply-adds from registers, and products of bf16 pairs.
+    #[cfg(target_arch = "x86_64")]
+    #[divan::bench(args = [(1, Compute::F32), (threads(), Compute::F32), (1, Compute::Bf16), (threads(), Compute::Bf16)])]
+    fn multipliers(bencher: Bencher<'_, '_>, (threads, compute): (usize, Compute)) {
+        let backend = Backend::new(threads, compute);
+        let run: fn() -> f32 = match (backend.isa(), compute) {
+            // SAFETY: the instruction set was found available.
+            (Isa::Avx512Bf16, Compute::Bf16) => || unsafe { bf16_512() },
+            // SAFETY: as above.
+            (Isa::Avx512 | Isa::Avx512Bf16, Compute::F32) => || unsafe { f32_512() },
+            // SAFETY: as above.
+            (Isa::Avx2, Compute::F32) => || unsafe { f32_256() },
+            _ => return,
+        };
+        let flops = match (backend.isa(), compute) {
+            (_, Compute::Bf16) => STEPS * CHAINS * 64,
+            (Isa::Avx2, Compute::F32) => STEPS * CHAINS * 16,
+            (_, Compute::F32) => STEPS * CHAINS * 32,
+        };
+        bencher.counter(ItemsCount::new(flops * threads)).bench_local(|| {
+            backend.run(threads, |_| {
+                black_box(run());
+            });
+        });
+    }
+
+    const STEPS: usize = 1_000_000;
+    /// Chains side by side: more than the multipliers' latency times their number.
+    const CHAINS: usize = 12;
+
+    #[cfg(target_arch = "x86_64")]
+    macro_rules! chains {
+        ($name:ident, $features:literal, $one:expr, $step:expr, $sum:expr) => {
+            #[target_feature(enable = $features)]
+            fn $name() -> f32 {
+                let mut sums = [$one; CHAINS];
+                let factor = black_box($one);
+                for _ in 0..STEPS {
+                    for sum in &mut sums {
+                        *sum = $step(*sum, factor);
+                    }
+                }
+                sums.into_iter().map(|sum| $sum(sum)).sum()
+            }
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    use std::arch::x86_64::*;
+    #[cfg(target_arch = "x86_64")]
+    chains!(f32_512, "avx512f", _mm512_set1_ps(0.5), |s, f| _mm512_fmadd_ps(s, f, f), _mm512_cvtss_f32);
+    #[cfg(target_arch = "x86_64")]
+    chains!(f32_256, "avx2,fma", _mm256_set1_ps(0.5), |s, f| _mm256_fmadd_ps(s, f, f), _mm256_cvtss_f32);
+    #[cfg(target_arch = "x86_64")]
+    chains!(bf16_512, "avx512f,avx512bf16", _mm512_set1_ps(0.5), step_bf16, _mm512_cvtss_f32);
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    #[inline]
+    fn step_bf16(sum: __m512, factor: __m512) -> __m512 {
+        // SAFETY: both types are 512 bits.
+        let factor = unsafe { std::mem::transmute::<__m512, __m512bh>(factor) };
+        _mm512_dpbf16_ps(sum, factor, factor)
+    }
+}
+
+mod product {
+    use super::*;
+
+    /// One token: as fast as the weights can be read.
+    mod decode {
+        use super::*;
+
+        fn bench(
+            bencher: Bencher<'_, '_>,
+            [rows, cols]: [usize; 2],
+            size: usize,
+            weight: impl Fn(usize) -> Rows<'static>,
+        ) {
+            let (backend, x, mut out) =
+                (Backend::new(threads(), Compute::F32), values(cols), vec![0.0; rows]);
+            let copies = MEMORY / (rows * cols * size);
+            let mut next = 0;
+            bencher.counter(BytesCount::new(rows * cols * size)).bench_local(|| {
+                next = (next + 1) % copies;
+                backend.multiply(&x, 1, &mut [Product { weight: weight(next), out: &mut out }]);
+            });
+        }
+
+        macro_rules! of {
+            ($name:ident, $type:ty, $rows:path, $one:expr) => {
+                #[divan::bench(args = SHAPES, sample_count = 200)]
+                fn $name(bencher: Bencher<'_, '_>, [rows, cols]: [usize; 2]) {
+                    let all: &'static [$type] = vec![$one; MEMORY / size_of::<$type>()].leak();
+                    let size = rows * cols;
+                    bench(bencher, [rows, cols], size_of::<$type>(), |i| $rows(&all[i * size..][..size]));
+                    // SAFETY: leaked just above, and no longer borrowed.
+                    drop(unsafe { Box::from_raw(std::ptr::from_ref(all).cast_mut()) });
+                }
+            };
+        }
+        of!(f32, f32, Rows::F32, 0.5);
+        of!(bf16, bf16, Rows::Bf16, bf16::from_f32_const(0.5));
+        of!(f16, f16, Rows::F16, f16::from_f32_const(0.5));
+    }
+
+    /// 512 tokens: as fast as the multipliers go.
+    mod prefill {
+        use super::*;
+
+        const TOKENS: usize = 512;
+
+        fn bench(bencher: Bencher<'_, '_>, [rows, cols]: [usize; 2], compute: Compute, weight: Rows<'_>) {
+            let (x, mut out) = (values(TOKENS * cols), vec![0.0; TOKENS * rows]);
+            let backend = Backend::new(threads(), compute);
+            bencher.counter(ItemsCount::new(2 * TOKENS * rows * cols)).bench_local(|| {
+                backend.multiply(&x, TOKENS, &mut [Product { weight, out: &mut out }]);
+            });
+        }
+
+        #[divan::bench(args = SHAPES, sample_count = 20)]
+        fn f32(bencher: Bencher<'_, '_>, [rows, cols]: [usize; 2]) {
+            bench(bencher, [rows, cols], Compute::F32, Rows::F32(&values(rows * cols)));
+        }
+
+        #[divan::bench(args = SHAPES, sample_count = 20)]
+        fn bf16_in_f32(bencher: Bencher<'_, '_>, [rows, cols]: [usize; 2]) {
+            let weight: Vec<_> = values(rows * cols).into_iter().map(bf16::from_f32).collect();
+            bench(bencher, [rows, cols], Compute::F32, Rows::Bf16(&weight));
+        }
+
+        #[divan::bench(args = SHAPES, sample_count = 20)]
+        fn bf16_in_bf16(bencher: Bencher<'_, '_>, [rows, cols]: [usize; 2]) {
+            let weight: Vec<_> = values(rows * cols).into_iter().map(bf16::from_f32).collect();
+            bench(bencher, [rows, cols], Compute::Bf16, Rows::Bf16(&weight));
+        }
+    }
+}
+
+/// One block of attention: `[queries, keys]` with 64 features, on one thread.
+mod attention {
+    use super::*;
+
+    const DEPTH: usize = 64;
+    const BLOCKS: [[usize; 2]; 3] = [[1, 256], [3, 256], [64, 128]];
+
+    fn tile(values: &[f32], rows: usize, cols: usize) -> Tile<'_> {
+        Tile { values, rows, cols, stride: cols }
+    }
+
+    #[divan::bench(args = BLOCKS)]
+    fn scores(bencher: Bencher<'_, '_>, [queries, keys]: [usize; 2]) {
+        let (q, k, mut s) = (values(queries * DEPTH), values(keys * DEPTH), vec![0.0; queries * keys]);
+        let (q, k) = (tile(&q, queries, DEPTH), tile(&k, keys, DEPTH));
+        let backend = Backend::serial();
+        bencher.counter(ItemsCount::new(2 * queries * keys * DEPTH)).bench_local(|| {
+            backend.scores(q, k, &mut TileMut { values: &mut s, rows: queries, cols: keys, stride: keys });
+        });
+    }
+
+    #[divan::bench(args = BLOCKS)]
+    fn accumulate(bencher: Bencher<'_, '_>, [queries, keys]: [usize; 2]) {
+        let (p, v, mut o) = (values(queries * keys), values(keys * DEPTH), vec![0.0; queries * DEPTH]);
+        let (p, v) = (tile(&p, queries, keys), tile(&v, keys, DEPTH));
+        let backend = Backend::serial();
+        bencher.counter(ItemsCount::new(2 * queries * keys * DEPTH)).bench_local(|| {
+            backend.accumulate(
+                p,
+                v,
+                &mut TileMut { values: &mut o, rows: queries, cols: DEPTH, stride: DEPTH },
+            );
+        });
+    }
+}
+
+/// Functions of 4096 elements, on one thread; one item is one element.
+#[divan::bench(args = ["exp", "exp_sum", "sigmoid", "tanh", "erf"])]
+fn functions(bencher: Bencher<'_, '_>, name: &str) {
+    let backend = Backend::serial();
+    let run: fn(&Backend, &mut [f32]) = match name {
+        "exp" => Backend::exp,
+        "exp_sum" => |backend, x| {
+            black_box(backend.exp_sum(x, 1.0));
+        },
+        "sigmoid" => Backend::sigmoid,
+        "tanh" => Backend::tanh,
+        _ => Backend::erf,
+    };
+    let x = values(4096);
+    bencher
+        .counter(ItemsCount::new(x.len()))
+        .with_inputs(|| x.clone())
+        .bench_local_refs(|x| run(&backend, x));
+}
+
+/// One parallel region of a part per thread, each worth about a microsecond: `parts` one after the other for comparison.
+#[divan::bench(args = ["region", "parts"])]
+fn region(bencher: Bencher<'_, '_>, name: &str) {
+    let backend = Backend::new(if name == "region" { threads() } else { 1 }, Compute::F32);
+    let x = values(8192);
+    bencher.bench_local(|| {
+        backend.run(threads(), |_| {
+            black_box(backend.dot(&x, &x));
+        });
+    });
+}

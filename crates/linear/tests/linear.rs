@@ -1,0 +1,184 @@
+//! Layers and weights: against f64, over every stored type, aligned or not, whole or in parts.
+
+use bytes::Bytes;
+use camelid_kernels::{Backend, Compute, Dtype, Rows};
+use camelid_linear::{Error, Linear, Weight, forward_all};
+use half::{bf16, f16};
+use ndarray::{Array2, Axis, Slice};
+use proptest::prelude::*;
+
+const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::Bf16, Dtype::F16];
+
+/// The little-endian bytes of `values` in a stored type, after `offset` bytes of something else.
+fn stored(values: &[f32], dtype: Dtype, offset: usize) -> Bytes {
+    let mut bytes = vec![0xAA; offset];
+    for &value in values {
+        match dtype {
+            Dtype::F32 => bytes.extend(value.to_le_bytes()),
+            Dtype::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
+            Dtype::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
+        }
+    }
+    Bytes::from(bytes).slice(offset..)
+}
+
+/// Small multiples of 1/8, which every stored type holds and whose sums f32 holds.
+fn exact(count: usize, seed: usize) -> Vec<f32> {
+    (0..count).map(|i| ((i * 31 + seed * 17 + i * i) % 33) as f32 / 8.0 - 2.0).collect()
+}
+
+fn weight(dtype: Dtype, rows: usize, cols: usize, offset: usize) -> Weight {
+    Weight::new(stored(&exact(rows * cols, 1), dtype, offset), dtype, rows, cols).expect("length fits")
+}
+
+fn rows_of(weight: &Weight) -> Vec<Vec<f32>> {
+    let row = |index| {
+        let mut row = vec![f32::NAN; weight.cols()];
+        weight.row(index, &mut row);
+        row
+    };
+    (0..weight.rows()).map(row).collect()
+}
+
+/// x Wᵀ + b by the definition; exact for `exact` values.
+fn naive(x: &Array2<f32>, weight: &Weight, bias: Option<&[f32]>) -> Array2<f32> {
+    let rows = rows_of(weight);
+    Array2::from_shape_fn((x.nrows(), rows.len()), |(t, o)| {
+        let terms = x.row(t).iter().zip(&rows[o]).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>();
+        (terms + bias.map_or(0.0, |bias| f64::from(bias[o]))) as f32
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_layer_is_x_times_w_transposed_plus_b(
+        tokens in 0..20_usize, rows in 0..40_usize, cols in 0..50_usize, offset in 0..8_usize,
+    ) {
+        let x = Array2::from_shape_vec((tokens, cols), exact(tokens * cols, 2)).expect("length fits");
+        for dtype in DTYPES {
+            for bias in [None, Some(exact(rows, 3))] {
+                let layer = Linear { weight: weight(dtype, rows, cols, offset), bias };
+                let expected = naive(&x, &layer.weight, layer.bias.as_deref());
+                for backend in [Backend::serial(), Backend::new(2, Compute::Bf16)] {
+                    prop_assert_eq!(&layer.forward(x.view(), &backend), &expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn layers_that_share_x_equal_each_by_itself(
+        tokens in 0..20_usize, rows in prop::array::uniform3(0..30_usize), cols in 1..40_usize,
+    ) {
+        let backend = Backend::new(2, Compute::F32);
+        let x = Array2::from_shape_vec((tokens, cols), exact(tokens * cols, 2)).expect("length fits");
+        let layer = |i| Linear { weight: weight(DTYPES[i], rows[i], cols, i), bias: Some(exact(rows[i], i)) };
+        let layers = [0, 1, 2].map(layer);
+        let together = forward_all([&layers[0], &layers[1], &layers[2]], x.view(), &backend);
+        for (layer, y) in layers.iter().zip(together) {
+            prop_assert_eq!(y, layer.forward(x.view(), &backend));
+        }
+    }
+
+    #[test]
+    fn gathered_rows_are_the_rows_in_that_order(
+        ranges in prop::collection::vec((0..12_usize, 0..12_usize), 0..5), offset in 0..4_usize,
+    ) {
+        let ranges: Vec<_> = ranges.into_iter().map(|(a, b)| a.min(b)..a.max(b)).collect();
+        for dtype in DTYPES {
+            let weight = weight(dtype, 12, 5, offset);
+            let gathered = weight.gather_rows(&ranges);
+            let all = rows_of(&weight);
+            let expected: Vec<_> = ranges.iter().flat_map(|range| all[range.clone()].to_vec()).collect();
+            prop_assert_eq!(rows_of(&gathered), expected);
+            prop_assert_eq!((gathered.cols(), gathered.dtype()), (5, dtype));
+        }
+    }
+}
+
+#[test]
+fn x_of_any_layout_gives_the_same() {
+    let layer = Linear { weight: weight(Dtype::Bf16, 7, 6, 0), bias: None };
+    let wide = Array2::from_shape_vec((6, 10), exact(60, 4)).expect("length fits");
+    let view = wide.slice_axis(Axis(1), Slice::new(1, None, 2)).reversed_axes();
+    assert_eq!(layer.forward(view, &Backend::serial()), naive(&view.to_owned(), &layer.weight, None));
+}
+
+fn address(rows: Rows<'_>) -> usize {
+    match rows {
+        Rows::F32(values) => values.as_ptr().addr(),
+        Rows::Bf16(values) => values.as_ptr().addr(),
+        Rows::F16(values) => values.as_ptr().addr(),
+    }
+}
+
+#[test]
+fn aligned_bytes_are_used_in_place_and_others_copied() {
+    for dtype in DTYPES {
+        let bytes = stored(&exact(12, 1), dtype, 0);
+        assert_eq!(bytes.as_ptr().align_offset(4), 0, "the allocator aligns more than this");
+        let whole = Weight::new(bytes.clone(), dtype, 3, 4).expect("length fits");
+        assert_eq!(address(whole.values()), bytes.as_ptr().addr());
+        let odd = weight(dtype, 3, 4, 1);
+        assert_eq!(rows_of(&odd), rows_of(&whole));
+        assert_eq!(address(odd.values()) % dtype.size(), 0);
+    }
+}
+
+#[test]
+fn neighbouring_rows_share_the_bytes() {
+    for dtype in DTYPES {
+        let whole = weight(dtype, 6, 4, 0);
+        let row_bytes = 4 * dtype.size();
+        let part = whole.slice_rows(2..5);
+        assert_eq!(address(part.values()), address(whole.values()) + 2 * row_bytes);
+        assert_eq!(rows_of(&part), rows_of(&whole)[2..5]);
+        let gathered = whole.gather_rows(&[1..2, 4..4, 2..5]);
+        assert_eq!(address(gathered.values()), address(whole.values()) + row_bytes);
+        assert_eq!(rows_of(&gathered), rows_of(&whole)[1..5]);
+        assert_eq!(rows_of(&whole.slice_rows(3..3)), Vec::<Vec<f32>>::new());
+    }
+}
+
+#[test]
+fn transposed_rows_are_columns() {
+    for dtype in DTYPES {
+        let whole = weight(dtype, 3, 5, 0);
+        let (rows, columns) = (rows_of(&whole), rows_of(&whole.transposed()));
+        assert_eq!(columns, (0..5).map(|c| rows.iter().map(|row| row[c]).collect()).collect::<Vec<Vec<_>>>());
+    }
+}
+
+#[test]
+fn bytes_of_another_length_are_refused() {
+    let check = |bytes, dtype, rows, cols, message: &str| {
+        let error = Weight::new(Bytes::from(vec![0; bytes]), dtype, rows, cols).expect_err("must be refused");
+        assert_eq!(error.to_string(), message);
+    };
+    check(11, Dtype::Bf16, 2, 3, "11 bytes for a matrix [2, 3] of Bf16, which takes 12");
+    check(12, Dtype::F32, 2, 3, "12 bytes for a matrix [2, 3] of F32, which takes 24");
+    check(0, Dtype::F32, 1 << 40, 1 << 40, "a matrix [1099511627776, 1099511627776] of F32 is too large");
+    let half_too_large =
+        Weight::new(Bytes::new(), Dtype::F16, usize::MAX / 2, 1).expect_err("must be refused");
+    assert!(matches!(half_too_large, Error::Overflow { .. }));
+}
+
+#[test]
+#[should_panic(expected = "x [2, 3] for a weight [4, 5]")]
+fn x_of_another_width_panics() {
+    let layer = Linear { weight: weight(Dtype::F32, 4, 5, 0), bias: None };
+    layer.forward(Array2::zeros((2, 3)).view(), &Backend::serial());
+}
+
+#[test]
+#[should_panic(expected = "bias of 3 elements for a weight [4, 5]")]
+fn a_bias_of_another_length_panics() {
+    let layer = Linear { weight: weight(Dtype::F32, 4, 5, 0), bias: Some(vec![0.0; 3]) };
+    layer.forward(Array2::zeros((2, 5)).view(), &Backend::serial());
+}
+
+#[test]
+#[should_panic(expected = "rows 3..6 of a matrix [5, 2]")]
+fn rows_beyond_the_last_panic() {
+    weight(Dtype::F32, 5, 2, 0).slice_rows(3..6);
+}

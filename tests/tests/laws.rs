@@ -1,0 +1,128 @@
+//! Laws of every family's model, on every case that the project carries.
+
+use std::path::{Path, PathBuf};
+
+use camelid::checkpoint::Checkpoint;
+use camelid::families::{Allow, Backend, Cache, Compute, Library, Model};
+use camelid::verify::Case;
+use ndarray::{Array2, Axis, concatenate};
+
+/// Every case with the model of its family on some backend.
+fn each(backend: &Backend, check: impl Fn(&str, &Model, &[u32])) {
+    let library = Library::built_in().expect("the built-in families");
+    let mut seen = 0;
+    for family in library.families() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(&family.name);
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        paths.sort();
+        for path in paths {
+            let case = Case::open(&path).expect("a case");
+            let checkpoint = Checkpoint::open(&path).expect("a checkpoint");
+            let model = family
+                .load(&case.config, &checkpoint, backend.clone(), &Allow::default())
+                .unwrap_or_else(|error| panic!("{error}"));
+            check(&format!("{} {}", family.name, case.name), &model, &case.reference.input_ids);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 50, "{seen} cases");
+}
+
+fn hidden(model: &Model, tokens: &[u32], cache: &mut Cache) -> Array2<f32> {
+    model.forward(tokens, cache, &mut ()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// max |a − b| / max |b|.
+fn apart(a: &Array2<f32>, b: &Array2<f32>) -> f32 {
+    let most = |values: &Array2<f32>| values.iter().fold(0f32, |most, x| most.max(x.abs()));
+    most(&(a - b)) / most(b)
+}
+
+#[test]
+fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
+    each(&Backend::serial(), |name, model, tokens| {
+        if !model.architecture().chunks_freely() {
+            return;
+        }
+        let whole = hidden(model, tokens, &mut model.cache());
+        for size in [1, 3, 16, tokens.len() - 1] {
+            let mut cache = model.cache();
+            let parts: Vec<_> = tokens.chunks(size).map(|chunk| hidden(model, chunk, &mut cache)).collect();
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            let joined = concatenate(Axis(0), &views).expect("equal widths");
+            let far = apart(&joined, &whole);
+            assert!(far <= 1e-5, "{name} in chunks of {size}: {far:e}");
+        }
+    });
+}
+
+#[test]
+fn a_fork_equals_a_fresh_cache_and_leaves_its_origin_alone() {
+    each(&Backend::serial(), |name, model, tokens| {
+        let (prompt, rest) = tokens.split_at(tokens.len() - 3);
+        if model.architecture().prefix.as_ref().is_some_and(|prefix| !prompt.contains(&prefix.until)) {
+            return;
+        }
+        let mut origin = model.cache();
+        hidden(model, prompt, &mut origin);
+        let mut fork = origin.clone();
+        let other: Vec<u32> = rest.iter().map(|token| (token + 1) % 100).collect();
+        hidden(model, &other, &mut fork);
+        let after = hidden(model, rest, &mut origin);
+        let mut fresh = model.cache();
+        hidden(model, prompt, &mut fresh);
+        assert_eq!(after, hidden(model, rest, &mut fresh), "{name}");
+    });
+}
+
+#[test]
+fn a_truncated_cache_equals_one_that_never_grew() {
+    each(&Backend::serial(), |name, model, tokens| {
+        let (prompt, rest) = tokens.split_at(tokens.len() - 3);
+        if model.architecture().prefix.as_ref().is_some_and(|prefix| !prompt.contains(&prefix.until)) {
+            return;
+        }
+        let mut grown = model.cache();
+        hidden(model, prompt, &mut grown);
+        let mut never = grown.clone();
+        hidden(model, &[5, 6, 7, 8], &mut grown);
+        grown.truncate(prompt.len()).expect("behind the prefix");
+        assert_eq!(grown.len(), prompt.len());
+        assert_eq!(hidden(model, rest, &mut grown), hidden(model, rest, &mut never), "{name}");
+        grown.truncate(0).expect("everything may be forgotten");
+        assert_eq!(hidden(model, tokens, &mut grown), hidden(model, tokens, &mut model.cache()), "{name}");
+    });
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let bits = |threads: usize| {
+        let found = std::cell::RefCell::new(Vec::new());
+        each(&Backend::new(threads, Compute::F32), |_, model, tokens| {
+            let states = hidden(model, tokens, &mut model.cache());
+            found.borrow_mut().push(model.logits(states.view()).mapv(f32::to_bits));
+        });
+        found.into_inner()
+    };
+    let one = bits(1);
+    for threads in [2, 3] {
+        assert!(bits(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_two_way_prefix_must_arrive_whole() {
+    each(&Backend::serial(), |name, model, tokens| {
+        let Some(prefix) = &model.architecture().prefix else { return };
+        let end = tokens.iter().position(|token| *token == prefix.until).expect("a prompt with a prefix");
+        let mut cache = model.cache();
+        let error =
+            model.forward(&tokens[..end], &mut cache, &mut ()).expect_err("the prefix has no end yet");
+        assert!(error.to_string().contains("whole prompt"), "{name}: {error}");
+        assert!(cache.is_empty(), "{name}: a refused call leaves the cache as it was");
+        hidden(model, tokens, &mut cache);
+        let error = cache.truncate(end.saturating_sub(1)).expect_err("a prefix can't be cut");
+        assert!(error.to_string().contains("cut"), "{name}: {error}");
+    });
+}
