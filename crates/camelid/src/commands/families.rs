@@ -33,7 +33,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match &args.model {
         Some(path) => detect(&library, path, &args)?,
         None if args.json => println!("{}", serde_json::to_string_pretty(&tree_json(&library))?),
-        None => tree(&library, None, ""),
+        None => {
+            tree(&library, None, "");
+            if let Some(lines) = super::docs::rust_lines_that_name_a_family(&library)? {
+                anstream::println!("{}", dim(format!("{lines} lines of Rust name a family")));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -74,7 +79,9 @@ fn tree(library: &Library, parent: Option<&str>, indent: &str) {
         let sizes: Vec<_> = family.sizes.iter().map(|size| size.name.as_str()).collect();
         let released = family.released.as_deref().unwrap_or_default();
         let line = format!("{indent}{branch}{}", bold(&family.name));
-        anstream::println!("{line}  {} {}", family.title, dim(format!("{released}  {}", sizes.join(", "))));
+        let lines = Library::source(&family.name).map_or(0, super::docs::declared_lines);
+        let about = format!("{released}  {}  {lines} lines", sizes.join(", "));
+        anstream::println!("{line}  {} {}", family.title, dim(about));
         tree(library, Some(&family.name), &format!("{indent}{below}"));
     }
 }
