@@ -11,6 +11,8 @@ use crate::run::arg_max;
 
 /// Two codes in f64 that do the same sums in another order.
 const EXACT: f64 = 1e-11;
+/// The same where the reference's f64 run still makes its norms and rotary tables in f32.
+const HALF_EXACT: f64 = 5e-6;
 
 fn folders(path: &Path) -> Vec<PathBuf> {
     let entries =
@@ -20,12 +22,17 @@ fn folders(path: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// Every case of the built-in families, and of those that are declared beside their cases.
 fn cases() -> Vec<(Case, Architecture)> {
-    let library = Library::built_in().expect("the built-in families");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases");
+    let mut library = Library::built_in().expect("the built-in families");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
     let mut out = Vec::new();
-    for family in folders(&root) {
+    for family in [folders(&root.join("cases")), folders(&root.join("beyond"))].concat() {
         let name = family.file_name().expect("a name").to_string_lossy().into_owned();
+        let spec = family.join(format!("{name}.toml"));
+        if spec.is_file() {
+            library.add(&spec).expect("a declaration");
+        }
         let declaration = library.get(&name).expect("a family");
         for path in folders(&family) {
             let case = Case::open(&path).expect("a case");
@@ -61,6 +68,8 @@ fn it_equals_the_references_own_f64_runs_and_decodes_their_tokens() {
         let whole = Sight::whole(prompt);
         let logits = oracle.run(&reference.input_ids, &whole, &mut |_, value| Ok(value)).expect("it runs");
         let apart = Distance::between(logits.view(), exact.view()).relative;
-        assert!(apart < EXACT, "{}: {apart:.1e}", case.path.display());
+        let beyond = case.path.components().any(|part| part.as_os_str() == "beyond");
+        let bound = if beyond { HALF_EXACT } else { EXACT };
+        assert!(apart < bound, "{}: {apart:.1e}", case.path.display());
     }
 }

@@ -95,7 +95,11 @@ const TABLE: &[Line] = &[
     line("block.context", "half as much again", |t| t.times(1.5)),
     line("block.wiring", "the other", |t| t.other(&["sequential", "parallel"])),
     line("block.branch_scale", "half as much again", |t| t.times(1.5)),
-    line("block.residual", "the other", |t| t.other(&["stream", "norm"])),
+    line("block.residual", "the other", |t| {
+        let normed = |role| t.editor.architecture.tensor(Some(0), role).is_some();
+        let differ = normed(Role::AttentionNorm) || normed(Role::MlpNorm); // else the normed input is the stream
+        if differ { t.other(&["stream", "norm"]) } else { Vec::new() }
+    }),
     line("block.residual_scale", "half as much again", |t| t.times(1.5)),
     line("norm.kind", "the other", |t| t.other(&["rms", "layer"])),
     line("norm.eps", "tenfold", |t| t.times(10.0)),
