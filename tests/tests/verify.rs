@@ -151,6 +151,38 @@ fn a_reference_of_wrong_shape_is_refused_with_a_message() {
     );
 }
 
+/// The first number of a tensor of the reference, overwritten.
+fn overwritten(name: &'static str, value: f32) -> FamilyReport {
+    let folder = copy(|path| {
+        let path = path.join("reference.safetensors");
+        let mut bytes = fs::read(&path).expect("read");
+        let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+        let header: Json = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+        let start = 8 + length + header[name]["data_offsets"][0].as_u64().expect("an offset") as usize;
+        bytes[start..start + 4].copy_from_slice(&value.to_le_bytes());
+        fs::write(&path, bytes).expect("written");
+    });
+    verified("llama1", &[folder.path().to_owned()], Depth::Compare)
+}
+
+#[test]
+fn one_wrong_number_at_a_tap_of_the_reference_is_a_difference_there() {
+    let report = overwritten("attention.1", 7.0);
+    assert_eq!(report.exit_status(), 1, "{report:?}");
+    let first = report.cases[0].first_divergence.as_ref().expect("it is located");
+    assert_eq!((first.stage.as_str(), first.layer), ("attention", Some(1)), "{}", first.likely_cause);
+    assert!(first.causes.is_empty(), "{}", first.likely_cause);
+}
+
+#[test]
+fn a_reference_that_is_not_finite_is_refused() {
+    for (name, value) in [("attention.1", f32::NAN), ("logits", f32::INFINITY)] {
+        let report = overwritten(name, value);
+        assert_eq!(report.exit_status(), 2, "{report:?}");
+        assert!(report.errors[0].message.contains(name), "{report:?}");
+    }
+}
+
 #[test]
 fn a_folder_that_is_not_there_is_refused() {
     let report = verified("llama1", &[PathBuf::from("/no/such/case")], Depth::Compare);

@@ -147,11 +147,15 @@ fn ids(tensor: &Tensor) -> Result<Vec<u32>, Error> {
     tensor.to_i64()?.into_iter().map(id).collect()
 }
 
-/// A tensor as `[tokens, features]`; heads, where it has them, side by side.
+/// A tensor of finite numbers as `[tokens, features]`; heads, where it has them, side by side.
 fn table(tensor: &Tensor, tokens: usize) -> Result<Array2<f64>, Error> {
     let fits = tensor.shape().len() >= 2 && tensor.shape()[0] == tokens;
     let values = if fits { tensor.to_f64()? } else { Vec::new() };
     let shape = (tokens, values.len() / tokens.max(1));
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        let message = format!("`{}` holds {} at place {at}, which is no number", tensor.name(), values[at]);
+        return Err(wrong(tensor.path(), message));
+    }
     let table = Array2::from_shape_vec(shape, values).ok().filter(|_| fits);
     table.ok_or_else(|| {
         let message = format!("`{}` is {:?}, but there are {tokens} tokens", tensor.name(), tensor.shape());

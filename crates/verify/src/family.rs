@@ -208,7 +208,9 @@ pub(crate) fn compare_prompt(subject: Subject<'_>, case: &Case) -> Result<CaseRe
         greedy_nocache: None,
         error_vs_f64: ours,
         reference_error_vs_f64: theirs,
-        tolerance: theirs.map_or(TOLERANCE, |theirs| TOLERANCE.max(2.0 * theirs)),
+        tolerance: theirs
+            .filter(|theirs| theirs.is_finite())
+            .map_or(TOLERANCE, |theirs| TOLERANCE.max(2.0 * theirs)),
         first_divergence: None,
     })
 }

@@ -131,6 +131,16 @@ const TABLE: &[Line] = &[
         let chunks = json!({ "chunk_size": 3 * local, "local_size": local });
         if axes.min() == Some(1) { t.put_in(chunks) } else { Vec::new() }
     }),
+    line("attention.dual_chunk", "growth put in", |t| {
+        let grown = |_: usize, old: &Json| {
+            let mut chunks = old.as_object()?.clone();
+            let trained =
+                chunks.get_mut("original_max_position_embeddings").filter(|trained| trained.is_null())?;
+            *trained = json!(t.tokens() / 2);
+            Some(Json::Object(chunks))
+        };
+        vec![t.editor.set(t.word, grown)]
+    }),
     line("attention.position", "rope", |t| t.positioned("rope")),
     line("attention.position", "alibi", |t| t.positioned("alibi")),
     line("attention.position", "none", |t| t.positioned("none")),
