@@ -119,5 +119,9 @@ pub(crate) fn reserve<T>(count: u64) -> Option<Vec<T>> {
 fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
     // SAFETY: the map is read only and private to us; that nobody shortens or rewrites the file while it lives
     // cannot be enforced on any system that we run on, and is the documented contract of `Mapping::Map`.
-    unsafe { memmap2::Mmap::map(file) }
+    let map = unsafe { memmap2::Mmap::map(file) }?;
+    // A cold file then comes in huge pages, where the system has them for files; where not, nothing is lost.
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::HugePage);
+    Ok(map)
 }

@@ -16,6 +16,7 @@ pub(crate) fn check(declaration: &Declaration, architecture: &Architecture) -> V
     found.outside(architecture);
     for (index, layer) in architecture.layers.iter().enumerate() {
         found.attention(index, &layer.attention);
+        found.together(architecture, layer);
         if let Some(rope) = &layer.rope {
             found.rope(index, rope, architecture, layer);
         }
@@ -76,12 +77,26 @@ impl Found<'_> {
             if let Err(error) = dual_chunk.check() {
                 self.push("attention.dual_chunk", error.to_string());
             }
-            if attention.window.is_some() {
-                self.push(
-                    "attention.dual_chunk",
-                    "dual chunks and a window on the same layer are not defined".into(),
-                );
-            }
+        }
+    }
+
+    /// Words that are not defined beside each other.
+    fn together(&mut self, architecture: &Architecture, layer: &Layer) {
+        let windowed = layer.attention.window.is_some();
+        if windowed && architecture.prefix.is_some() {
+            self.push("attention.window", "a window beside a two-way [prefix] is not defined".into());
+        }
+        if layer.attention.dual_chunk.is_none() {
+            return;
+        }
+        if windowed {
+            let message = "dual chunks and a window on the same layer are not defined";
+            self.push("attention.dual_chunk", message.into());
+        }
+        let turns_so = |rope: &Rope| rope.axes == 1 && rope.pairing == Pairing::Half;
+        if !layer.rope.as_ref().is_some_and(turns_so) {
+            let message = "dual chunks need rotary turns of half pairs on one axis";
+            self.push("attention.dual_chunk", message.into());
         }
     }
 
@@ -105,9 +120,6 @@ impl Found<'_> {
         }
         if rope.axes == 2 && architecture.prefix.is_none() {
             self.push("rope.axes", "2 axes need [prefix], which counts their places".into());
-        }
-        if layer.attention.dual_chunk.is_some() && (rope.axes != 1 || rope.pairing != Pairing::Half) {
-            self.push("attention.dual_chunk", "dual chunks turn half pairs on one axis only".into());
         }
         if let Err(error) = rope.check(layer.attention.head_dim) {
             self.push("rope.scaling", format!("layer {index}: {error}"));

@@ -73,9 +73,9 @@ pub(crate) struct Rotary {
 
 /// The places of the tokens of one call.
 pub(crate) struct Places {
-    /// Which tokens they are.
+    /// Which tokens they are: their places where there is one axis.
     pub(crate) tokens: Range<usize>,
-    /// On each axis.
+    /// Their places on each of two axes.
     pub(crate) axes: [Vec<usize>; 2],
     /// Tokens in sight after the first call.
     pub(crate) first_length: usize,
@@ -103,11 +103,10 @@ impl Rotary {
                 Turns::Chunks(dual_chunk.pass(places.tokens.clone(), &frequencies, self.rope.pairing))
             }
             None => {
-                let axes = &places.axes[..self.rope.axes];
-                Turns::Axes(
-                    axes.iter().map(|axis| Table::new(&frequencies, axis)).collect(),
-                    self.rope.pairing,
-                )
+                let plain = [places.tokens.clone().collect::<Vec<_>>()];
+                let axes: &[_] = if self.rope.axes == 1 { &plain } else { &places.axes };
+                let tables = axes.iter().map(|axis| Table::new(&frequencies, axis)).collect();
+                Turns::Axes(tables, self.rope.pairing)
             }
         })
     }

@@ -134,6 +134,16 @@ fn a_declaration_is_refused_where_its_words_do_not_fit() {
         json!({}),
         &["attention.dual_chunk"],
     );
+    misfit(
+        &with("[attention]\nposition = \"none\"\ndual_chunk = { chunk_size = 8, local_size = 2 }"),
+        json!({}),
+        &["attention.dual_chunk", "rotary"],
+    );
+    misfit(
+        &with("[attention]\nwindow = 4\n[prefix]\nuntil = 3"),
+        json!({}),
+        &["attention.window", "[prefix]"],
+    );
     misfit(&with("[rope]\nfraction = 2"), json!({}), &["rope.fraction", "2"]);
     misfit(&with("[rope]\naxes = 2"), json!({}), &["rope.axes", "[prefix]"]);
     misfit(&with("[mlp]\nkind = \"plain\""), json!({}), &["mlp.kind", "gate"]);
