@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use camelid::commands;
 use clap::{Parser, Subcommand};
 
+/// Keeps freed memory at hand: an activation of a long prompt would else be mapped anew, page by page, in every layer.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The family tree of Llama-like language models: run them, compare them, prove them.
 #[derive(Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]

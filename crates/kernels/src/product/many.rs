@@ -19,7 +19,7 @@ use super::{Job, Region};
 pub(super) const WORTH_PACKING: usize = 8;
 
 /// Units of depth in one block, at most.
-const BLOCK: usize = 384;
+pub(super) const BLOCK: usize = 384;
 
 /// And at least. Between the two, a quarter of the depth: sums of sums err less than one long sum.
 const LEAST_BLOCK: usize = 16;
@@ -48,19 +48,19 @@ unsafe impl Send for Packed {}
 pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
     let pack = |packed, part| backend.call(Pack { region, packed, part });
     let compute = |packed, job: &Job<'_>, rows| backend.call(Part { backend, region, packed, job, rows });
-    in_parts(backend, region, 1, pack, compute);
+    in_parts(backend, region, (1, (region.cols / 4).clamp(LEAST_BLOCK, BLOCK)), pack, compute);
 }
 
-/// Packs the activations in parts, then computes in parts; a unit of depth has `width` elements.
+/// Packs the activations in parts, then computes in parts; a unit of depth has `width` elements, a block at most
+/// `most` units.
 pub(super) fn in_parts(
     backend: &Backend,
     region: Region<'_>,
-    width: usize,
+    (width, most): (usize, usize),
     pack: impl Fn(Packed, usize) + Sync,
     compute: impl Fn(Packed, &Job<'_>, Range<usize>) + Sync,
 ) {
     let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
-    let most = (depth / 8).clamp(LEAST_BLOCK, BLOCK);
     let block = depth.div_ceil(depth.div_ceil(most)).next_multiple_of(CHUNK);
     let mut buffer = backend.scratch().buffer(region.tokens * depth);
     let packed = Packed { at: buffer.as_mut_ptr(), depth, block };

@@ -85,7 +85,8 @@ mod native {
         let pack = |packed, part| unsafe { pack(region, packed, part) };
         // SAFETY: as above.
         let compute = |packed, job: &Job<'_>, rows| unsafe { compute(backend, (region, packed), job, rows) };
-        many::in_parts(backend, region, <Pairs as Units<Avx512>>::WIDTH, pack, compute);
+        // Whole blocks: rounding the activations errs more than a long sum.
+        many::in_parts(backend, region, (<Pairs as Units<Avx512>>::WIDTH, many::BLOCK), pack, compute);
     }
 
     /// # Safety
