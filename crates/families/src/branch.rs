@@ -11,6 +11,7 @@ use ndarray::{Array2, Array3, Axis, Slice};
 
 use crate::architecture::{At, Per};
 use crate::rotary::Turns;
+use crate::rows;
 use crate::tap::{Observer, Stage, Tap};
 
 /// What all layers of one call share.
@@ -64,11 +65,11 @@ impl AttentionBranch {
             forward_all([&self.query, &self.key, &self.value], x.view(), pass.backend);
         let mut queries = heads(queries, settings.heads);
         let mut keys = heads(keys, settings.kv_heads);
-        normalise(&self.query_norm, &mut queries, At::BeforeRope);
-        normalise(&self.key_norm, &mut keys, At::BeforeRope);
+        normalise(&self.query_norm, &mut queries, At::BeforeRope, pass);
+        normalise(&self.key_norm, &mut keys, At::BeforeRope, pass);
         self.turn_both(&mut queries, &mut keys, pass);
-        normalise(&self.query_norm, &mut queries, At::AfterRope);
-        normalise(&self.key_norm, &mut keys, At::AfterRope);
+        normalise(&self.query_norm, &mut queries, At::AfterRope, pass);
+        normalise(&self.key_norm, &mut keys, At::AfterRope, pass);
         self.sharpen(&mut queries, pass.first);
         let queries = heads(show(Stage::Query, flat(queries)), settings.heads);
         let keys = heads(show(Stage::Key, flat(keys)), settings.kv_heads);
@@ -82,8 +83,8 @@ impl AttentionBranch {
         match self.turn.map(|turn| &pass.turns[turn]) {
             None => {}
             Some(Turns::Axes(tables, pairing)) => {
-                turn_heads(queries, tables, *pairing);
-                turn_heads(keys, tables, *pairing);
+                turn_heads(queries, tables, *pairing, pass);
+                turn_heads(keys, tables, *pairing, pass);
             }
             // The three turns of a query are made where its runs are known.
             Some(Turns::Chunks(chunks)) => chunks.turn_keys(keys.view_mut()),
@@ -112,22 +113,23 @@ impl AttentionBranch {
 }
 
 /// One table turns the leading features of a head; two turn one half of the head each.
-fn turn_heads(x: &mut Array3<f32>, tables: &[Table], pairing: Pairing) {
+fn turn_heads(x: &mut Array3<f32>, tables: &[Table], pairing: Pairing, pass: &Pass<'_>) {
     let part = x.shape()[2] / tables.len();
     for (axis, table) in tables.iter().enumerate() {
-        let half = Slice::from(axis * part..(axis + 1) * part);
-        table.turn(x.slice_axis_mut(Axis(2), half), pairing);
+        let half = x.slice_axis_mut(Axis(2), Slice::from(axis * part..(axis + 1) * part));
+        rows::each_heads(half, pass.backend, |heads| table.turn(heads, pairing));
     }
 }
 
-fn normalise(norm: &Option<HeadNorm>, x: &mut Array3<f32>, at: At) {
+fn normalise(norm: &Option<HeadNorm>, x: &mut Array3<f32>, at: At, pass: &Pass<'_>) {
     let Some(norm) = norm.as_ref().filter(|norm| norm.at == at) else { return };
     match norm.per {
-        Per::Head | Per::EachHead => norm.norm.forward_heads(x.view_mut()),
+        Per::Head => rows::each_heads(x.view_mut(), pass.backend, |heads| norm.norm.forward_heads(heads)),
+        Per::EachHead => norm.norm.forward_heads(x.view_mut()),
         Per::Width => {
             let count = x.shape()[1];
             let mut wide = flat(std::mem::take(x));
-            norm.norm.forward_in_place(wide.view_mut());
+            rows::normalise(&norm.norm, &mut wide, pass.backend);
             *x = heads(wide, count);
         }
     }

@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 use crate::architecture::{Block, Residual, Wiring};
 use crate::branch::{AttentionBranch, Pass};
+use crate::rows;
 use crate::tap::{Observer, Stage, Tap};
 
 /// A layer, ready to run. A norm that is not there is the identity.
@@ -33,21 +34,21 @@ impl LayerParts {
     ) -> Array2<f32> {
         let x = match self.block.wiring {
             Wiring::Sequential => {
-                let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x), observer);
+                let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x, pass), observer);
                 let branch = self.attention(&normed, pass, cache, observer);
-                let x = self.join(x, normed, branch);
-                let normed = self.tap(Stage::MlpInput, apply(&self.mlp_norm, &x), observer);
+                let x = self.join(x, normed, &branch, pass);
+                let normed = self.tap(Stage::MlpInput, apply(&self.mlp_norm, &x, pass), observer);
                 let branch = self.mlp(&normed, pass, observer);
-                self.join(x, normed, branch)
+                self.join(x, normed, &branch, pass)
             }
             Wiring::Parallel => {
-                let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x), observer);
+                let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x, pass), observer);
                 let mlp_input =
-                    if self.mlp_norm.is_some() { apply(&self.mlp_norm, &x) } else { normed.clone() };
+                    if self.mlp_norm.is_some() { apply(&self.mlp_norm, &x, pass) } else { normed.clone() };
                 let mlp_input = self.tap(Stage::MlpInput, mlp_input, observer);
                 let branches =
                     self.attention(&normed, pass, cache, observer) + self.mlp(&mlp_input, pass, observer);
-                self.join(x, normed, branches)
+                self.join(x, normed, &branches, pass)
             }
         };
         self.tap(Stage::Layer, x, observer)
@@ -61,22 +62,28 @@ impl LayerParts {
         observer: &mut O,
     ) -> Array2<f32> {
         let out = self.attention.forward(normed, self.index, pass, cache, observer);
-        applied(&self.attention_output_norm, out)
+        applied(&self.attention_output_norm, out, pass)
     }
 
     fn mlp<O: Observer>(&self, normed: &Array2<f32>, pass: &Pass<'_>, observer: &mut O) -> Array2<f32> {
         let out = self.tap(Stage::MlpOutput, self.mlp.forward(normed.view(), pass.backend), observer);
-        applied(&self.mlp_output_norm, out)
+        applied(&self.mlp_output_norm, out, pass)
     }
 
-    /// r(x) + b · branch. Adding 1 · x is adding x, to the bit.
-    fn join(&self, x: Array2<f32>, normed: Array2<f32>, branch: Array2<f32>) -> Array2<f32> {
+    /// alpha · r(x) + b · branch
+    fn join(
+        &self,
+        x: Array2<f32>,
+        normed: Array2<f32>,
+        branch: &Array2<f32>,
+        pass: &Pass<'_>,
+    ) -> Array2<f32> {
         let mut residual = match self.block.residual {
             Residual::Stream => x,
             Residual::Norm => normed,
         };
         let (alpha, b) = (self.block.residual_scale as f32, self.block.branch_scale as f32);
-        residual.zip_mut_with(&branch, |x, branch| *x = alpha * *x + b * branch);
+        rows::combine(&mut residual, alpha, b, branch, pass.backend);
         residual
     }
 
@@ -85,13 +92,13 @@ impl LayerParts {
     }
 }
 
-fn apply(norm: &Option<Norm>, x: &Array2<f32>) -> Array2<f32> {
-    norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(x.view()))
+fn apply(norm: &Option<Norm>, x: &Array2<f32>, pass: &Pass<'_>) -> Array2<f32> {
+    applied(norm, x.clone(), pass)
 }
 
-fn applied(norm: &Option<Norm>, mut x: Array2<f32>) -> Array2<f32> {
+fn applied(norm: &Option<Norm>, mut x: Array2<f32>, pass: &Pass<'_>) -> Array2<f32> {
     if let Some(norm) = norm {
-        norm.forward_in_place(x.view_mut());
+        rows::normalise(norm, &mut x, pass.backend);
     }
     x
 }

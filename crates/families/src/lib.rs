@@ -47,6 +47,7 @@ mod rearrange;
 mod resolve;
 mod roles;
 mod rotary;
+mod rows;
 mod scaling;
 mod scope;
 mod tap;

@@ -11,6 +11,7 @@ use crate::cache::{Cache, Prefixed};
 use crate::error::Error;
 use crate::layer::LayerParts;
 use crate::rotary::{Places, Rotary};
+use crate::rows;
 use crate::tap::{Observer, Stage, Tap};
 
 /// A model, ready to run. It is never changed: what a sequence leaves behind is in the caller's [`Cache`].
@@ -81,7 +82,7 @@ impl Model {
             x = layer.forward(x, &pass, cache, observer);
         }
         if let Some(norm) = &self.final_norm {
-            norm.forward_in_place(x.view_mut());
+            rows::normalise(norm, &mut x, &self.backend);
         }
         Ok(observer.at(Tap { layer: None, stage: Stage::FinalNorm }, x))
     }

@@ -36,7 +36,10 @@ impl Declaration {
                 (Some(architecture), problems)
             }
             Err(mut unresolved) => {
-                if !unresolved.tensors.is_empty() {
+                if let Some(architecture) = &unresolved.architecture {
+                    let plan = architecture.plan();
+                    unresolved.problems.extend(fit(architecture, &plan, checkpoint, &allow.tensors));
+                } else if !unresolved.tensors.is_empty() {
                     let names = &unresolved.tensors;
                     unresolved.problems.extend(fit_names(
                         names,

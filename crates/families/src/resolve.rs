@@ -28,7 +28,9 @@ const MOST_LAYERS: usize = 10_000;
 pub struct Unresolved {
     /// Every problem.
     pub problems: Vec<Problem>,
-    /// The tensors whose names are known all the same.
+    /// What it resolves to but for keys that nothing reads.
+    pub architecture: Option<Box<Architecture>>,
+    /// Where there is none: the tensors whose names are known all the same.
     pub tensors: Vec<String>,
 }
 
@@ -45,15 +47,18 @@ impl Declaration {
         let (config, mut problems) = config::rename(self, config);
         problems.extend(config::refuse(self, &config, allowed));
         let mut resolver = Resolver { declaration: self, config: Arc::new(config), problems };
-        let architecture = resolver.architecture();
-        match architecture {
-            Some(architecture) if resolver.problems.is_empty() => {
-                let problems = check::check(self, &architecture);
-                let tensors = Vec::new();
-                if problems.is_empty() { Ok(architecture) } else { Err(Unresolved { problems, tensors }) }
-            }
-            _ => Err(Unresolved { tensors: resolver.names(), problems: resolver.problems }),
+        let Some(architecture) = resolver.architecture() else {
+            let tensors = resolver.names();
+            return Err(Unresolved { problems: resolver.problems, architecture: None, tensors });
+        };
+        let unsound = check::check(self, &architecture);
+        let sound = unsound.is_empty();
+        let problems = [resolver.problems, unsound].concat();
+        if problems.is_empty() {
+            return Ok(architecture);
         }
+        let architecture = sound.then(|| Box::new(architecture));
+        Err(Unresolved { problems, architecture, tensors: Vec::new() })
     }
 
     /// Evaluates a table outside the mathematics, such as `[tokenizer]`, over a config.json.

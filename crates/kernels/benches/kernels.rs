@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::thread::available_parallelism;
 
-use camelid_kernels::{Backend, Compute, Isa, Product, Rows, Tile, TileMut};
+use camelid_kernels::{Backend, Compute, Isa, Rows, Tile, TileMut};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use half::{bf16, f16};
@@ -123,13 +123,12 @@ mod product {
             size: usize,
             weight: impl Fn(usize) -> Rows<'static>,
         ) {
-            let (backend, x, mut out) =
-                (Backend::new(threads(), Compute::F32), values(cols), vec![0.0; rows]);
+            let (backend, x) = (Backend::new(threads(), Compute::F32), values(cols));
             let copies = MEMORY / (rows * cols * size);
             let mut next = 0;
             bencher.counter(BytesCount::new(rows * cols * size)).bench_local(|| {
                 next = (next + 1) % copies;
-                backend.multiply(&x, 1, &mut [Product { weight: weight(next), out: &mut out }]);
+                black_box(backend.multiply(&x, 1, [weight(next)]));
             });
         }
 
@@ -157,10 +156,10 @@ mod product {
         const TOKENS: usize = 512;
 
         fn bench(bencher: Bencher<'_, '_>, [rows, cols]: [usize; 2], compute: Compute, weight: Rows<'_>) {
-            let (x, mut out) = (values(TOKENS * cols), vec![0.0; TOKENS * rows]);
+            let x = values(TOKENS * cols);
             let backend = Backend::new(threads(), compute);
             bencher.counter(ItemsCount::new(2 * TOKENS * rows * cols)).bench_local(|| {
-                backend.multiply(&x, TOKENS, &mut [Product { weight, out: &mut out }]);
+                black_box(backend.multiply(&x, TOKENS, [weight]));
             });
         }
 

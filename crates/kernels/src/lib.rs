@@ -14,11 +14,10 @@
 //! Between instruction sets the order of a sum differs, so results differ in the last bits.
 //!
 //! ```
-//! use camelid_kernels::{Backend, Product, Rows};
+//! use camelid_kernels::{Backend, Rows};
 //!
 //! let weight = [1.0, 2.0, 3.0, 4.0]; // [2, 2]
-//! let mut y = [0.0; 2];
-//! Backend::serial().multiply(&[10.0, 1.0], 1, &mut [Product { weight: Rows::F32(&weight), out: &mut y }]);
+//! let [y] = Backend::serial().multiply(&[10.0, 1.0], 1, [Rows::F32(&weight)]);
 //! assert_eq!(y, [12.0, 34.0]);
 //! ```
 
@@ -36,7 +35,6 @@ mod vector;
 
 pub use backend::{Backend, Compute};
 pub use panels::{LANES, Lane, PANEL, PANEL_ROWS};
-pub use product::Product;
 pub use rows::{Dtype, Rows};
 pub use simd::Isa;
 pub use tile::{Tile, TileMut};

@@ -8,28 +8,42 @@ mod pairs;
 use crate::pool::SyncPtr;
 use crate::{Backend, Compute, Dtype, Rows};
 
-/// One product of a region: its weight `[out, in]` and the result `[tokens, out]`, which is overwritten.
-#[derive(Debug)]
-pub struct Product<'a> {
-    /// The weight, `[out, in]`.
-    pub weight: Rows<'a>,
-    /// The result, `[tokens, out]`, row-major.
-    pub out: &'a mut [f32],
-}
-
 impl Backend {
-    /// `out[t, o] = Σ_i x[t, i] · weight[o, i]` for each of `products`, which share `x` `[tokens, in]`, in one region.
+    /// `y[t, o] = Σ_i x[t, i] · weight[o, i]`, `[tokens, out]` row-major, for each of `weights` `[out, in]`, which
+    /// share `x` `[tokens, in]`, in one region. A weight of no columns has no rows either.
     ///
     /// bf16 and f16 weights give the bits that the same values stored as f32 give (except in `Compute::Bf16`).
     ///
     /// # Panics
-    /// Where lengths don't fit: `x` must have `tokens · in` elements, each weight `out · in`, each result `tokens · out`.
+    /// Where `x` is not `tokens` rows, or a weight not whole rows of as many elements as those of `x`.
     #[track_caller]
-    pub fn multiply(&self, x: &[f32], tokens: usize, products: &mut [Product<'_>]) {
+    pub fn multiply<const N: usize>(
+        &self,
+        x: &[f32],
+        tokens: usize,
+        weights: [Rows<'_>; N],
+    ) -> [Vec<f32>; N] {
         let cols = x.len().checked_div(tokens).unwrap_or(0);
         assert_eq!(cols * tokens, x.len(), "{} activations for {tokens} tokens", x.len());
-        let jobs: Vec<_> = products.iter_mut().map(|product| product.job(tokens, cols)).collect();
-        if tokens < many::WORTH_PACKING || cols == 0 {
+        if cols == 0 {
+            return weights.map(|_| Vec::new());
+        }
+        let rows = weights.map(|weight| rows(weight, cols));
+        let mut results = rows.map(|rows| Vec::with_capacity(tokens * rows));
+        let outs = results.iter_mut().map(|out| SyncPtr(out.as_mut_ptr()));
+        let jobs =
+            weights.into_iter().zip(rows).zip(outs).map(|((weight, rows), out)| Job { weight, rows, out });
+        self.compute_all(x, (tokens, cols), jobs.collect());
+        for (result, rows) in results.iter_mut().zip(rows) {
+            // SAFETY: there is room for them, and each has been written: every row of a job is in one part.
+            unsafe { result.set_len(tokens * rows) };
+        }
+        results
+    }
+
+    /// Writes every result of these jobs.
+    fn compute_all(&self, x: &[f32], (tokens, cols): (usize, usize), jobs: Vec<Job<'_>>) {
+        if tokens < many::WORTH_PACKING {
             return few::multiply(self, Region { x, tokens, cols, jobs: &jobs });
         }
         let in_bf16 = |job: &Job<'_>| self.compute() == Compute::Bf16 && job.weight.dtype() == Dtype::Bf16;
@@ -43,16 +57,12 @@ impl Backend {
     }
 }
 
-impl Product<'_> {
-    /// Checks the lengths.
-    #[track_caller]
-    fn job(&mut self, tokens: usize, cols: usize) -> Job<'_> {
-        let rows = self.out.len().checked_div(tokens).unwrap_or(0);
-        assert_eq!(rows * tokens, self.out.len(), "{} results for {tokens} tokens", self.out.len());
-        let fits = tokens == 0 || self.weight.len() == rows * cols;
-        assert!(fits, "weight of {} elements, not [{rows}, {cols}]", self.weight.len());
-        Job { weight: self.weight, rows, out: SyncPtr(self.out.as_mut_ptr()) }
-    }
+/// How many rows of `cols` elements a weight has.
+#[track_caller]
+fn rows(weight: Rows<'_>, cols: usize) -> usize {
+    let whole = weight.len().is_multiple_of(cols);
+    assert!(whole, "weight of {} elements, not rows of {cols}", weight.len());
+    weight.len() / cols
 }
 
 /// What one call computes; every length has been checked.
@@ -64,11 +74,11 @@ struct Region<'a> {
     jobs: &'a [Job<'a>],
 }
 
-/// A [`Product`] whose result is written by several threads, each its own rows of the weight.
+/// A product whose result is written by several threads, each its own rows of the weight.
 struct Job<'a> {
     weight: Rows<'a>,
     rows: usize,
-    /// `[tokens, rows]`
+    /// Room for `[tokens, rows]`.
     out: SyncPtr<f32>,
 }
 

@@ -234,12 +234,11 @@ unsafe fn write_whole<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[
 unsafe fn write_narrow(rows: &[[f32; WIDE_VECTORS * MOST_LANES]], out: Out) {
     for (r, row) in rows.iter().enumerate() {
         for (c, &value) in row[..out.cols].iter().enumerate() {
-            // SAFETY: the caller's contract.
-            let place = unsafe { &mut *out.at.add(r * out.stride + c) };
-            *place = match out.write {
-                Write::Replace => value,
-                Write::Add => *place + value,
-            };
+            // SAFETY: the caller's contract; what is added to has been written before.
+            unsafe {
+                let place = out.at.add(r * out.stride + c);
+                place.write(if out.write == Write::Add { *place + value } else { value });
+            }
         }
     }
 }

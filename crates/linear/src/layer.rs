@@ -1,6 +1,6 @@
 //! The layer, and several that share their input.
 
-use camelid_kernels::{Backend, Product};
+use camelid_kernels::Backend;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use crate::Weight;
@@ -37,24 +37,28 @@ pub fn forward_all<const N: usize>(
     backend: &Backend,
 ) -> [Array2<f32>; N] {
     let tokens = x.nrows();
-    let mut results = layers.map(|layer| {
-        layer.check(x);
-        Array2::zeros((tokens, layer.weight.rows()))
-    });
+    layers.iter().for_each(|layer| layer.check(x));
     let x = x.as_standard_layout();
-    let outs = results.iter_mut().map(|y| y.as_slice_mut().expect("just made, so contiguous"));
-    let mut products: Vec<_> =
-        layers.iter().zip(outs).map(|(layer, out)| Product { weight: layer.weight.values(), out }).collect();
-    backend.multiply(x.as_slice().expect("standard layout"), tokens, &mut products);
-    for (layer, y) in layers.iter().zip(&mut results) {
-        if let Some(bias) = &layer.bias {
-            *y += &ArrayView1::from(bias);
-        }
-    }
-    results
+    let weights = layers.map(|layer| layer.weight.values());
+    let results = backend.multiply(x.as_slice().expect("standard layout"), tokens, weights);
+    let mut layers = layers.iter();
+    results.map(|result| {
+        let layer = layers.next().expect("as many results as layers");
+        layer.result(tokens, result)
+    })
 }
 
 impl Linear {
+    /// `[tokens, out]` with the bias added; zeros from a weight of no columns.
+    fn result(&self, tokens: usize, result: Vec<f32>) -> Array2<f32> {
+        let shape = (tokens, self.weight.rows());
+        let mut y = Array2::from_shape_vec(shape, result).unwrap_or_else(|_| Array2::zeros(shape));
+        if let Some(bias) = &self.bias {
+            y += &ArrayView1::from(bias);
+        }
+        y
+    }
+
     #[track_caller]
     fn check(&self, x: ArrayView2<'_, f32>) {
         let (weight, bias) = (&self.weight, self.bias.as_ref());
