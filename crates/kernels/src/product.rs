@@ -1,5 +1,6 @@
 //! y = x·Wᵀ for weights as stored: dot products for few tokens ([`few`]), packed tiles for many ([`many`]).
 
+mod ahead;
 mod few;
 mod many;
 pub(crate) mod pack;

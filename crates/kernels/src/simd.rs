@@ -138,6 +138,9 @@ pub(crate) trait Simd: Copy {
     /// The sum of the lanes, halves added to halves.
     fn sum(self, a: Self::V) -> f32;
 
+    /// Brings the cache line of an address near; it need not be readable.
+    fn prefetch(self, at: *const u8);
+
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load(self, from: *const f32) -> Self::V;

@@ -12,6 +12,7 @@ use crate::register::{CHUNK, Left, Out, Right, Single, Units, VECTORS, Write, ti
 use crate::simd::{Element, Kernel, Simd};
 use crate::{Backend, Rows};
 
+use super::ahead::{Ahead, Block, near};
 use super::pack::{self, Panel};
 use super::{Job, Region};
 
@@ -86,6 +87,14 @@ impl Packed {
     /// The blocks of depth, in units.
     fn blocks(self) -> impl Iterator<Item = Range<usize>> {
         (0..self.depth).step_by(self.block).map(move |start| start..self.depth.min(start + self.block))
+    }
+
+    /// What is packed after a block of some rows, of a weight of `all` rows: more of their depth, or the rows that follow.
+    fn next(self, block: &Range<usize>, rows: &Range<usize>, all: usize) -> Block {
+        if block.end < self.depth {
+            return Block { rows: rows.clone(), units: block.end..block.end + self.block };
+        }
+        Block { rows: rows.end..all.min(rows.end + rows.len()), units: 0..self.block }
     }
 
     /// Where a block of a panel begins.
@@ -201,6 +210,9 @@ pub(super) unsafe fn multiply_part<S: Simd, U: Units<S>>(
                 pack::weights::<S, U>(simd, part, block.clone(), to);
             }
         }
+        let tiles = region.tokens.div_ceil(S::TILE_ROWS) * panels;
+        let next = packed.next(&block, &rows, weight.len() / region.cols);
+        let mut ahead = Ahead::new(&next, (weight, region.cols), U::WIDTH, tiles);
         for token in (0..region.tokens).step_by(S::TILE_ROWS) {
             let tokens = (region.tokens - token).min(S::TILE_ROWS);
             let at = packed.panel(&block, token, region.tokens).cast_const();
@@ -212,6 +224,8 @@ pub(super) unsafe fn multiply_part<S: Simd, U: Units<S>>(
                 unsafe {
                     let right = Right { at: buffer.as_ptr().add(panel * width * depth), stride: width };
                     let out = Out { at: out.get().add(token * stride + first), stride, cols, write };
+                    ahead.fetch(simd);
+                    near(simd, out, tokens);
                     tile::<S, U, VECTORS>(simd, (tokens, depth), left, right, out);
                 }
             }

@@ -25,7 +25,7 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 
 /// An intrinsic on registers.
 macro_rules! call {
-    ($intrinsic:ident $(::<$constant:literal>)? ($($argument:expr),*)) => {
+    ($intrinsic:ident $(::<$constant:tt>)? ($($argument:expr),*)) => {
         // SAFETY: `self` exists only where the machine has the feature.
         unsafe { $intrinsic $(::<$constant>)? ($($argument),*) }
     };
@@ -110,6 +110,10 @@ impl Simd for Avx2 {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
         }
+    }
+    #[inline(always)]
+    fn prefetch(self, at: *const u8) {
+        call!(_mm_prefetch::<{ _MM_HINT_T1 }>(at.cast()));
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {

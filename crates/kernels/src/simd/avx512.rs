@@ -41,7 +41,7 @@ impl Avx512 {
 
 /// An intrinsic on registers.
 macro_rules! call {
-    ($intrinsic:ident $(::<$constant:literal>)? ($($argument:expr),*)) => {
+    ($intrinsic:ident $(::<$constant:tt>)? ($($argument:expr),*)) => {
         // SAFETY: `self` exists only where the machine has the feature.
         unsafe { $intrinsic $(::<$constant>)? ($($argument),*) }
     };
@@ -117,6 +117,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
         call!(_mm512_reduce_add_ps(a))
+    }
+    #[inline(always)]
+    fn prefetch(self, at: *const u8) {
+        call!(_mm_prefetch::<{ _MM_HINT_T1 }>(at.cast()));
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {

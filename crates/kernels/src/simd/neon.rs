@@ -21,7 +21,7 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 
 /// An intrinsic on registers.
 macro_rules! call {
-    ($intrinsic:ident $(::<$constant:literal>)? ($($argument:expr),*)) => {
+    ($intrinsic:ident $(::<$constant:tt>)? ($($argument:expr),*)) => {
         // SAFETY: aarch64 has NEON.
         unsafe { $intrinsic $(::<$constant>)? ($($argument),*) }
     };
@@ -90,6 +90,8 @@ impl Simd for Neon {
     fn sum(self, a: float32x4_t) -> f32 {
         call!(vaddvq_f32(a))
     }
+    #[inline(always)]
+    fn prefetch(self, _: *const u8) {}
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> float32x4_t {
         call!(vld1q_f32(from))
