@@ -7,10 +7,8 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hash::BuildHasherDefault;
 
 use hashbrown::HashMap;
-use rustc_hash::FxHasher;
 
 /// A symbol that merges with nothing.
 pub(crate) const ALONE: u32 = u32::MAX;
@@ -18,7 +16,7 @@ pub(crate) const ALONE: u32 = u32::MAX;
 /// Which pairs of symbols merge, how early, and into what.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Merges {
-    pairs: HashMap<u64, Merge, BuildHasherDefault<FxHasher>>,
+    pairs: HashMap<u64, Merge>,
 }
 
 /// What a pair becomes.
@@ -47,7 +45,7 @@ pub(crate) struct Scratch {
 
 impl Merges {
     pub(crate) fn with_capacity(pairs: usize) -> Self {
-        Self { pairs: HashMap::with_capacity_and_hasher(pairs, BuildHasherDefault::default()) }
+        Self { pairs: HashMap::with_capacity(pairs) }
     }
 
     /// Says what `left right` becomes; the first word on a pair stands.
