@@ -157,12 +157,17 @@ impl Decoder for ByteDecoder<'_> {
 
 /// Decodes all bytes at once: the same as a [`ByteDecoder`], since both decode lossily by maximal parts.
 pub(crate) fn decode_bytes(vocabulary: &Vocabulary, ids: &[u32], text: &mut String) -> Result<(), Error> {
-    let mut bytes = Vec::with_capacity(ids.len() * 4);
+    // Into the text itself where it is empty, so that nothing is copied twice.
+    let mut bytes = if text.is_empty() { std::mem::take(text).into_bytes() } else { Vec::new() };
     for &id in ids {
         let unknown = || Error::UnknownId { id, size: vocabulary.len() };
         bytes.extend_from_slice(vocabulary.get(id).ok_or_else(unknown)?);
     }
-    text.push_str(&String::from_utf8_lossy(&bytes));
+    match String::from_utf8(bytes) {
+        Ok(decoded) if text.is_empty() => *text = decoded,
+        Ok(decoded) => text.push_str(&decoded),
+        Err(error) => text.push_str(&String::from_utf8_lossy(error.as_bytes())),
+    }
     Ok(())
 }
 

@@ -158,7 +158,10 @@ impl Tokenizer for Declared {
             return self.encode_plain(text, specials, ids);
         };
         finder.cut(text, |part| match part {
-            Cut::Key(id) => Ok(ids.push(id)),
+            Cut::Key(id) => {
+                ids.push(id);
+                Ok(())
+            }
             Cut::Between(part) => self.encode_plain(part, Specials::Literal, ids),
         })
     }

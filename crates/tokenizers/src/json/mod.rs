@@ -44,8 +44,7 @@ pub(crate) struct Json {
 #[derive(Debug)]
 enum Engine {
     Usual(Box<Usual>),
-    /// With what is unusual about the file.
-    Library(Box<Library>, #[expect(dead_code, reason = "for whoever prints the tokenizer")] String),
+    Library(Box<Library>),
 }
 
 /// What is known when a file has been read.
@@ -83,9 +82,10 @@ impl Json {
         let scheme = Scheme::of(&decoder)?;
         match read::read(file, &scheme) {
             Ok(loaded) => Ok(Self::of(loaded, scheme, |usual| Engine::Usual(Box::new(usual)))),
-            Err(unusual) => {
+            // What is unusual is for the library to know, or to refuse.
+            Err(_) => {
                 let loaded = Library::load(file, &scheme)?;
-                Ok(Self::of(loaded, scheme, |library| Engine::Library(Box::new(library), unusual)))
+                Ok(Self::of(loaded, scheme, |library| Engine::Library(Box::new(library))))
             }
         }
     }
@@ -100,7 +100,7 @@ impl Tokenizer for Json {
     fn encode_into(&self, text: &str, specials: Specials, ids: &mut Vec<u32>) -> Result<(), Error> {
         match &self.engine {
             Engine::Usual(usual) => usual.encode(&self.pieces, text, specials, ids),
-            Engine::Library(library, _) => library.encode(text, specials, ids),
+            Engine::Library(library) => library.encode(text, specials, ids),
         }
     }
 

@@ -68,111 +68,62 @@ fn add_all(file: &mut Value) {
 const METASPACE: &str =
     r#"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}"#;
 
-/// Files that are run here, by name.
-fn usual() -> Vec<(&'static str, Value)> {
-    let level =
-        || json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
-    let split = |pattern: Value, behavior: &str, invert: bool| json!({"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert});
-    let sequence = |of: Vec<Value>| json!({"type": "Sequence", "pretokenizers": of});
-    let no_regex =
-        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false});
-    let space = json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"});
-    vec![
-        ("bytes", byte_level(|_| {})),
-        ("bytes with every added token", byte_level(add_all)),
-        (
-            "bytes, plain",
-            byte_level(|file| {
-                file["normalizer"] = Value::Null;
-                file["pre_tokenizer"] = level();
-            }),
-        ),
-        ("bytes, whole words", byte_level(|file| file["model"]["ignore_merges"] = json!(true))),
-        (
-            "bytes, digits",
-            byte_level(|file| {
-                let digits = json!({"type": "Digits", "individual_digits": true});
-                file["pre_tokenizer"] = sequence(vec![digits, level()]);
-            }),
-        ),
-        (
-            "bytes, split thrice",
-            byte_level(|file| {
-                let splits = vec![
-                    split(json!({"Regex": r"\p{N}{1,3}"}), "Isolated", false),
-                    split(json!({"String": "a."}), "Isolated", false),
-                    split(json!({"Regex": r"[a-z]+|\s+|[^a-z\s]+"}), "Removed", true),
-                    no_regex.clone(),
-                ];
-                file["pre_tokenizer"] = sequence(splits);
-                add_all(file);
-            }),
-        ),
-        (
-            "bytes, merges twice",
-            byte_level(|file| {
-                let merges = file["model"]["merges"].as_array_mut().unwrap();
-                let first = merges[0].clone();
-                merges.push(first);
-                merges.swap(3, 40);
-            }),
-        ),
-        ("characters", byte_fallback(|_| {})),
-        ("characters with every added token", byte_fallback(add_all)),
-        (
-            "characters behind a prefix",
-            byte_fallback(|file| {
-                file["normalizer"] =
-                    json!({"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, space]});
-                add_all(file);
-            }),
-        ),
-        (
-            "characters, nothing to split at",
-            byte_fallback(|file| {
-                file["pre_tokenizer"] = split(json!({"String": " "}), "MergedWithPrevious", false);
-            }),
-        ),
-        (
-            "characters, runs of the unknown",
-            byte_fallback(|file| file["model"]["byte_fallback"] = json!(false)),
-        ),
-        (
-            "characters, each unknown",
-            byte_fallback(|file| {
-                file["model"]["byte_fallback"] = json!(false);
-                file["model"]["fuse_unk"] = json!(false);
-            }),
-        ),
-        (
-            "characters, visible spaces",
-            byte_fallback(|file| {
-                file["normalizer"] = Value::Null;
-                file["pre_tokenizer"] = serde_json::from_str(METASPACE).unwrap();
-                add_all(file);
-            }),
-        ),
-        (
-            "characters, visible spaces and words",
-            byte_fallback(|file| {
-                file["normalizer"] = Value::Null;
-                file["pre_tokenizer"] = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
-                file["model"]["byte_fallback"] = json!(false);
-                add_all(file);
-            }),
-        ),
-        (
-            "characters, old lines of merges",
-            byte_fallback(|file| {
-                let merges = file["model"]["merges"].as_array().unwrap();
-                let line = |merge: &Value| {
-                    json!(format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()))
-                };
-                file["model"]["merges"] = merges.iter().map(line).collect();
-            }),
-        ),
-    ]
-}
+/// Files that are run here: one of the tests' own, and what is changed in it.
+const USUAL: [(&str, &[(&str, &str)]); 12] = [
+    ("byte-level.json", &[]),
+    (
+        "byte-level.json",
+        &[
+            ("/normalizer", "null"),
+            ("/pre_tokenizer", r#"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}"#),
+        ],
+    ),
+    ("byte-level.json", &[("/model/ignore_merges", "true")]),
+    (
+        "byte-level.json",
+        &[("/pre_tokenizer/pretokenizers/0", r#"{"type": "Digits", "individual_digits": true}"#)],
+    ),
+    (
+        "byte-level.json",
+        &[(
+            "/pre_tokenizer",
+            r#"{"type": "Sequence", "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}"}, "behavior": "Isolated", "invert": false},
+                {"type": "Split", "pattern": {"String": "a."}, "behavior": "Isolated", "invert": false},
+                {"type": "Split", "pattern": {"Regex": "[a-z]+|\\s+|[^a-z\\s]+"}, "behavior": "Removed", "invert": true},
+                {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}
+            ]}"#,
+        )],
+    ),
+    ("byte-fallback.json", &[]),
+    (
+        "byte-fallback.json",
+        &[(
+            "/normalizer",
+            r#"{"type": "Sequence", "normalizers": [
+                {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+            ]}"#,
+        )],
+    ),
+    (
+        "byte-fallback.json",
+        &[(
+            "/pre_tokenizer",
+            r#"{"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false}"#,
+        )],
+    ),
+    ("byte-fallback.json", &[("/model/byte_fallback", "false")]),
+    ("byte-fallback.json", &[("/model/byte_fallback", "false"), ("/model/fuse_unk", "false")]),
+    ("byte-fallback.json", &[("/normalizer", "null"), ("/pre_tokenizer", METASPACE)]),
+    (
+        "byte-fallback.json",
+        &[
+            ("/normalizer", "null"),
+            ("/pre_tokenizer", r#"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"}"#),
+            ("/model/byte_fallback", "false"),
+        ],
+    ),
+];
 
 /// Text in which whatever the files above look for meets.
 fn texts() -> impl Strategy<Value = String> {
@@ -219,7 +170,7 @@ fn texts() -> impl Strategy<Value = String> {
 /// Holds a file's ids and frame to the library's, with special tokens as tokens and as text.
 fn check(name: &str, file: &[u8], cases: u32) {
     let ours = Json::from_bytes(file).unwrap();
-    if let Engine::Library(_, unusual) = &ours.engine {
+    if let (Engine::Library(_), Err(unusual)) = (&ours.engine, read::read(file, &ours.scheme)) {
         panic!("{name}: {unusual}");
     }
     let theirs = Library::load(file, &ours.scheme).unwrap();
@@ -240,8 +191,30 @@ fn check(name: &str, file: &[u8], cases: u32) {
 
 #[test]
 fn usual_files_are_encoded_as_the_library_encodes_them() {
-    for (name, file) in usual() {
-        check(name, &bytes(&file), 256);
+    for (base, changes) in USUAL {
+        let mut file = data(base);
+        for (pointer, value) in changes {
+            *file.pointer_mut(pointer).unwrap() = serde_json::from_str(value).unwrap();
+        }
+        let name = format!("{base} {changes:?}");
+        check(&name, &bytes(&file), 256);
+        add_all(&mut file);
+        check(&format!("{name} with added tokens"), &bytes(&file), 256);
+    }
+}
+
+#[test]
+fn merges_are_read_in_both_spellings_and_the_last_of_two_stands() {
+    for (base, old) in [("byte-level.json", false), ("byte-fallback.json", true)] {
+        let mut file = data(base);
+        let merges = file["model"]["merges"].as_array_mut().unwrap();
+        merges.push(merges[0].clone());
+        merges.swap(3, 40);
+        let line = |merge: &Value| format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap());
+        if old {
+            merges.iter_mut().for_each(|merge| *merge = json!(line(merge)));
+        }
+        check(base, &bytes(&file), 256);
     }
 }
 
@@ -284,7 +257,8 @@ fn composition_is_the_library_s_for_every_character() {
 /// The file falls to the library, which says what of it is unusual; and where it loads, it encodes.
 fn falls_back(file: &Value, expected: &str) {
     let json = Json::from_bytes(&bytes(file)).unwrap_or_else(|error| panic!("{expected}: {error}"));
-    let Engine::Library(_, unusual) = &json.engine else { panic!("run here: {expected}") };
+    assert!(matches!(json.engine, Engine::Library(_)), "run here: {expected}");
+    let unusual = read::read(&bytes(file), &json.scheme).map(drop).unwrap_err();
     assert!(unusual.contains(expected), "{unusual}, not {expected}");
     json.encode("human beings", Specials::Literal).unwrap();
 }

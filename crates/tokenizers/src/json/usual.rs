@@ -57,11 +57,17 @@ impl Usual {
             return Err(Error::TooLong { bytes: text.len(), limit });
         }
         cut(self.raw.as_ref(), text, specials, |part| match part {
-            Part::Token(id) => Ok(ids.push(id)),
+            Part::Token(id) => {
+                ids.push(id);
+                Ok(())
+            }
             Part::Text(raw_at, text) => {
                 let text = normalize(&self.steps, text);
                 cut(self.normalized.as_ref(), &text, specials, |part| match part {
-                    Part::Token(id) => Ok(ids.push(id)),
+                    Part::Token(id) => {
+                        ids.push(id);
+                        Ok(())
+                    }
                     Part::Text(at, text) => self.words.encode(pieces, text, raw_at + at == 0, ids),
                 })
             }
@@ -78,8 +84,8 @@ impl Words {
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
         match self {
-            Words::Bytes(encoder) => encoder.encode(pieces, text, ids),
-            Words::Characters(None, characters) => Ok(characters.encode(text, ids)),
+            Words::Bytes(encoder) => return encoder.encode(pieces, text, ids),
+            Words::Characters(None, characters) => characters.encode(text, ids),
             Words::Characters(Some(spaces), characters) => {
                 let text = spaces.show(text, at_start);
                 let mut rest = &*text;
@@ -88,9 +94,9 @@ impl Words {
                     characters.encode(word, ids);
                     rest = after;
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 }
 
