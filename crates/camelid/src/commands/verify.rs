@@ -39,6 +39,7 @@ pub struct Args {
     /// A tensor of the checkpoint to wave through, unused (repeatable)
     #[arg(long = "allow-tensor", value_name = "NAME")]
     pub allow_tensors: Vec<String>,
+    /// Where the family's real vocabulary is.
     #[command(flatten)]
     pub places: Places,
     /// Print the report as JSON

@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::style::{bad, bold, dim, good};
 use super::vocabularies;
 
-pub use parity::Score;
 pub use camelid_tokenizers::upstream::Speed;
+pub use parity::Score;
 
 /// Verify tokenizers on the families' real vocabularies
 ///
@@ -144,7 +144,11 @@ pub fn table(rows: &[Row]) -> Table {
             None => cells.extend([bad("not at hand"), String::new()]),
         }
         if let Some(speed) = &row.speed {
-            cells.extend([speed.encode.to_string(), speed.decode.to_string(), speed.library.unwrap_or("–").to_owned()]);
+            cells.extend([
+                speed.encode.to_string(),
+                speed.decode.to_string(),
+                speed.library.unwrap_or("–").to_owned(),
+            ]);
         }
         table.add_row(cells);
     }
