@@ -75,3 +75,42 @@ fn a_key_or_a_tensor_is_waved_through_by_name() {
     check(&["llama1", "--case", &path], 2, &["of_my_own"]);
     check(&["llama1", "--case", &path, "--allow-key", "of_my_own"], 0, &["ok"]);
 }
+
+/// A folder of vocabularies that holds one small model under the name of a family, with what the reference made of it.
+fn vocabularies(change: impl Fn(&str) -> String) -> tempfile::TempDir {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tokenizers/tests/data");
+    let read = |name: &str| std::fs::read_to_string(data.join(name)).expect("the tokenizers' own data");
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["llama1", "parity"] {
+        std::fs::create_dir(folder.path().join(name)).expect("made");
+    }
+    std::fs::copy(data.join("bpe.model"), folder.path().join("llama1/tokenizer.model")).expect("copied");
+    let texts = read("strings.jsonl");
+    std::fs::write(folder.path().join("corpus.jsonl"), &texts).expect("written");
+    let field = |line: &str, key: &str| {
+        let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        object.get(key).cloned()
+    };
+    let ids = read("bpe.ids.jsonl");
+    let lines = texts.lines().zip(ids.lines()).enumerate().map(|(at, (text, ids))| {
+        let decoded = field(ids, "decoded").or_else(|| field(text, "text"));
+        serde_json::json!({ "text_index": at, "ids": field(ids, "ids"), "decoded": decoded }).to_string()
+    });
+    let parity = lines.collect::<Vec<_>>().join("\n");
+    std::fs::write(folder.path().join("parity/llama1.spm.jsonl"), change(&parity)).expect("written");
+    folder
+}
+
+#[test]
+fn a_family_s_tokenizer_is_compared_where_its_vocabulary_is_at_hand() {
+    let folder = vocabularies(str::to_owned);
+    let path = folder.path().display().to_string();
+    let line = ["tokenizer llama1.spm", "301/301 strings equal", "MB/s"];
+    check(&["llama1", "--vocabularies", &path], 0, &line);
+    check(&["llama1", "--vocabularies", &path, "--json"], 0, &["\"tokenizer\": [", "\"equal\": 301"]);
+    check(&["gemma1", "--vocabularies", &path], 0, &["NOT RUN tokenizer"]);
+    check(&["llama1", "--vocabularies", "/no/such/folder"], 0, &["NOT RUN tokenizer"]);
+    let wrong = vocabularies(|parity| parity.replacen("[406,517]", "[406,516]", 1));
+    let path = wrong.path().display().to_string();
+    check(&["llama1", "--vocabularies", &path], 1, &["FAILED tokenizer llama1.spm", "300/301", "516"]);
+}

@@ -1,30 +1,43 @@
 //! A megabyte of mixed text, encoded and decoded by each format here and by its upstream library.
 //!
-//! The vocabularies are the tests' small ones; real ones are measured by `cargo xtask verify-tokenizer`.
-//! sentencepiece's own library needs a C++ compiler: it is measured in `tests/` under the feature `sentencepiece-oracle`.
+//! `cargo bench -p camelid-tokenizers --features upstream`, or `--features sentencepiece` where cmake and a C++ compiler
+//! are at hand. The vocabularies are the tests' small ones; real ones are measured by `cargo xtask verify-tokenizer`.
 
+use std::error::Error;
 use std::path::PathBuf;
 
-use camelid_tokenizers::{Settings, Specials, Tokenizer, open};
-use divan::Bencher;
-use divan::counter::BytesCount;
-
-fn main() {
-    divan::main();
-}
+use camelid_tokenizers::upstream::{measure, upstream};
+use camelid_tokenizers::{Settings, Specials, open};
 
 const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const FILES: [&str; 5] =
     ["bpe.model", "unigram.model", "ranks.tiktoken", "byte-level.json", "byte-fallback.json"];
 
-fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+fn main() -> Result<(), Box<dyn Error>> {
+    let documents = documents()?;
+    let settings = Settings { pattern: Some(PATTERN.to_owned()), ..Settings::default() };
+    for name in FILES {
+        let path = folder().join("data").join(name);
+        let ours = open(&path, &settings)?;
+        let theirs = upstream(&std::fs::read(&path)?, &settings)?;
+        let speed = measure(&*ours, theirs.as_ref(), &documents, Specials::Literal)?;
+        let library = speed.library.unwrap_or("– (not built in)");
+        println!(
+            "{name:20} encode {:20} decode {:22} {library}",
+            speed.encode.to_string(),
+            speed.decode.to_string()
+        );
+    }
+    Ok(())
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
 /// Documents of about four kilobytes, a megabyte in all, no two alike.
-fn documents() -> Vec<String> {
-    let text =
-        std::fs::read_to_string(data("reference/sentences.txt")).expect("the bench brings its own data");
+fn documents() -> Result<Vec<String>, Box<dyn Error>> {
+    let text = std::fs::read_to_string(folder().join("reference/sentences.txt"))?;
     let lines: Vec<&str> = text.lines().collect();
     let mut state = 1u32;
     let mut next = |bound: usize| {
@@ -42,106 +55,5 @@ fn documents() -> Vec<String> {
         }
         documents.push(document);
     }
-    documents
-}
-
-fn tokenizer(name: &str) -> Box<dyn Tokenizer> {
-    let settings = Settings { pattern: Some(PATTERN.to_owned()), ..Settings::default() };
-    open(&data("data").join(name), &settings).expect("the bench brings its own data")
-}
-
-fn bytes(documents: &[String]) -> BytesCount {
-    BytesCount::new(documents.iter().map(String::len).sum::<usize>())
-}
-
-#[divan::bench(args = FILES)]
-fn encode(bencher: Bencher<'_, '_>, name: &str) {
-    let (tokenizer, documents) = (tokenizer(name), documents());
-    bencher.counter(bytes(&documents)).bench(|| {
-        documents
-            .iter()
-            .map(|text| {
-                tokenizer.encode(text, Specials::Literal).expect("the bench brings its own data").len()
-            })
-            .sum::<usize>()
-    });
-}
-
-#[divan::bench(args = FILES)]
-fn decode(bencher: Bencher<'_, '_>, name: &str) {
-    let (tokenizer, documents) = (tokenizer(name), documents());
-    let ids: Vec<_> = documents
-        .iter()
-        .map(|text| tokenizer.encode(text, Specials::Literal).expect("the bench brings its own data"))
-        .collect();
-    bencher.counter(bytes(&documents)).bench(|| {
-        ids.iter()
-            .map(|ids| tokenizer.decode(ids).expect("the bench brings its own data").len())
-            .sum::<usize>()
-    });
-}
-
-/// The upstream libraries on the same files and text.
-mod upstream {
-    use super::*;
-
-    fn core_bpe() -> tiktoken_rs::CoreBPE {
-        let ranks = tokenizer("ranks.tiktoken");
-        let tokens = (0..ranks.vocab_size() as u32)
-            .map(|id| (ranks.piece(id).expect("the bench brings its own data").to_vec(), id));
-        tiktoken_rs::CoreBPE::new(tokens.collect(), Default::default(), PATTERN)
-            .expect("the bench brings its own data")
-    }
-
-    #[divan::bench]
-    fn encode_tiktoken(bencher: Bencher<'_, '_>) {
-        let (upstream, documents) = (core_bpe(), documents());
-        bencher
-            .counter(bytes(&documents))
-            .bench(|| documents.iter().map(|text| upstream.encode_ordinary(text).len()).sum::<usize>());
-    }
-
-    #[divan::bench]
-    fn decode_tiktoken(bencher: Bencher<'_, '_>) {
-        let (upstream, documents) = (core_bpe(), documents());
-        let ids: Vec<_> = documents.iter().map(|text| upstream.encode_ordinary(text)).collect();
-        bencher.counter(bytes(&documents)).bench(|| {
-            ids.iter()
-                .map(|ids| upstream.decode(ids).expect("the bench brings its own data").len())
-                .sum::<usize>()
-        });
-    }
-
-    #[divan::bench(args = ["byte-level.json", "byte-fallback.json"])]
-    fn encode_json(bencher: Bencher<'_, '_>, name: &str) {
-        let (upstream, documents) = (
-            hf::Tokenizer::from_file(data("data").join(name)).expect("the bench brings its own data"),
-            documents(),
-        );
-        bencher.counter(bytes(&documents)).bench(|| {
-            documents
-                .iter()
-                .map(|text| {
-                    upstream.encode(text.as_str(), false).expect("the bench brings its own data").len()
-                })
-                .sum::<usize>()
-        });
-    }
-
-    #[divan::bench(args = ["byte-level.json", "byte-fallback.json"])]
-    fn decode_json(bencher: Bencher<'_, '_>, name: &str) {
-        let (upstream, documents) = (
-            hf::Tokenizer::from_file(data("data").join(name)).expect("the bench brings its own data"),
-            documents(),
-        );
-        let encode = |text: &String| {
-            upstream.encode(text.as_str(), false).expect("the bench brings its own data").get_ids().to_vec()
-        };
-        let ids: Vec<_> = documents.iter().map(encode).collect();
-        bencher.counter(bytes(&documents)).bench(|| {
-            ids.iter()
-                .map(|ids| upstream.decode(ids, false).expect("the bench brings its own data").len())
-                .sum::<usize>()
-        });
-    }
+    Ok(documents)
 }

@@ -13,15 +13,21 @@ use crate::vocabulary::Vocabulary;
 #[derive(Clone, Debug)]
 pub(crate) struct ByteBpe {
     pub(crate) vocabulary: Vocabulary,
+    pub(crate) encoder: ByteEncoder,
+    pub(crate) specials: Vec<Special>,
+    pub(crate) frame: Frame,
+}
+
+/// How a text becomes tokens that are bytes: words, which are a token or are merged from bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct ByteEncoder {
     /// The token of each byte; a byte without one is left out.
     pub(crate) bytes: Box<[u32; 256]>,
     pub(crate) merges: Merges,
     /// One splitter cuts what the one before it left.
-    pub(crate) splitters: Vec<Splitter>,
-    pub(crate) gaps: Gaps,
-    pub(crate) whole_words: WholeWords,
-    pub(crate) specials: Vec<Special>,
-    pub(crate) frame: Frame,
+    pub(crate) splitters: Vec<(Splitter, Gaps)>,
+    /// By id: whether a word that spells this token is this token.
+    pub(crate) whole: Vec<bool>,
 }
 
 /// What is done with a word that is a token as it stands.
@@ -35,45 +41,71 @@ pub(crate) enum WholeWords {
     Merge,
 }
 
-impl ByteBpe {
-    fn split(
+impl ByteEncoder {
+    /// Finds out which words are whole: asked once of every token, so that a word that is one need not be merged.
+    pub(crate) fn with_whole_words(mut self, vocabulary: &Vocabulary, whole_words: WholeWords) -> Self {
+        let (mut symbols, mut scratch) = (Vec::new(), Scratch::default());
+        let ids = 0..vocabulary.len() as u32;
+        let whole = ids.map(|id| match (whole_words, vocabulary.get(id)) {
+            (WholeWords::Take, _) => true,
+            (WholeWords::Merge, None) => false,
+            (WholeWords::Merge, Some(token)) => {
+                self.merge(token, &mut symbols, &mut scratch);
+                symbols == [id]
+            }
+        });
+        self.whole = whole.collect();
+        self
+    }
+
+    /// Appends the ids of `text`, none of which is special.
+    pub(crate) fn encode(
         &self,
+        vocabulary: &Vocabulary,
         text: &str,
-        splitters: &[Splitter],
-        word: &mut dyn FnMut(&str) -> Result<(), Error>,
+        ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        match splitters {
-            [] => word(text),
-            [last] => last.split(text, self.gaps, word),
-            [first, rest @ ..] => first.split(text, self.gaps, |part| self.split(part, rest, word)),
-        }
-    }
-
-    fn word(&self, word: &str, symbols: &mut Vec<u32>, scratch: &mut Scratch, ids: &mut Vec<u32>) {
-        if self.whole_words == WholeWords::Take
-            && let Some(id) = self.vocabulary.id(word.as_bytes())
-        {
-            return ids.push(id);
-        }
-        symbols.clear();
-        symbols.extend(word.bytes().map(|byte| self.bytes[usize::from(byte)]));
-        self.merges.apply(symbols, scratch);
-        ids.extend(symbols.iter().filter(|&&symbol| symbol != ALONE));
-    }
-}
-
-impl Tokenizer for ByteBpe {
-    /// Special tokens are never looked for here; [`crate::open`] wraps what does.
-    fn encode_into(&self, text: &str, _: Specials, ids: &mut Vec<u32>) -> Result<(), Error> {
         let limit = u32::MAX as usize;
         if text.len() > limit {
             return Err(Error::TooLong { bytes: text.len(), limit });
         }
         let (mut symbols, mut scratch) = (Vec::new(), Scratch::default());
         self.split(text, &self.splitters, &mut |word| {
-            self.word(word, &mut symbols, &mut scratch, ids);
+            match vocabulary.id(word.as_bytes()).filter(|&id| self.whole[id as usize]) {
+                Some(id) => ids.push(id),
+                None => {
+                    self.merge(word.as_bytes(), &mut symbols, &mut scratch);
+                    ids.extend(symbols.iter().filter(|&&symbol| symbol != ALONE));
+                }
+            }
             Ok(())
         })
+    }
+
+    fn split(
+        &self,
+        text: &str,
+        splitters: &[(Splitter, Gaps)],
+        word: &mut dyn FnMut(&str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match splitters {
+            [] => word(text),
+            [(last, gaps)] => last.split(text, *gaps, word),
+            [(first, gaps), rest @ ..] => first.split(text, *gaps, |part| self.split(part, rest, word)),
+        }
+    }
+
+    fn merge(&self, word: &[u8], symbols: &mut Vec<u32>, scratch: &mut Scratch) {
+        symbols.clear();
+        symbols.extend(word.iter().map(|&byte| self.bytes[usize::from(byte)]));
+        self.merges.apply(symbols, scratch);
+    }
+}
+
+impl Tokenizer for ByteBpe {
+    /// Special tokens are never looked for here; [`crate::open`] wraps what does.
+    fn encode_into(&self, text: &str, _: Specials, ids: &mut Vec<u32>) -> Result<(), Error> {
+        self.encoder.encode(&self.vocabulary, text, ids)
     }
 
     fn decoder(&self) -> Box<dyn Decoder + '_> {
@@ -125,12 +157,17 @@ impl Decoder for ByteDecoder<'_> {
 
 /// Decodes all bytes at once: the same as a [`ByteDecoder`], since both decode lossily by maximal parts.
 pub(crate) fn decode_bytes(vocabulary: &Vocabulary, ids: &[u32], text: &mut String) -> Result<(), Error> {
-    let mut bytes = Vec::with_capacity(ids.len() * 4);
+    // Into the text itself where it is empty, so that nothing is copied twice.
+    let mut bytes = if text.is_empty() { std::mem::take(text).into_bytes() } else { Vec::new() };
     for &id in ids {
         let unknown = || Error::UnknownId { id, size: vocabulary.len() };
         bytes.extend_from_slice(vocabulary.get(id).ok_or_else(unknown)?);
     }
-    text.push_str(&String::from_utf8_lossy(&bytes));
+    match String::from_utf8(bytes) {
+        Ok(decoded) if text.is_empty() => *text = decoded,
+        Ok(decoded) => text.push_str(&decoded),
+        Err(error) => text.push_str(&String::from_utf8_lossy(error.as_bytes())),
+    }
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! What a family adds to its file: special tokens beyond it, replacements, an offset, a frame.
 
+use crate::finder::{Cut, Finder};
 use crate::replace::{Replacer, Restorer};
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
-use crate::trie::{Cut, Trie};
 use crate::{Error, Normalization, Settings};
 
 /// A format's tokenizer with a family's [`Settings`] around it.
@@ -15,7 +15,7 @@ pub(crate) struct Declared {
     replacer: Option<Replacer>,
     offset: u32,
     specials: Vec<Special>,
-    finder: Option<Trie>,
+    finder: Option<Finder>,
     /// By id: whether it is written here, by the name that the family gives it. Where a family names none, the format
     /// writes them as its reference does: sentencepiece hides control pieces.
     spoken: Vec<bool>,
@@ -44,8 +44,11 @@ impl Declared {
             Finds::Outer => settings.specials()?,
         };
         check(&*inner, &settings.specials()?, settings.offset, finds)?;
-        let finder = (finds == Finds::Outer && !specials.is_empty())
-            .then(|| Trie::new(specials.iter().map(|special| (special.name.as_bytes(), special.id))));
+        let finder = match finds {
+            Finds::Inner => None,
+            Finds::Outer => Finder::new(specials.iter().map(|special| (&*special.name, special.id)))
+                .map_err(|reason| Error::setting("special", reason))?,
+        };
         let mut spoken = Vec::new();
         if finds == Finds::Outer && !settings.special.is_empty() {
             check_reach(&specials)?;
@@ -154,13 +157,13 @@ impl Tokenizer for Declared {
         let Some(finder) = self.finder.as_ref().filter(|_| specials == Specials::Parse) else {
             return self.encode_plain(text, specials, ids);
         };
-        let mut result = Ok(());
         finder.cut(text, |part| match part {
-            Cut::Key(id) => ids.push(id),
-            Cut::Between(part) if result.is_ok() => result = self.encode_plain(part, Specials::Literal, ids),
-            Cut::Between(_) => {}
-        });
-        result
+            Cut::Key(id) => {
+                ids.push(id);
+                Ok(())
+            }
+            Cut::Between(part) => self.encode_plain(part, Specials::Literal, ids),
+        })
     }
 
     fn decoder(&self) -> Box<dyn Decoder + '_> {

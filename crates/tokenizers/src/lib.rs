@@ -5,7 +5,8 @@
 //! - **sentencepiece** `tokenizer.model` (Llama 1 and 2, Baichuan, Yi, ChatGLM, MiniCPM, Gemma): read and run here, without
 //!   the C++ library ([`sentencepiece`]); byte-pair merges and Unigram, the normaliser's map, byte fallback.
 //! - **tiktoken** ranks (Llama 3, Qwen 1, GLM-4), which carry no split pattern and no special tokens.
-//! - **`tokenizer.json`** (Qwen 1.5 and 2, and most others as well): Hugging Face's `tokenizers` encodes.
+//! - **`tokenizer.json`** (Qwen 1.5 and 2, and most others as well): the usual kinds are run here, and whatever says more
+//!   is encoded by Hugging Face's `tokenizers`.
 //!
 //! And what a GGUF file holds of the first two: [`open_gguf`]. What a file leaves unsaid is a family's `[tokenizer]` table,
 //! [`Settings`]. Ids have no BOS, EOS or prefix of their own accord: those are the tokenizer's [`Frame`].
@@ -29,7 +30,7 @@ mod bpe;
 mod bytes;
 mod declared;
 mod error;
-mod fallback;
+mod finder;
 mod gguf;
 mod json;
 mod lossy;
@@ -39,6 +40,7 @@ pub mod sentencepiece;
 mod settings;
 mod split;
 mod stream;
+mod symbols;
 mod tiktoken;
 mod tokenizer;
 mod trie;

@@ -83,7 +83,7 @@ pub(crate) fn sentencepiece(model: Model, settings: &Settings) -> Result<Declare
         SpecialIn::Text => Declared::new(Box::new(model), settings, Finds::Outer),
         SpecialIn::Normalized => {
             let specials = settings.specials()?;
-            Declared::new(Box::new(model.with_spelled(&specials)), settings, Finds::Inner)
+            Declared::new(Box::new(model.with_spelled(&specials)?), settings, Finds::Inner)
         }
     }
 }

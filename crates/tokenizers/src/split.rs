@@ -15,6 +15,8 @@ pub(crate) enum Splitter {
     /// The pattern without its last two alternatives as pattern 0, `\s+` as pattern 1.
     Automaton(Box<meta::Regex>),
     Backtracking(Box<fancy_regex::Regex>),
+    /// Every character that is a number is a word.
+    Digits,
 }
 
 /// What becomes of text that the pattern does not match.
@@ -82,6 +84,10 @@ impl Splitter {
                     0 => (found.start(), found.end()),
                     _ => (found.start(), whitespace_end(text, found.start(), found.end())),
                 }))
+            }
+            Splitter::Digits => {
+                let found = text[at..].char_indices().find(|(_, character)| character.is_numeric());
+                Ok(found.map(|(start, character)| (at + start, at + start + character.len_utf8())))
             }
             Splitter::Backtracking(regex) => match regex.find_from_pos(text, at) {
                 Ok(found) => Ok(found.map(|found| (found.start(), found.end()))),

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::Error;
-use crate::bytes::{ByteBpe, WholeWords, merges_by_rank};
+use crate::bytes::{ByteBpe, ByteEncoder, WholeWords, merges_by_rank};
 use crate::sentencepiece::proto::LONGEST_PIECE;
 use crate::split::{Gaps, Splitter};
 use crate::tokenizer::Frame;
@@ -18,16 +18,14 @@ pub(crate) fn parse(file: &[u8], pattern: &str) -> Result<ByteBpe, Error> {
     let vocabulary = vocabulary(file)?;
     let bytes = Box::new(bytes(&vocabulary)?);
     let splitter = Splitter::new(pattern).map_err(|reason| Error::setting("pattern", reason))?;
-    Ok(ByteBpe {
+    let encoder = ByteEncoder {
         bytes,
         merges: merges_by_rank(&vocabulary),
-        vocabulary,
-        splitters: vec![splitter],
-        gaps: Gaps::Drop,
-        whole_words: WholeWords::Take,
-        specials: Vec::new(),
-        frame: Frame::default(),
-    })
+        splitters: vec![(splitter, Gaps::Drop)],
+        whole: Vec::new(),
+    };
+    let encoder = encoder.with_whole_words(&vocabulary, WholeWords::Take);
+    Ok(ByteBpe { vocabulary, encoder, specials: Vec::new(), frame: Frame::default() })
 }
 
 /// Whether the first line is a token and its rank.

@@ -16,15 +16,6 @@ struct Slot {
     value: u32,
 }
 
-/// A part of a text that was cut at keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut<'t> {
-    /// A key, by its value.
-    Key(u32),
-    /// Text without a key.
-    Between(&'t str),
-}
-
 /// No parent, no value.
 const NONE: u32 = u32::MAX;
 const FREE: Slot = Slot { base: 0, parent: NONE, value: NONE };
@@ -76,32 +67,6 @@ impl Trie {
             }
         }
         found
-    }
-
-    /// The first key that stands in `text` from `from` on, the longest at its place: where, how long, its value.
-    pub(crate) fn find(&self, text: &str, from: usize) -> Option<(usize, usize, u32)> {
-        let firsts = self.first_bytes();
-        let bytes = text.as_bytes();
-        let starts = bytes.iter().enumerate().skip(from).filter(|&(_, &byte)| firsts[usize::from(byte)]);
-        starts.into_iter().find_map(|(at, _)| {
-            let (length, value) = self.longest(&bytes[at..])?;
-            Some((at, length, value))
-        })
-    }
-
-    /// Hands on the keys that stand in `text`, and what stands between them, in order; nothing empty.
-    pub(crate) fn cut<'t>(&self, text: &'t str, mut part: impl FnMut(Cut<'t>)) {
-        let mut begin = 0;
-        while let Some((at, length, value)) = self.find(text, begin) {
-            if begin < at {
-                part(Cut::Between(&text[begin..at]));
-            }
-            part(Cut::Key(value));
-            begin = at + length;
-        }
-        if begin < text.len() {
-            part(Cut::Between(&text[begin..]));
-        }
     }
 
     /// Whether `bytes`, to their end, are the beginning of a longer key.

@@ -9,11 +9,15 @@ use anyhow::{Context, bail};
 use camelid_families::{Allow, Library};
 use camelid_verify::{Depth, FamilyReport, ProofReport, Settings, stale};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::verify_tokenizer::{self, Places, Row};
 
 /// Verify that a family equals its original implementation
 ///
 /// Counts the parameters of every published size, runs every case, and compares at every tap, in logits and in greedy
-/// tokens. What differs is located and diagnosed. Exit status: 0 if something ran and all of it passed, 1 if something
+/// tokens. What differs is located and diagnosed. Where the family's real vocabulary is at hand, its tokenizer is compared
+/// with the reference's ids. Exit status: 0 if something ran and all of it passed, 1 if something
 /// differed, 2 if it could not run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,9 +39,21 @@ pub struct Args {
     /// A tensor of the checkpoint to wave through, unused (repeatable)
     #[arg(long = "allow-tensor", value_name = "NAME")]
     pub allow_tensors: Vec<String>,
+    /// Where the family's real vocabulary is.
+    #[command(flatten)]
+    pub places: Places,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A family's report, with its tokenizer's.
+#[derive(Serialize)]
+struct Verified<'r> {
+    #[serde(flatten)]
+    report: &'r FamilyReport,
+    /// A line for each real vocabulary that is at hand.
+    tokenizer: &'r [Row],
 }
 
 /// Verify every family
@@ -69,12 +85,20 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ..Settings::default()
     };
     let report = verify(&library, &name, &cases, &settings)?;
+    // Cases that are named are all that is asked for.
+    let tokenizer = match args.cases.is_empty() {
+        true => Some(verify_tokenizer::of_family(&library, &name, &args.places)?),
+        false => None,
+    };
+    let rows = tokenizer.as_deref().unwrap_or_default();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        println!("{}", serde_json::to_string_pretty(&Verified { report: &report, tokenizer: rows })?);
     } else {
         print::family(&report);
+        tokenizer.iter().for_each(|rows| print::tokenizer(rows));
     }
-    Ok(ExitCode::from(report.exit_status()))
+    let differs = rows.iter().filter_map(|row| row.score.as_ref()).any(|score| !score.passed());
+    Ok(ExitCode::from(report.exit_status().max(u8::from(differs))))
 }
 
 /// Runs `verify-all`.

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::bpe::{ALONE, Merge, Merges};
-use crate::bytes::{ByteBpe, WholeWords};
+use crate::bytes::{ByteBpe, ByteEncoder, WholeWords};
 use crate::declared::{Declared, Finds};
-use crate::json::level_bytes;
+use crate::json::level::level_bytes;
 use crate::open::sentencepiece;
 use crate::sentencepiece::Model;
 use crate::sentencepiece::proto::{
@@ -117,16 +117,18 @@ impl Gguf {
             };
             vocabulary.push(&bytes);
         }
-        let splitters = split.patterns.iter().map(|pattern| Splitter::new(pattern));
-        Ok(ByteBpe {
+        let splitters = split.patterns.iter().map(|pattern| Ok((Splitter::new(pattern)?, Gaps::Keep)));
+        let encoder = ByteEncoder {
             bytes: Box::new(std::array::from_fn(|byte| vocabulary.id(&[byte as u8]).unwrap_or(ALONE))),
             merges: self.merges(&vocabulary)?,
-            splitters: splitters.collect::<Result<_, _>>().map_err(|reason| wrong("pre", reason))?,
-            gaps: Gaps::Keep,
-            whole_words: split.whole_words,
+            splitters: splitters.collect::<Result<_, _>>().map_err(|reason: String| wrong("pre", reason))?,
+            whole: Vec::new(),
+        };
+        Ok(ByteBpe {
+            encoder: encoder.with_whole_words(&vocabulary, split.whole_words),
+            vocabulary,
             specials: self.specials()?,
             frame: self.frame()?,
-            vocabulary,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::model::{Pieces, Sink};
 use crate::bpe::{ALONE, Merge, Merges, Scratch};
+use crate::symbols::{Seams, Symbols};
 use crate::trie::Trie;
 
 /// The merges of a vocabulary, over symbols: the ids of pieces, and ids beyond them for characters that stand
@@ -39,7 +40,9 @@ impl Bpe {
                     beyond += 1;
                 }
             }
-            seams.close(piece);
+            for (left, right) in piece.chars().zip(piece.chars().skip(1)) {
+                seams.close(left, right);
+            }
         }
         let merges = merges(pieces, &symbols);
         Self { merges, symbols, seams, unused: pieces.matched().any(|(id, _)| pieces.is_unused(id)) }
@@ -198,66 +201,4 @@ fn ranks(pieces: &Pieces) -> Vec<u32> {
         ranks[pair[1] as usize] = rank;
     }
     ranks
-}
-
-/// The symbol of a character: a table for the first plane, where nearly all text is.
-#[derive(Clone, Debug, Default)]
-struct Symbols {
-    first_plane: Vec<u32>,
-    beyond: HashMap<char, u32>,
-}
-
-impl Symbols {
-    fn insert(&mut self, character: char, symbol: u32) {
-        match u16::try_from(character) {
-            Ok(code) => {
-                self.first_plane.resize(1 << 16, ALONE);
-                self.first_plane[usize::from(code)] = symbol;
-            }
-            Err(_) => {
-                self.beyond.insert(character, symbol);
-            }
-        }
-    }
-
-    #[inline]
-    fn get(&self, character: char) -> u32 {
-        match u16::try_from(character) {
-            Ok(code) => self.first_plane.get(usize::from(code)).copied().unwrap_or(ALONE),
-            Err(_) => self.beyond.get(&character).copied().unwrap_or(ALONE),
-        }
-    }
-}
-
-/// Between which two characters no piece reaches: a set of all pairs inside pieces, hashed into bits.
-/// A clash only closes a seam that might have been open.
-#[derive(Clone, Debug)]
-struct Seams {
-    closed: Vec<u64>,
-}
-
-impl Seams {
-    const BITS: u32 = 21;
-
-    fn new() -> Self {
-        Self { closed: vec![0; 1 << (Self::BITS - 6)] }
-    }
-
-    fn close(&mut self, piece: &str) {
-        for (left, right) in piece.chars().zip(piece.chars().skip(1)) {
-            let bit = Self::bit(left, right);
-            self.closed[bit >> 6] |= 1 << (bit & 63);
-        }
-    }
-
-    #[inline]
-    fn between(&self, left: char, right: char) -> bool {
-        let bit = Self::bit(left, right);
-        self.closed[bit >> 6] >> (bit & 63) & 1 == 0
-    }
-
-    fn bit(left: char, right: char) -> usize {
-        let pair = u64::from(left) << 21 | u64::from(right);
-        (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - Self::BITS)) as usize
-    }
 }

@@ -6,8 +6,9 @@ use super::normalizer::{Normalizer, SPACE};
 use super::proto::{Algorithm, Kind, Piece, Proto};
 use super::unigram::Unigram;
 use crate::Error;
+use crate::finder::{Cut, Finder};
 use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
-use crate::trie::{Cut, Trie};
+use crate::trie::Trie;
 use crate::vocabulary::Vocabulary;
 
 /// A sentencepiece model: ids and text equal sentencepiece 0.2's.
@@ -18,15 +19,10 @@ pub struct Model {
     user_defined: Option<Trie>,
     search: Search,
     specials: Vec<Special>,
-    spelled: Option<Spelled>,
+    /// Special tokens that are looked for in the normalised text, as they are spelled there.
+    spelled: Option<Finder>,
     surfaces: Surfaces,
     frame: Frame,
-}
-
-/// Special tokens that are looked for in the normalised text, as they are spelled there.
-#[derive(Clone, Debug)]
-pub(super) struct Spelled {
-    finder: Trie,
 }
 
 #[derive(Clone, Debug)]
@@ -79,15 +75,16 @@ impl Model {
     }
 
     /// The same model, which looks for `specials` in the normalised text.
-    pub(crate) fn with_spelled(mut self, specials: &[Special]) -> Self {
+    pub(crate) fn with_spelled(mut self, specials: &[Special]) -> Result<Self, Error> {
         let names: Vec<_> =
             specials.iter().map(|special| (special.id, self.normalize(&special.name))).collect();
-        let finder = Trie::new(names.iter().map(|(id, name)| (name.as_bytes(), *id)));
+        let finder = Finder::new(names.iter().map(|(id, name)| (&**name, *id)));
+        let finder = finder.map_err(|reason| Error::setting("special", reason))?;
         for (id, name) in &names {
             self.surfaces.set_piece(*id, name);
         }
-        self.spelled = Some(Spelled { finder });
-        self
+        self.spelled = finder;
+        Ok(self)
     }
 
     /// What an id is when it is decoded; none if there is no such id.
@@ -120,10 +117,13 @@ impl Tokenizer for Model {
         }
         match self.spelled.as_ref().filter(|_| specials == Specials::Parse) {
             None => self.encode_normalized(&text, ids),
-            Some(spelled) => spelled.finder.cut(&text, |part| match part {
-                Cut::Key(id) => ids.push(id),
-                Cut::Between(part) => self.encode_normalized(part, ids),
-            }),
+            Some(finder) => finder.cut(&text, |part| {
+                match part {
+                    Cut::Key(id) => ids.push(id),
+                    Cut::Between(part) => self.encode_normalized(part, ids),
+                }
+                Ok::<_, Error>(())
+            })?,
         }
         Ok(())
     }

@@ -151,6 +151,48 @@ fn models_that_break_their_own_rules_are_refused() {
 }
 
 #[test]
+fn json_that_contradicts_itself_is_refused() {
+    let check = |change: fn(&mut serde_json::Value), expected: &str| {
+        let mut file = serde_json::from_slice(&std::fs::read(path("byte-level.json")).unwrap()).unwrap();
+        change(&mut file);
+        let error = from_bytes(&serde_json::to_vec(&file).unwrap(), &settings()).unwrap_err().to_string();
+        assert!(error.starts_with("tokenizer.json: ") && error.contains(expected), "{error}");
+    };
+    check(|file| file["model"]["vocab"]["Ġ"] = 20_000_000.into(), "the id 20000000 is beyond any vocabulary");
+    check(|file| file["model"]["vocab"]["Ġ"] = (-1).into(), "");
+    check(|file| file["model"]["merges"][0] = serde_json::json!(["nowhere", "to be found"]), "nowhere");
+    check(|file| file["model"]["merges"][0] = serde_json::json!("a"), "");
+    check(|file| file["decoder"]["type"] = "WordPiece".into(), "is not supported");
+    check(|file| file["version"] = "2.0".into(), "2.0");
+    check(|file| file["model"]["type"] = "Unheard".into(), "");
+    check(|file| file["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "(".into(), "");
+    // As deep as a stack.
+    let deep = format!("{{\"decoder\":{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let error = from_bytes(deep.as_bytes(), &settings()).unwrap_err().to_string();
+    assert!(error.contains("recursion limit"), "{error}");
+}
+
+#[test]
+fn an_added_token_that_takes_whitespace_takes_no_quadratic_time() {
+    let mut file: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path("byte-level.json")).unwrap()).unwrap();
+    let added = |id: u32, content: &str, left: bool| {
+        serde_json::json!({
+            "id": id, "content": content, "single_word": false, "lstrip": left, "rstrip": !left, "normalized": false,
+            "special": false,
+        })
+    };
+    let tokens = file["added_tokens"].as_array_mut().unwrap();
+    tokens.extend([added(705, "\t", true), added(706, "\n", false)]);
+    let tokenizer = from_bytes(&serde_json::to_vec(&file).unwrap(), &settings()).unwrap();
+    let start = std::time::Instant::now();
+    for text in ["\t", "\n", "\t\n", "  \n"] {
+        assert!(tokenizer.encode(&text.repeat(500_000), Specials::Parse).unwrap().len() >= 500_000);
+    }
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+#[test]
 fn settings_that_do_not_fit_the_file_are_refused() {
     let file = std::fs::read(path("bpe.model")).unwrap();
     let check = |settings: &str, expected: &str| {

@@ -173,7 +173,7 @@ fn a_word_of_a_hundred_thousand_letters_takes_no_quadratic_time() {
 fn a_line_of_ten_megabytes_is_encoded() {
     let line = "All human beings are born free and equal, 人人生而自由。 ".repeat(160_000);
     assert!(line.len() > 10_000_000);
-    for name in ["bpe.model", "unigram.model", "ranks.tiktoken"] {
+    for name in ["bpe.model", "unigram.model", "ranks.tiktoken", "byte-level.json", "byte-fallback.json"] {
         let tokenizer = by_name(name);
         assert!(tokenizer.encode(&line, Specials::Literal).unwrap().len() > 100_000);
     }

@@ -3,6 +3,7 @@
 use camelid_verify::{CaseReport, Divergence, FamilyReport, Greedy, Outcome, Proof, ProofReport};
 
 use crate::commands::style::{bad, bold, dim, good};
+use crate::commands::verify_tokenizer::Row;
 
 /// One family.
 pub(super) fn family(report: &FamilyReport) {
@@ -23,6 +24,33 @@ pub(super) fn family(report: &FamilyReport) {
     }
     if let Some(found) = &report.proof {
         proof(found);
+    }
+}
+
+/// The family's tokenizer on the real vocabularies that are at hand.
+pub(super) fn tokenizer(rows: &[Row]) {
+    if rows.iter().all(|row| row.score.is_none()) {
+        let how = "--vocabularies DIR names their folder";
+        let what = format!("{:<22} no real vocabulary with a reference's ids at hand; {how}", "tokenizer");
+        return anstream::println!("  {} {what}", bad("NOT RUN"));
+    }
+    for row in rows {
+        let Some(score) = &row.score else { continue };
+        let name = format!("tokenizer {}.{}", row.vocabulary, row.call);
+        let speed = row.speed.as_ref().map(|speed| {
+            let library = speed.library.map(|library| format!(" of {library}")).unwrap_or_default();
+            format!(", encode {}, decode {}{library}", speed.encode, speed.decode)
+        });
+        anstream::println!(
+            "  {} {name:<22} {}/{} strings equal, {}/{} bytes come back{}",
+            mark(score.passed()),
+            score.equal,
+            score.all,
+            score.returned_bytes,
+            score.bytes,
+            speed.unwrap_or_default(),
+        );
+        score.differences.iter().take(3).for_each(|difference| anstream::println!("{difference}"));
     }
 }
 

@@ -3,7 +3,7 @@
 mod parity;
 mod speed;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::style::{bad, bold, dim, good};
 use super::vocabularies;
 
+pub use camelid_tokenizers::upstream::Speed;
 pub use parity::Score;
-pub use speed::Speed;
 
 /// Verify tokenizers on the families' real vocabularies
 ///
@@ -30,18 +30,25 @@ pub struct Args {
     /// Every vocabulary
     #[arg(long)]
     all: bool,
-    /// The folder with corpus.jsonl, parity/ and a folder for each vocabulary
-    #[arg(long, value_name = "DIR", env = "CAMELID_VOCABULARIES", default_value = "../shared/tokenizers")]
-    vocabularies: PathBuf,
-    /// Where `assets` put the vocabularies that the package registries have
-    #[arg(long, value_name = "DIR", default_value = "assets")]
-    assets: PathBuf,
+    #[command(flatten)]
+    places: Places,
     /// Show every string that differs
     #[arg(long)]
     verbose: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Where vocabularies are.
+#[derive(Debug, clap::Args)]
+pub struct Places {
+    /// The folder with corpus.jsonl, parity/ and a folder for each vocabulary
+    #[arg(long, value_name = "DIR", env = "CAMELID_VOCABULARIES", default_value = "../shared/tokenizers")]
+    vocabularies: PathBuf,
+    /// Where `assets` put the vocabularies that the package registries have
+    #[arg(long, value_name = "DIR", env = "CAMELID_ASSETS", default_value = "assets")]
+    assets: PathBuf,
 }
 
 /// One vocabulary under one reference call.
@@ -66,7 +73,7 @@ pub struct Row {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let families = args.families.clone();
     let wanted = |row: &Row| args.all || row.family.as_ref().is_some_and(|family| families.contains(family));
-    let rows = rows(&args.vocabularies, &args.assets, wanted)?;
+    let rows = rows(&Library::built_in()?, &args.places, wanted)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
@@ -75,27 +82,37 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(status(&rows))
 }
 
-/// Every row that `wanted` keeps, by the names of the parity files.
+/// The rows of a family and its forms; none where no folder of vocabularies is at hand.
 ///
 /// # Errors
-/// There is no folder of vocabularies, or one that is at hand can't be opened.
-pub fn rows(vocabularies: &Path, assets: &Path, wanted: impl Fn(&Row) -> bool) -> anyhow::Result<Vec<Row>> {
+/// A vocabulary that is at hand can't be opened.
+pub fn of_family(library: &Library, name: &str, places: &Places) -> anyhow::Result<Vec<Row>> {
+    if !places.vocabularies.join("parity").is_dir() {
+        return Ok(Vec::new());
+    }
+    rows(library, places, |row| {
+        row.family.as_ref().is_some_and(|family| library.forms(name).any(|form| form.name == *family))
+    })
+}
+
+/// Every row that `wanted` keeps, by the names of the parity files.
+fn rows(library: &Library, places: &Places, wanted: impl Fn(&Row) -> bool) -> anyhow::Result<Vec<Row>> {
+    let Places { vocabularies, assets } = places;
     if !vocabularies.join("parity").is_dir() {
         bail!("{}: there is no folder parity/ with what the references made", vocabularies.display());
     }
     let known = vocabularies::known()?;
-    let library = Library::built_in()?;
     let mut rows = Vec::new();
     for (vocabulary, call) in parity::calls(vocabularies)? {
-        let family = parity::family(&known, &library, &vocabulary);
+        let family = parity::family(&known, library, &vocabulary);
         let mut row = Row { vocabulary, family, call, score: None, speed: None };
         if !wanted(&row) {
             continue;
         }
         if let Some(path) = parity::path(vocabularies, assets, &row.vocabulary) {
-            let opened = parity::open(&path, &library, &known, &row)?;
+            let opened = parity::open(&path, library, &known, &row)?;
             row.score = Some(parity::compare(vocabularies, &row, &*opened.tokenizer)?);
-            row.speed = speed::measure(vocabularies, &opened)?;
+            row.speed = Some(speed::speed(vocabularies, &row, &opened)?);
         }
         rows.push(row);
     }
@@ -127,7 +144,11 @@ pub fn table(rows: &[Row]) -> Table {
             None => cells.extend([bad("not at hand"), String::new()]),
         }
         if let Some(speed) = &row.speed {
-            cells.extend([speed.encode.to_string(), speed.decode.to_string(), speed.library.clone()]);
+            cells.extend([
+                speed.encode.to_string(),
+                speed.decode.to_string(),
+                speed.library.unwrap_or("–").to_owned(),
+            ]);
         }
         table.add_row(cells);
     }

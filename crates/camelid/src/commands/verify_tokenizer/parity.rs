@@ -107,7 +107,8 @@ fn is_bare(call: &str) -> bool {
     call.starts_with("spm")
 }
 
-fn specials(call: &str) -> anyhow::Result<Specials> {
+/// What special tokens in a text are to the reference's call.
+pub(super) fn specials(call: &str) -> anyhow::Result<Specials> {
     match call {
         call if is_bare(call) => Ok(Specials::Literal),
         "tiktoken" => Ok(Specials::Literal),

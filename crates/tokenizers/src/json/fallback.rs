@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use super::text;
 use crate::Error;
-use crate::json::text;
 use crate::tokenizer::Decoder;
 use crate::vocabulary::Vocabulary;
 

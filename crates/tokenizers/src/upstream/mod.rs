@@ -3,16 +3,20 @@
 //! tiktoken ranks by `tiktoken-rs`, `tokenizer.json` by Hugging Face's `tokenizers`, and, with the feature
 //! `sentencepiece` (which needs cmake and a C++ compiler), models by Google's own library.
 
-use crate::{Error, Kind, Settings, Tokenizer, kind_of};
+mod speed;
 
-type Encode = Box<dyn Fn(&str) -> Vec<u32>>;
+use crate::{Error, Kind, Settings, Specials, Tokenizer, kind_of};
+
+pub use speed::{Rate, Speed, measure};
+
+type Encode = Box<dyn Fn(&str, Specials) -> Vec<u32>>;
 type Decode = Box<dyn Fn(&[u32]) -> String>;
 
 /// An upstream library with a vocabulary.
 pub struct Upstream {
     /// The library's name.
     pub library: &'static str,
-    /// Text to ids; special tokens are text, where the library has the choice.
+    /// Text to ids; special tokens as asked, where the library has the choice.
     pub encode: Encode,
     /// Ids to text.
     pub decode: Decode,
@@ -46,7 +50,10 @@ fn tiktoken(file: &[u8], settings: &Settings) -> Result<Upstream, Error> {
     let decoder = core.clone();
     Ok(Upstream {
         library: "tiktoken-rs",
-        encode: Box::new(move |text| core.encode_ordinary(text)),
+        encode: Box::new(move |text, specials| match specials {
+            Specials::Literal => core.encode_ordinary(text),
+            Specials::Parse => core.encode_with_special_tokens(text),
+        }),
         decode: Box::new(move |ids| {
             decoder
                 .decode_bytes(ids)
@@ -56,14 +63,18 @@ fn tiktoken(file: &[u8], settings: &Settings) -> Result<Upstream, Error> {
 }
 
 fn json(file: &[u8]) -> Result<Upstream, Error> {
-    let mut tokenizer = hf::Tokenizer::from_bytes(file).map_err(|error| Error::Json(error.to_string()))?;
-    tokenizer.set_encode_special_tokens(true);
-    let tokenizer = std::rc::Rc::new(tokenizer);
-    let decoder = tokenizer.clone();
+    let parsing = hf::Tokenizer::from_bytes(file).map_err(|error| Error::Json(error.to_string()))?;
+    let mut literal = parsing.clone();
+    literal.set_encode_special_tokens(true);
+    let decoder = literal.clone();
     Ok(Upstream {
         library: "tokenizers",
-        encode: Box::new(move |text| {
-            tokenizer.encode(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+        encode: Box::new(move |text, specials| {
+            let tokenizer = match specials {
+                Specials::Literal => &literal,
+                Specials::Parse => &parsing,
+            };
+            tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
         }),
         decode: Box::new(move |ids| decoder.decode(ids, false).unwrap_or_default()),
     })
@@ -82,7 +93,7 @@ fn sentencepiece(file: &[u8]) -> Result<Option<Upstream>, Error> {
     let decoder = processor.clone();
     Ok(Some(Upstream {
         library: "sentencepiece",
-        encode: Box::new(move |text| {
+        encode: Box::new(move |text, _| {
             let pieces = processor.encode(text).unwrap_or_default();
             pieces.into_iter().map(|piece| piece.id).collect()
         }),

@@ -1,0 +1,170 @@
+//! `tokenizer.json`: the usual kinds are run here, whatever else by Hugging Face's `tokenizers`.
+//!
+//! A file is read strictly: one word that [`file`] does not know, or that [`read`] can't honour to the letter, and the
+//! library encodes. Decoding is always ours, since theirs can't stream exactly.
+
+mod added;
+mod characters;
+mod fallback;
+mod file;
+pub(crate) mod level;
+mod library;
+mod model;
+mod read;
+#[cfg(test)]
+mod tests;
+mod usual;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use fallback::{Fallback, FallbackDecoder};
+use level::level_bytes;
+use library::Library;
+use usual::Usual;
+
+use crate::Error;
+use crate::bytes::{ByteDecoder, decode_bytes};
+use crate::lossy::Lossy;
+use crate::tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
+use crate::vocabulary::Vocabulary;
+
+/// A `tokenizer.json`.
+#[derive(Debug)]
+pub(crate) struct Json {
+    engine: Engine,
+    scheme: Scheme,
+    /// As decoding wants them: bytes for a byte-level vocabulary.
+    pieces: Vocabulary,
+    specials: Vec<Special>,
+    frame: Frame,
+}
+
+/// Who encodes.
+#[derive(Debug)]
+enum Engine {
+    Usual(Box<Usual>),
+    Library(Box<Library>),
+}
+
+/// What is known when a file has been read.
+struct Loaded<E> {
+    engine: E,
+    pieces: Vocabulary,
+    specials: Vec<Special>,
+    frame: Frame,
+}
+
+/// How pieces become text again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// Every character of a piece is a byte.
+    ByteLevel,
+    /// Pieces are text, `<0x0A>` is a byte.
+    ByteFallback(Fallback),
+}
+
+/// The largest id that is believed: a table of all ids is made.
+const LARGEST_ID: u32 = 1 << 24;
+
+/// What of any file is read here: the whole of it is checked to be JSON.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    decoder: Value,
+}
+
+impl Json {
+    pub(crate) fn from_bytes(file: &[u8]) -> Result<Self, Error> {
+        let file = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file);
+        let Head { decoder } =
+            serde_json::from_slice(file).map_err(|error| Error::Json(error.to_string()))?;
+        let scheme = Scheme::of(&decoder)?;
+        match read::read(file, &scheme) {
+            Ok(loaded) => Ok(Self::of(loaded, scheme, |usual| Engine::Usual(Box::new(usual)))),
+            // What is unusual is for the library to know, or to refuse.
+            Err(_) => {
+                let loaded = Library::load(file, &scheme)?;
+                Ok(Self::of(loaded, scheme, |library| Engine::Library(Box::new(library))))
+            }
+        }
+    }
+
+    fn of<E>(loaded: Loaded<E>, scheme: Scheme, engine: impl FnOnce(E) -> Engine) -> Self {
+        let Loaded { engine: of, pieces, specials, frame } = loaded;
+        Self { engine: engine(of), scheme, pieces, specials, frame }
+    }
+}
+
+impl Tokenizer for Json {
+    fn encode_into(&self, text: &str, specials: Specials, ids: &mut Vec<u32>) -> Result<(), Error> {
+        match &self.engine {
+            Engine::Usual(usual) => usual.encode(&self.pieces, text, specials, ids),
+            Engine::Library(library) => library.encode(text, specials, ids),
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder + '_> {
+        match &self.scheme {
+            Scheme::ByteLevel => Box::new(ByteDecoder { vocabulary: &self.pieces, bytes: Lossy::default() }),
+            Scheme::ByteFallback(fallback) => Box::new(FallbackDecoder::new(fallback, &self.pieces)),
+        }
+    }
+
+    fn decode_into(&self, ids: &[u32], text: &mut String) -> Result<(), Error> {
+        match &self.scheme {
+            Scheme::ByteLevel => decode_bytes(&self.pieces, ids, text),
+            Scheme::ByteFallback(fallback) => {
+                let mut decoder = FallbackDecoder::new(fallback, &self.pieces);
+                ids.iter().try_for_each(|&id| decoder.push(id, text))?;
+                decoder.finish(text);
+                Ok(())
+            }
+        }
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.pieces.len()
+    }
+
+    fn piece(&self, id: u32) -> Option<&[u8]> {
+        self.pieces.get(id)
+    }
+
+    fn id(&self, piece: &[u8]) -> Option<u32> {
+        self.pieces.id(piece)
+    }
+
+    fn specials(&self) -> &[Special] {
+        &self.specials
+    }
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+}
+
+impl Scheme {
+    fn of(decoder: &Value) -> Result<Scheme, Error> {
+        if text(decoder, "type") == Some("ByteLevel") {
+            return Ok(Scheme::ByteLevel);
+        }
+        let fallback = Fallback::of(decoder);
+        let fallback =
+            fallback.ok_or_else(|| Error::Json(format!("the decoder {decoder} is not supported")))?;
+        Ok(Scheme::ByteFallback(fallback))
+    }
+}
+
+/// A token as decoding wants it.
+fn piece(token: &str, scheme: &Scheme) -> Vec<u8> {
+    match scheme {
+        Scheme::ByteLevel => level_bytes(token),
+        Scheme::ByteFallback(_) => token.as_bytes().to_vec(),
+    }
+}
+
+/// A string member of a JSON object.
+fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
+    value.get(key)?.as_str()
+}
