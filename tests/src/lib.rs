@@ -1,1 +1,3 @@
-//! Shared fixtures of the integration tests.
+//! What the integration tests and `fuzz/` share.
+
+pub mod fuzz;

@@ -7,10 +7,11 @@ use camelid::families::{Allow, Backend, Cache, Compute, Library, Model};
 use camelid::verify::Case;
 use ndarray::{Array2, Axis, concatenate};
 
-/// Every case with the model of its family on some backend.
-fn each(backend: &Backend, check: impl Fn(&str, &Model, &[u32])) {
+/// Every case with the model of its family on some backend. `check` says whether the law is one of that model's;
+/// `cargo xtask trust` reads how often it was.
+fn each(backend: &Backend, check: impl Fn(&str, &Model, &[u32]) -> bool) {
     let library = Library::built_in().expect("the built-in families");
-    let mut seen = 0;
+    let (mut seen, mut held) = (0, 0);
     for family in library.families() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(&family.name);
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
@@ -22,11 +23,13 @@ fn each(backend: &Backend, check: impl Fn(&str, &Model, &[u32])) {
             let model = family
                 .load(&case.config, &checkpoint, backend.clone(), &Allow::default())
                 .unwrap_or_else(|error| panic!("{error}"));
-            check(&format!("{} {}", family.name, case.name), &model, &case.reference.input_ids);
+            let name = format!("{} {}", family.name, case.name);
+            held += u32::from(check(&name, &model, &case.reference.input_ids));
             seen += 1;
         }
     }
     assert!(seen >= 50, "{seen} cases");
+    println!("law {}: {held} cases", std::thread::current().name().unwrap_or_default());
 }
 
 fn hidden(model: &Model, tokens: &[u32], cache: &mut Cache) -> Array2<f32> {
@@ -43,7 +46,7 @@ fn apart(a: &Array2<f32>, b: &Array2<f32>) -> f32 {
 fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
     each(&Backend::serial(), |name, model, tokens| {
         if !model.architecture().chunks_freely() {
-            return;
+            return false;
         }
         let whole = hidden(model, tokens, &mut model.cache());
         for size in [1, 3, 16, tokens.len() - 1] {
@@ -54,6 +57,7 @@ fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
             let far = apart(&joined, &whole);
             assert!(far <= 1e-5, "{name} in chunks of {size}: {far:e}");
         }
+        true
     });
 }
 
@@ -62,7 +66,7 @@ fn a_fork_equals_a_fresh_cache_and_leaves_its_origin_alone() {
     each(&Backend::serial(), |name, model, tokens| {
         let (prompt, rest) = tokens.split_at(tokens.len() - 3);
         if model.architecture().prefix.as_ref().is_some_and(|prefix| !prompt.contains(&prefix.until)) {
-            return;
+            return false;
         }
         let mut origin = model.cache();
         hidden(model, prompt, &mut origin);
@@ -73,6 +77,7 @@ fn a_fork_equals_a_fresh_cache_and_leaves_its_origin_alone() {
         let mut fresh = model.cache();
         hidden(model, prompt, &mut fresh);
         assert_eq!(after, hidden(model, rest, &mut fresh), "{name}");
+        true
     });
 }
 
@@ -81,7 +86,7 @@ fn a_truncated_cache_equals_one_that_never_grew() {
     each(&Backend::serial(), |name, model, tokens| {
         let (prompt, rest) = tokens.split_at(tokens.len() - 3);
         if model.architecture().prefix.as_ref().is_some_and(|prefix| !prompt.contains(&prefix.until)) {
-            return;
+            return false;
         }
         let mut grown = model.cache();
         hidden(model, prompt, &mut grown);
@@ -92,6 +97,7 @@ fn a_truncated_cache_equals_one_that_never_grew() {
         assert_eq!(hidden(model, rest, &mut grown), hidden(model, rest, &mut never), "{name}");
         grown.truncate(0).expect("everything may be forgotten");
         assert_eq!(hidden(model, tokens, &mut grown), hidden(model, tokens, &mut model.cache()), "{name}");
+        true
     });
 }
 
@@ -102,6 +108,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         each(&Backend::new(threads, Compute::F32), |_, model, tokens| {
             let states = hidden(model, tokens, &mut model.cache());
             found.borrow_mut().push(model.logits(states.view()).mapv(f32::to_bits));
+            true
         });
         found.into_inner()
     };
@@ -114,7 +121,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 #[test]
 fn a_two_way_prefix_must_arrive_whole() {
     each(&Backend::serial(), |name, model, tokens| {
-        let Some(prefix) = &model.architecture().prefix else { return };
+        let Some(prefix) = &model.architecture().prefix else { return false };
         let end = tokens.iter().position(|token| *token == prefix.until).expect("a prompt with a prefix");
         let mut cache = model.cache();
         let error =
@@ -124,5 +131,6 @@ fn a_two_way_prefix_must_arrive_whole() {
         hidden(model, tokens, &mut cache);
         let error = cache.truncate(end.saturating_sub(1)).expect_err("a prefix can't be cut");
         assert!(error.to_string().contains("cut"), "{name}: {error}");
+        true
     });
 }

@@ -1,5 +1,7 @@
 //! The project's own chores: thin calls into the crates.
 
+mod trust;
+
 use std::process::ExitCode;
 
 use camelid::commands;
@@ -21,6 +23,7 @@ enum Commands {
     VerifyTokenizer(commands::verify_tokenizer::Args),
     Assets(commands::assets::Args),
     Docs(commands::docs::Args),
+    Trust(trust::Args),
 }
 
 fn main() -> ExitCode {
@@ -31,5 +34,6 @@ fn main() -> ExitCode {
         Commands::VerifyTokenizer(args) => commands::verify_tokenizer::run(args),
         Commands::Assets(args) => commands::assets::run(args),
         Commands::Docs(args) => commands::docs::run(args),
+        Commands::Trust(args) => trust::run(args),
     })
 }

@@ -278,7 +278,6 @@ fn upstreams_zero_means_no_scaling() {
     assert_eq!(dual(Some(10)).scale(100), 1.2302585);
 }
 
-#[cfg(feature = "serde")]
 #[test]
 fn the_config_has_upstreams_keys_and_no_others() {
     let read = serde_json::from_str::<Settings>;

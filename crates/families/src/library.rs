@@ -48,12 +48,20 @@ impl Library {
     /// # Errors
     /// The file can't be read, is no declaration, or does not fit what it extends.
     pub fn add(&mut self, path: &Path) -> Result<String, Error> {
-        let text = read(path)?;
-        let name = stem(path);
-        self.files.insert(name.clone(), File::read(&name, &path.display().to_string(), &text)?);
-        let declaration = self.merge(&name)?;
-        self.declarations.insert(name.clone(), declaration);
+        let (text, name) = (read(path)?, stem(path));
+        self.insert(&name, &path.display().to_string(), &text)?;
         Ok(name)
+    }
+
+    /// Adds a family from the text of its file; `label` stands in messages.
+    ///
+    /// # Errors
+    /// The text is no declaration, or does not fit what it extends.
+    pub fn insert(&mut self, name: &str, label: &str, text: &str) -> Result<(), Error> {
+        self.files.insert(name.to_owned(), File::read(name, label, text)?);
+        let declaration = self.merge(name)?;
+        self.declarations.insert(name.to_owned(), declaration);
+        Ok(())
     }
 
     /// A family by name.

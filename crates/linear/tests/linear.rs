@@ -182,3 +182,15 @@ fn a_bias_of_another_length_panics() {
 fn rows_beyond_the_last_panic() {
     weight(Dtype::F32, 5, 2, 0).slice_rows(3..6);
 }
+
+#[test]
+fn a_matrix_of_our_own_holds_its_values() {
+    let weight = Weight::from_f32(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!(rows_of(&weight), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+}
+
+#[test]
+#[should_panic(expected = "5 values for a matrix [2, 3]")]
+fn too_few_values_for_a_matrix() {
+    let _ = Weight::from_f32(2, 3, &[0.0; 5]);
+}

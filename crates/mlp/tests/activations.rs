@@ -1,5 +1,4 @@
 //! Every activation against transformers 4.57.6: `x`, its f32 result under upstream's name, and the same in f64.
-#![cfg(feature = "serde")]
 
 use camelid_kernels::Backend;
 use camelid_mlp::Activation;

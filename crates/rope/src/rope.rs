@@ -80,8 +80,8 @@ impl Rope {
         }
         let trained = self.trained as f64;
         let context = self.settings.context.map_or(trained, |context| context as f64);
-        let factor = factor.unwrap_or(context / trained);
-        if factor > 1.0 { (1.0 + factor.ln() / trained.ln()).sqrt() } else { 1.0 }
+        let factor = factor.unwrap_or(context / trained).max(1.0);
+        (1.0 + factor.ln() / trained.ln()).sqrt()
     }
 }
 

@@ -1,8 +1,9 @@
 //! A case: a tiny checkpoint, and what the family's original implementation made of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use camelid_checkpoint::{Checkpoint, Source, Tensor, read_safetensors};
+use camelid_checkpoint::{Checkpoint, Mapping, Source, Tensor, read_safetensors};
 use camelid_families::{Stage, Tap};
 use ndarray::Array2;
 use serde_json::{Map, Value as Json};
@@ -55,7 +56,8 @@ impl Case {
             message: "there is no config.json".into(),
         })?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let reference = Reference::open(&path.join("reference.safetensors"))?;
+        let source = Source::open(&path.join("reference.safetensors"), Mapping::Read)?;
+        let reference = Reference::read(&Arc::new(source))?;
         Ok(Case { name, path: path.to_owned(), config, checkpoint, reference })
     }
 }
@@ -67,9 +69,13 @@ impl Reference {
         self.taps.iter().find(|(known, _)| *known == tap).map(|(_, value)| value)
     }
 
-    fn open(path: &Path) -> Result<Reference, Error> {
-        let source = Source::open(path, camelid_checkpoint::Mapping::Read)?;
-        let tensors = read_safetensors(&std::sync::Arc::new(source))?;
+    /// Reads a case's `reference.safetensors`.
+    ///
+    /// # Errors
+    /// It is no such file, a tensor is missing, has an impossible shape, or holds what is no finite number.
+    pub fn read(source: &Arc<Source>) -> Result<Reference, Error> {
+        let path = source.path();
+        let tensors = read_safetensors(source)?;
         let find = |name: &str| tensors.iter().find(|tensor| tensor.name() == name);
         let need = |name: &str| find(name).ok_or_else(|| wrong(path, format!("there is no tensor `{name}`")));
         let input_ids = ids(need("input_ids")?)?;

@@ -65,13 +65,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .converted(opened.family(), opened.config(), &architecture)
         .with_context(|| format!("{} can't be said exactly as `{}`", opened.path().display(), target.name))?;
     let carried = carried(&opened, target, &conversion);
-    let bytes = write(&args, opened.checkpoint(), &conversion, &carried)?;
-    let copied = copy_beside(opened.path(), &args.out)?;
+    let mut written = Written::default();
+    let bytes = write(&args, opened.checkpoint(), &conversion, &carried, &mut written)?;
+    let copied = copy_beside(opened.path(), &args.out, &mut written)?;
     // Last: without it the folder is no checkpoint.
     write_file(
         &config_path,
         format!("{:#}\n", serde_json::Value::Object(conversion.config.clone())).as_bytes(),
     )?;
+    written.keep();
     anstream::println!("{} as {}", opened.path().display(), bold(titled(target)));
     anstream::println!("  {} tensors, {} bytes", conversion.tensors.len() + carried.len(), thousands(bytes));
     anstream::println!(
@@ -79,6 +81,25 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         dim(format!("config.json in {}'s keys; beside it {}", target.name, copied.join(", ")))
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The files that were written, which go again unless all of them are.
+#[derive(Default)]
+struct Written(Vec<PathBuf>);
+
+impl Written {
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // The error at hand is the one to tell; that a file can't be removed follows from it.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// Tensors that mean nothing to either family, and a tied head that stands there all the same: they go along as they are.
@@ -98,6 +119,7 @@ fn write(
     checkpoint: &Checkpoint,
     conversion: &Conversion,
     carried: &[&Tensor],
+    written: &mut Written,
 ) -> anyhow::Result<u64> {
     let mut planned = Vec::new();
     for tensor in &conversion.tensors {
@@ -123,7 +145,7 @@ fn write(
         writer.write(tensor.name(), [tensor.bytes()])?;
         bar.inc(1);
     }
-    writer.finish()?;
+    written.0 = writer.finish()?;
     bar.finish_and_clear();
     Ok(total)
 }
@@ -150,7 +172,7 @@ fn pieces<'a>(
     })
 }
 
-fn copy_beside(from: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
+fn copy_beside(from: &Path, to: &Path, written: &mut Written) -> anyhow::Result<Vec<String>> {
     let globs: Vec<glob::Pattern> = BESIDE.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
     let mut copied = Vec::new();
     for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
@@ -158,7 +180,10 @@ fn copy_beside(from: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         if path.is_file() && globs.iter().any(|glob| glob.matches(name)) {
             let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-            write_file(&to.join(name), &bytes)?;
+            let copy = to.join(name);
+            let is_new = !copy.exists();
+            write_file(&copy, &bytes)?;
+            written.0.extend(is_new.then_some(copy));
             copied.push(name.to_owned());
         }
     }

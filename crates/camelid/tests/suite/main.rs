@@ -1,5 +1,6 @@
 //! The command `camelid`, run as its users run it.
 
+mod broken;
 mod convert;
 mod generate;
 mod models;

@@ -114,6 +114,17 @@ proptest! {
     }
 
     #[test]
+    fn a_row_far_from_zero_is_as_exact_as_one_near_it(x in prop::collection::vec(0..32_i32, 2..=70)) {
+        prop_assume!(x.iter().any(|&other| other != x[0]));
+        let near: Array1<f32> = x.iter().map(|&halves| halves as f32 / 2.0).collect();
+        let far = &near + 4_194_304.0; // 2²², beside which f32 still holds halves
+        let norm = norm(Kind::Layer, 1e-6, &Array1::ones(x.len()), None);
+        for (near, far) in forward(&norm, &near).iter().zip(forward(&norm, &far)) {
+            prop_assert!((near - far).abs() <= 1e-6, "{far}, not {near}");
+        }
+    }
+
+    #[test]
     fn layer_norm_is_rms_norm_of_what_is_centred([x, weight, _] in rows(), eps in 1e-6..1.0_f64) {
         let x: Array1<f32> = x.iter().map(|x| (x * 1024.0).round()).flat_map(|x| [x, -x]).collect();
         let weight: Array1<f32> = weight.iter().chain(&weight).copied().collect();

@@ -265,7 +265,8 @@ proptest! {
             factor, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max_position_embeddings: 64,
         };
         for scaling in [Scaling::default(), Scaling::Linear { factor }, llama3] {
-            let rope = Rope::new(settings, scaling).unwrap();
+            let rope = Rope::new(settings, scaling.clone()).unwrap();
+            prop_assert_eq!(rope.scaling(), &scaling);
             prop_assert!(!rope.depends_on_length());
             prop_assert_eq!(rope.frequencies(length), rope.frequencies(1));
         }

@@ -16,14 +16,11 @@ pub(super) struct Library {
 
 impl Library {
     pub(super) fn load(file: &[u8], scheme: &Scheme) -> Result<Loaded<Self>, Error> {
-        // Their reader panics on some files that are JSON but no tokenizer.
-        let read = std::panic::catch_unwind(|| hf::Tokenizer::from_bytes(file));
-        let mut parsing = read.map_err(|_| Error::Json("is no tokenizer".into()))?.map_err(refused)?;
-        // A file may carry what its last user set: no text is to be cut off or filled up.
-        parsing.with_truncation(None).map_err(refused)?;
-        parsing.with_padding(None);
+        // Theirs panics on some files that are JSON but no tokenizer, and on templates that name no token.
+        let read = std::panic::catch_unwind(|| read(file));
+        let (parsing, frame) = read.map_err(|_| Error::Json("is no tokenizer".into()))??;
         let pieces = pieces(&parsing, scheme)?;
-        let (specials, frame) = (specials(&parsing), frame(&parsing)?);
+        let specials = specials(&parsing);
         Ok(Loaded { engine: Self { parsing, literal: OnceLock::new() }, pieces, specials, frame })
     }
 
@@ -70,6 +67,15 @@ fn specials(tokenizer: &hf::Tokenizer) -> Vec<Special> {
         .collect();
     specials.sort_by_key(|special| special.id);
     specials
+}
+
+fn read(file: &[u8]) -> Result<(hf::Tokenizer, Frame), Error> {
+    let mut parsing = hf::Tokenizer::from_bytes(file).map_err(refused)?;
+    // A file may carry what its last user set: no text is to be cut off or filled up.
+    parsing.with_truncation(None).map_err(refused)?;
+    parsing.with_padding(None);
+    let frame = frame(&parsing)?;
+    Ok((parsing, frame))
 }
 
 /// What the file's template puts around a text.

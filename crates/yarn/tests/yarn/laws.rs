@@ -107,3 +107,21 @@ fn a_given_attention_factor_wins() {
         Yarn { attention_factor: Some(1.5), mscale: Some(1.0), mscale_all_dim: Some(0.5), ..Yarn::new(4.0) };
     assert_eq!(yarn.frequencies(&SETTINGS).unwrap().factor, 1.5);
 }
+
+/// With a base this small, slow pairs would lie far behind the last: the band ends at rotary_dim − 1 = 7.
+#[test]
+fn a_band_that_would_end_behind_the_last_pair_ends_at_rotary_dim_less_one() {
+    let settings = Settings { theta: 2.0, head_dim: 8, rotary_dim: 8, context: Some(1_000_000) };
+    let found = Yarn { beta_fast: 1e6, ..Yarn::new(4.0) }.frequencies(&settings).unwrap().inverse;
+    for (pair, (found, plain)) in found.iter().zip(settings.inverse()).enumerate() {
+        let share = pair as f64 / 7.0;
+        let wanted = plain * (share / 4.0 + 1.0 - share);
+        assert!((found - wanted).abs() <= 1e-15, "pair {pair}: {found}, not {wanted}");
+    }
+}
+
+#[test]
+fn a_band_from_a_number_of_turns_to_the_same_is_allowed() {
+    let yarn = Yarn { beta_fast: 2.0, beta_slow: 2.0, ..Yarn::new(4.0) };
+    assert_eq!(yarn.check(&SETTINGS), Ok(()));
+}
