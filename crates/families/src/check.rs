@@ -73,10 +73,8 @@ impl Found<'_> {
         if attention.logn.is_some_and(|trained| trained < 2) {
             self.push("attention.logn", "the base of the logarithm must be at least 2".into());
         }
-        if let Some(dual_chunk) = &attention.dual_chunk {
-            if let Err(error) = dual_chunk.check() {
-                self.push("attention.dual_chunk", error.to_string());
-            }
+        if let Some(Err(error)) = attention.dual_chunk.as_ref().map(|dual_chunk| dual_chunk.check()) {
+            self.push("attention.dual_chunk", error.to_string());
         }
     }
 
