@@ -145,11 +145,13 @@ impl Tile<'_> {
     /// of `scores[0]`.
     fn weigh(&self, row: usize, first: usize, run: Range<usize>, scores: &mut [f32]) -> (f32, f32) {
         let Call { settings, backend, .. } = self.call;
-        scores[..run.start].fill(0.0);
-        scores[run.end..].fill(0.0);
+        // An empty run may lie anywhere, beyond all that the other rows see too.
         if run.is_empty() {
+            scores.fill(0.0);
             return (f32::NEG_INFINITY, 0.0);
         }
+        scores[..run.start].fill(0.0);
+        scores[run.end..].fill(0.0);
         let first = first + run.start;
         let scores = &mut scores[run];
         if let Some(cap) = settings.softcap {
