@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::thread::available_parallelism;
 
-use camelid_kernels::{Backend, Compute, Isa, Rows, Tile, TileMut};
+use camelid_kernels::{Backend, Compute, Isa, Rows};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use half::{bf16, f16};
@@ -179,42 +179,6 @@ mod product {
             let weight: Vec<_> = values(rows * cols).into_iter().map(bf16::from_f32).collect();
             bench(bencher, [rows, cols], Compute::Bf16, Rows::Bf16(&weight));
         }
-    }
-}
-
-/// One block of attention: `[queries, keys]` with 64 features, on one thread.
-mod attention {
-    use super::*;
-
-    const DEPTH: usize = 64;
-    const BLOCKS: [[usize; 2]; 3] = [[1, 256], [3, 256], [64, 128]];
-
-    fn tile(values: &[f32], rows: usize, cols: usize) -> Tile<'_> {
-        Tile { values, rows, cols, stride: cols }
-    }
-
-    #[divan::bench(args = BLOCKS)]
-    fn scores(bencher: Bencher<'_, '_>, [queries, keys]: [usize; 2]) {
-        let (q, k, mut s) = (values(queries * DEPTH), values(keys * DEPTH), vec![0.0; queries * keys]);
-        let (q, k) = (tile(&q, queries, DEPTH), tile(&k, keys, DEPTH));
-        let backend = Backend::serial();
-        bencher.counter(ItemsCount::new(2 * queries * keys * DEPTH)).bench_local(|| {
-            backend.scores(q, k, &mut TileMut { values: &mut s, rows: queries, cols: keys, stride: keys });
-        });
-    }
-
-    #[divan::bench(args = BLOCKS)]
-    fn accumulate(bencher: Bencher<'_, '_>, [queries, keys]: [usize; 2]) {
-        let (p, v, mut o) = (values(queries * keys), values(keys * DEPTH), vec![0.0; queries * DEPTH]);
-        let (p, v) = (tile(&p, queries, keys), tile(&v, keys, DEPTH));
-        let backend = Backend::serial();
-        bencher.counter(ItemsCount::new(2 * queries * keys * DEPTH)).bench_local(|| {
-            backend.accumulate(
-                p,
-                v,
-                &mut TileMut { values: &mut o, rows: queries, cols: DEPTH, stride: DEPTH },
-            );
-        });
     }
 }
 

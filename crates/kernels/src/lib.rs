@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! product       y[t, o] = Σ_i x[t, i] · w[o, i]          weights f32, bf16 or f16, as stored; f32 sums
-//! scores        s[i, j] = Σ_c q[i, c] · k[j, c]          strided tiles
-//! accumulate    o[i, c] += Σ_j p[i, j] · v[j, c]         strided tiles
+//! key_scores    s[i, j] = Σ_c q[i, c] · k[j, c]          keys in panels of 32 positions
+//! value_sums    o[i, c] = Σ_j p[i, j] · v[j, c]          values in panels of 32 features
 //! dot, axpy, scale, max, exp, exp_sum, sigmoid, tanh, erf over slices
 //! ```
 //!
@@ -30,14 +30,12 @@ mod register;
 mod rows;
 mod scratch;
 mod simd;
-mod tile;
 mod vector;
 
 pub use backend::{Backend, Compute};
-pub use panels::{LANES, Lane, PANEL, PANEL_ROWS};
+pub use panels::{LANES, Lane, PANEL, PANEL_ROWS, Tile};
 pub use rows::{Dtype, Rows};
 pub use simd::Isa;
-pub use tile::{Tile, TileMut};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,8 +2,8 @@
 //! scores need no sum across a register, and values in panels of 32 features. A panel is one stream of two [`Lane`]s
 //! for each feature or position, which is what the memory gives fastest.
 
+use crate::Backend;
 use crate::simd::{Kernel, Simd};
-use crate::{Backend, Tile};
 
 /// Floats of one [`Lane`].
 pub const LANES: usize = 16;
@@ -27,6 +27,19 @@ unsafe impl bytemuck::Pod for Lane {}
 impl Lane {
     /// Sixteen zeros.
     pub const ZERO: Self = Self([0.0; LANES]);
+}
+
+/// A borrowed matrix `[rows, cols]`, its rows `stride` elements apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile<'a> {
+    /// The elements, from the first of the first row.
+    pub values: &'a [f32],
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub cols: usize,
+    /// Elements from a row's start to the next one's; at least `cols`.
+    pub stride: usize,
 }
 
 impl Backend {

@@ -14,9 +14,6 @@ use crate::simd::{Element, MOST_LANES, Simd};
 /// Vectors of outputs side by side in a tile of up to `TILE_ROWS` rows.
 pub(crate) const VECTORS: usize = 2;
 
-/// Vectors of outputs side by side in a tile of half as many rows.
-pub(crate) const WIDE_VECTORS: usize = 2 * VECTORS;
-
 /// Units of depth that lie together in a packed left operand.
 pub(crate) const CHUNK: usize = 16;
 
@@ -192,14 +189,10 @@ unsafe fn write<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[[S::V;
     // SAFETY: the caller's contract; a narrow tile goes through `whole`, which has its size.
     unsafe {
         if out.cols < N * S::LANES {
-            let mut whole = [[0.0; WIDE_VECTORS * MOST_LANES]; R];
+            let mut whole = [[0.0; VECTORS * MOST_LANES]; R];
             let values = whole.as_mut_ptr().cast::<f32>();
-            let wide = Out {
-                at: values,
-                stride: WIDE_VECTORS * MOST_LANES,
-                cols: N * S::LANES,
-                write: Write::Replace,
-            };
+            let wide =
+                Out { at: values, stride: VECTORS * MOST_LANES, cols: N * S::LANES, write: Write::Replace };
             write_whole(simd, sums, wide);
             return write_narrow(&whole, out);
         }
@@ -231,7 +224,7 @@ unsafe fn write_whole<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[
 /// # Safety
 /// The first `out.cols` elements of each row can be written.
 #[inline(never)]
-unsafe fn write_narrow(rows: &[[f32; WIDE_VECTORS * MOST_LANES]], out: Out) {
+unsafe fn write_narrow(rows: &[[f32; VECTORS * MOST_LANES]], out: Out) {
     for (r, row) in rows.iter().enumerate() {
         for (c, &value) in row[..out.cols].iter().enumerate() {
             // SAFETY: the caller's contract; what is added to has been written before.

@@ -203,7 +203,7 @@ pub(super) unsafe fn multiply_part<S: Simd, U: Units<S>>(
             let first = rows.start + panel * width;
             let last = rows.end.min(first + width);
             let values = &weight[first * region.cols..last * region.cols];
-            let part = Panel { values, rows: last - first, cols: region.cols, stride: region.cols };
+            let part = Panel { values, rows: last - first, cols: region.cols };
             // SAFETY: the buffer has room for every panel; the units suit the machine.
             unsafe {
                 let to = buffer.as_mut_ptr().add(panel * width * depth);

@@ -46,13 +46,12 @@ pub(super) unsafe fn activations<S: Simd, U: Units<S>>(
     }
 }
 
-/// Rows of a weight, `stride` elements apart.
+/// Rows of a weight.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'a, E> {
     pub(crate) values: &'a [E],
     pub(crate) rows: usize,
     pub(crate) cols: usize,
-    pub(crate) stride: usize,
 }
 
 /// Packs the units `block` of one panel of a weight; rows that it lacks of `VECTORS · LANES` are 0.
@@ -67,7 +66,7 @@ pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
     block: Range<usize>,
     to: *mut f32,
 ) {
-    let Panel { values, rows, cols, stride } = panel;
+    let Panel { values, rows, cols } = panel;
     let (width, step) = (VECTORS * S::LANES, S::LANES * U::WIDTH);
     for vector in 0..VECTORS {
         for (index, unit) in block.clone().step_by(S::LANES).enumerate() {
@@ -77,7 +76,7 @@ pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
             for (lane, units) in square.iter_mut().enumerate().take(S::LANES) {
                 let row = vector * S::LANES + lane;
                 if row < rows {
-                    let from = values[row * stride + start..][..count].as_ptr();
+                    let from = values[row * cols + start..][..count].as_ptr();
                     // SAFETY: `count` elements can be read at `from`.
                     *units = unsafe {
                         if count == step { U::load(simd, from) } else { U::load_first(simd, from, count) }
