@@ -148,8 +148,8 @@ fn attention(tokens: usize, q: &Array2<f64>, k: &Array2<f64>, causal: bool) -> A
         f32::from(u8::from(token == feature))
     });
     let settings = Settings { scale: 1.0, ..Settings::plain(1, 1, width) };
-    let mut cache = Cache::new(1, width);
-    cache.append(wide(k).view(), values.view());
+    let mut cache = Cache::new(1, width, Compute::F32);
+    cache.append(wide(k).view(), values.view(), &Backend::serial());
     let queries = wide(q);
     let reach = if causal { Reach::Causal.runs(0..tokens) } else { vec![0..tokens; tokens] };
     let segment = Segment { queries: queries.view(), reach: &reach };

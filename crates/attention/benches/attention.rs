@@ -25,11 +25,11 @@ fn noise(shape: (usize, usize, usize)) -> Array3<f32> {
 }
 
 /// Attention and a cache of `len` positions.
-fn layer([heads, kv_heads, head_dim]: [usize; 3], len: usize) -> (Attention, Cache) {
+fn layer([heads, kv_heads, head_dim]: [usize; 3], len: usize, compute: Compute) -> (Attention, Cache) {
     let attention = Attention::new(Settings::plain(heads, kv_heads, head_dim)).expect("heads share evenly");
-    let mut cache = attention.cache();
+    let mut cache = attention.cache(compute);
     let kept = noise((len, kv_heads, head_dim));
-    cache.append(kept.view(), kept.view());
+    cache.append(kept.view(), kept.view(), &Backend::serial());
     (attention, cache)
 }
 
@@ -44,7 +44,7 @@ fn prefill_on_two_threads<const SHAPE: usize>(bencher: Bencher<'_, '_>, tokens: 
 }
 
 fn run(bencher: Bencher<'_, '_>, shape: usize, tokens: usize, backend: Backend) {
-    let (attention, cache) = layer(SHAPES[shape], tokens);
+    let (attention, cache) = layer(SHAPES[shape], tokens, backend.compute());
     let [heads, _, head_dim] = SHAPES[shape];
     let (queries, reach) = (noise((tokens, heads, head_dim)), Reach::Causal.runs(0..tokens));
     let pairs = tokens * (tokens + 1) / 2;
@@ -64,7 +64,7 @@ fn decode_on_two_threads<const SHAPE: usize>(bencher: Bencher<'_, '_>, len: usiz
 }
 
 fn step(bencher: Bencher<'_, '_>, shape: usize, len: usize, backend: Backend) {
-    let (attention, cache) = layer(SHAPES[shape], len);
+    let (attention, cache) = layer(SHAPES[shape], len, backend.compute());
     let [heads, kv_heads, head_dim] = SHAPES[shape];
     let (queries, reach) = (noise((1, heads, head_dim)), Reach::Causal.runs(len - 1..len));
     bencher.counter(BytesCount::new(8 * len * kv_heads * head_dim)).bench_local(|| {
@@ -77,8 +77,8 @@ fn append(bencher: Bencher<'_, '_>, tokens: usize) {
     let attention = Attention::new(Settings::plain(14, 2, 64)).expect("heads share evenly");
     let kept = noise((tokens, 2, 64));
     bencher.counter(BytesCount::new(8 * tokens * 2 * 64)).bench_local(|| {
-        let mut cache = attention.cache();
-        cache.append(kept.view(), kept.view());
+        let mut cache = attention.cache(Compute::F32);
+        cache.append(kept.view(), kept.view(), &Backend::serial());
         cache
     });
 }

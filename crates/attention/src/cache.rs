@@ -1,9 +1,12 @@
 //! The keys and values of one layer, laid out for the reads of attention.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use camelid_kernels::{LANES, Lane, PANEL};
-use ndarray::{Array3, ArrayView3};
+use bytemuck::Pod;
+use camelid_kernels::{Backend, Compute, LANES, Lane, PANEL};
+use half::bf16;
+use ndarray::{Array3, ArrayView3, Axis};
 
 /// Positions of one block: the unit of growth, of sharing between forks, and of the sums in
 /// [`crate::Attention::forward`].
@@ -11,20 +14,31 @@ pub const BLOCK: usize = 256;
 
 /// Keys and values of one layer, `[len, kv_heads, head_dim]` each: append, truncate, clone to fork.
 ///
+/// They are kept in the type that attention over them is computed in: f32, or bf16 in pairs, to which they are rounded.
+///
 /// ```text
-/// keys    [block][kv_head][panel of 32 positions][head_dim][32]
-/// values  [block][kv_head][panel of 32 features][position][32]      the last panel may be 16 features wide
+///         f32                                                       bf16, pairs of
+/// keys    [block][kv_head][panel of 32 positions][head_dim][32]     features:  […][head_dim / 2][32][2]
+/// values  [block][kv_head][panel of 32 features][position][32]      positions: […][position / 2][32][2]
 /// ```
+/// The last panel of values may be 16 features wide.
 ///
 /// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no
-/// multiple of 16), reserved block by block; nothing that is stored moves when the cache grows. A clone shares all
-/// blocks, and copies one only when it writes to it.
+/// multiple of 16), half of it in bf16, reserved block by block; nothing that is stored moves when the cache grows. A
+/// clone shares all blocks, and copies one only when it writes to it.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    kv_heads: usize,
-    head_dim: usize,
+    layout: Layout,
     len: usize,
     blocks: Vec<Arc<Block>>,
+}
+
+/// What lies where in a block.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    kv_heads: usize,
+    head_dim: usize,
+    compute: Compute,
 }
 
 #[derive(Clone, Debug)]
@@ -33,15 +47,26 @@ struct Block {
     values: Vec<Lane>,
 }
 
+/// One head in one block, and the tokens of a call that go there.
+struct Part<'a> {
+    head: usize,
+    /// Tokens of the call.
+    tokens: Range<usize>,
+    /// Where the first of them goes.
+    at: usize,
+    keys: &'a mut [Lane],
+    values: &'a mut [Lane],
+}
+
 impl Cache {
-    /// An empty cache.
+    /// An empty cache for attention in this type.
     ///
     /// # Panics
     /// Where a size is 0.
     #[track_caller]
-    pub fn new(kv_heads: usize, head_dim: usize) -> Self {
+    pub fn new(kv_heads: usize, head_dim: usize, compute: Compute) -> Self {
         assert!(kv_heads > 0 && head_dim > 0, "a cache of {kv_heads} kv heads of {head_dim} features");
-        Self { kv_heads, head_dim, len: 0, blocks: Vec::new() }
+        Self { layout: Layout { kv_heads, head_dim, compute }, len: 0, blocks: Vec::new() }
     }
 
     /// Appends the keys and values of the next tokens, `[tokens, kv_heads, head_dim]` each.
@@ -49,31 +74,35 @@ impl Cache {
     /// # Panics
     /// Where the shapes don't fit the cache or each other.
     #[track_caller]
-    pub fn append(&mut self, keys: ArrayView3<'_, f32>, values: ArrayView3<'_, f32>) {
-        let fits = keys.shape() == values.shape() && keys.shape()[1..] == [self.kv_heads, self.head_dim];
+    pub fn append(&mut self, keys: ArrayView3<'_, f32>, values: ArrayView3<'_, f32>, backend: &Backend) {
+        let Layout { kv_heads, head_dim, .. } = self.layout;
+        let fits = keys.shape() == values.shape() && keys.shape()[1..] == [kv_heads, head_dim];
+        let shapes = (keys.shape(), values.shape());
         assert!(
             fits,
-            "keys {:?} and values {:?} for a cache of [_, {}, {}]",
-            keys.shape(),
-            values.shape(),
-            self.kv_heads,
-            self.head_dim
+            "keys {:?} and values {:?} for a cache of [_, {kv_heads}, {head_dim}]",
+            shapes.0, shapes.1
         );
+        let (first, end) = (self.len, self.len + keys.len_of(Axis(0)));
+        self.blocks.resize_with(end.div_ceil(BLOCK), || Arc::new(self.layout.block()));
+        let layout = self.layout;
+        let changed = self.blocks.iter_mut().enumerate().skip(first / BLOCK);
+        let mut parts: Vec<Part<'_>> = changed
+            .flat_map(|(index, block)| {
+                let from = first.max(index * BLOCK);
+                let tokens = from - first..end.min((index + 1) * BLOCK) - first;
+                layout.parts(Arc::make_mut(block), tokens, from % BLOCK)
+            })
+            .collect();
         let (keys, values) = (keys.as_standard_layout(), values.as_standard_layout());
-        let token = self.kv_heads * self.head_dim;
-        let keys = keys.as_slice().expect("standard layout").chunks_exact(token);
-        let values = values.as_slice().expect("standard layout").chunks_exact(token);
-        for (keys, values) in keys.zip(values) {
-            if self.len == self.blocks.len() * BLOCK {
-                self.blocks.push(Arc::new(Block::new(self.kv_heads, self.head_dim)));
-            }
-            let block = Arc::make_mut(&mut self.blocks[self.len / BLOCK]);
-            let heads = keys.chunks_exact(self.head_dim).zip(values.chunks_exact(self.head_dim));
-            for (head, (key, value)) in heads.enumerate() {
-                block.write([head, self.len % BLOCK], key, value);
-            }
-            self.len += 1;
+        let rows = [&keys, &values].map(|x| x.as_slice().expect("standard layout"));
+        let write = |part: &mut Part<'_>| layout.write(part, rows, backend);
+        if end - first < WORTH_SHARING {
+            parts.iter_mut().for_each(write);
+        } else {
+            backend.run_each(&mut parts, |_, part| write(part));
         }
+        self.len = end;
     }
 
     /// Forgets all positions from `len` on; does nothing where there are none.
@@ -94,12 +123,17 @@ impl Cache {
 
     /// Key and value heads.
     pub fn kv_heads(&self) -> usize {
-        self.kv_heads
+        self.layout.kv_heads
     }
 
     /// Features of one head.
     pub fn head_dim(&self) -> usize {
-        self.head_dim
+        self.layout.head_dim
+    }
+
+    /// The type that keys and values are kept in, and attention over them is computed in.
+    pub fn compute(&self) -> Compute {
+        self.layout.compute
     }
 
     /// Bytes reserved for keys and values; blocks that forks share count in each.
@@ -111,69 +145,138 @@ impl Cache {
 
     /// A copy of the keys, `[len, kv_heads, head_dim]`.
     pub fn keys(&self) -> Array3<f32> {
-        Array3::from_shape_fn((self.len, self.kv_heads, self.head_dim), |(position, head, feature)| {
-            let first = first_key_lane([head, position % BLOCK], self.head_dim);
-            self.blocks[position / BLOCK].keys[first + PANEL * feature].0[position % LANES]
-        })
+        self.copy(|block, at| element(&block.keys, self.layout.key(at), self.layout.compute))
     }
 
     /// A copy of the values, `[len, kv_heads, head_dim]`.
     pub fn values(&self) -> Array3<f32> {
-        Array3::from_shape_fn((self.len, self.kv_heads, self.head_dim), |(position, head, feature)| {
-            let lane = value_lane([head, position % BLOCK], lanes(self.head_dim), feature / LANES);
-            self.blocks[position / BLOCK].values[lane].0[feature % LANES]
+        self.copy(|block, at| element(&block.values, self.layout.value(at), self.layout.compute))
+    }
+
+    fn copy(&self, element: impl Fn(&Block, [usize; 3]) -> f32) -> Array3<f32> {
+        let Layout { kv_heads, head_dim, .. } = self.layout;
+        Array3::from_shape_fn((self.len, kv_heads, head_dim), |(position, head, feature)| {
+            element(&self.blocks[position / BLOCK], [head, position % BLOCK, feature])
         })
     }
 
-    /// The keys of one head in one block: `[panel][head_dim][2]` lanes.
-    pub(crate) fn key_panels(&self, block: usize, kv_head: usize) -> &[Lane] {
-        let size = BLOCK / LANES * self.head_dim;
-        &self.blocks[block].keys[kv_head * size..][..size]
+    /// Elements of a unit of depth.
+    pub(crate) fn unit(&self) -> usize {
+        self.layout.unit()
     }
 
-    /// The values of one head in one block: `[panel][BLOCK][2]` lanes.
+    /// Some panels of the keys of one head in one block: `[panel][units of features][2]` lanes.
+    pub(crate) fn key_panels(&self, block: usize, kv_head: usize, panels: Range<usize>) -> &[Lane] {
+        let size = self.layout.key_lanes();
+        let panel = size / (BLOCK / LANES / PANEL);
+        &self.blocks[block].keys[kv_head * size..][panels.start * panel..panels.end * panel]
+    }
+
+    /// The values of one head in one block: `[panel][units of positions][2]` lanes.
     pub(crate) fn value_panels(&self, block: usize, kv_head: usize) -> &[Lane] {
-        let size = BLOCK * lanes(self.head_dim);
+        let size = self.layout.value_lanes();
         &self.blocks[block].values[kv_head * size..][..size]
     }
 }
 
-impl Block {
+/// From this number of tokens on, several threads write them.
+const WORTH_SHARING: usize = 16;
+
+impl Layout {
+    /// Elements of a unit: two neighbours in the depth of a product lie together in bf16.
+    fn unit(self) -> usize {
+        match self.compute {
+            Compute::F32 => 1,
+            Compute::Bf16 => 2,
+        }
+    }
+
     /// Zeroed memory is left to the system until it is written, so a short sequence costs no whole block.
-    fn new(kv_heads: usize, head_dim: usize) -> Self {
-        Self {
-            keys: bytemuck::zeroed_vec(kv_heads * BLOCK / LANES * head_dim),
-            values: bytemuck::zeroed_vec(kv_heads * BLOCK * lanes(head_dim)),
+    fn block(self) -> Block {
+        Block {
+            keys: bytemuck::zeroed_vec(self.kv_heads * self.key_lanes()),
+            values: bytemuck::zeroed_vec(self.kv_heads * self.value_lanes()),
         }
     }
 
-    /// Writes a head's key and value at a position of the block.
-    fn write(&mut self, [head, at]: [usize; 2], key: &[f32], value: &[f32]) {
-        let first = first_key_lane([head, at], key.len());
-        for (lane, &x) in self.keys[first..].iter_mut().step_by(PANEL).zip(key) {
-            lane.0[at % LANES] = x;
+    /// Lanes of one head's keys in a block.
+    fn key_lanes(self) -> usize {
+        BLOCK / LANES * self.head_dim.div_ceil(self.unit())
+    }
+
+    /// Lanes of one head's values in a block.
+    fn value_lanes(self) -> usize {
+        BLOCK / self.unit() * lanes(self.head_dim)
+    }
+
+    /// Where among the elements of a block's keys a feature of a head lies, at a position of the block.
+    fn key(self, [head, at, feature]: [usize; 3]) -> usize {
+        let (unit, panel) = (self.unit(), at / LANES / PANEL);
+        let row = panel * self.head_dim.div_ceil(unit) + feature / unit;
+        let lane = head * self.key_lanes() + row * PANEL + at / LANES % PANEL;
+        (lane * LANES + at % LANES) * unit + feature % unit
+    }
+
+    /// Where among the elements of a block's values a feature of a head lies, at a position of the block.
+    fn value(self, [head, at, feature]: [usize; 3]) -> usize {
+        let (unit, lane) = (self.unit(), feature / LANES);
+        let (first, side) = (lane - lane % PANEL, PANEL.min(lanes(self.head_dim) - (lane - lane % PANEL)));
+        let lane = head * self.value_lanes() + first * (BLOCK / unit) + at / unit * side + lane % PANEL;
+        (lane * LANES + feature % LANES) * unit + at % unit
+    }
+
+    /// A block cut by heads.
+    fn parts(self, block: &mut Block, tokens: Range<usize>, at: usize) -> impl Iterator<Item = Part<'_>> {
+        let keys = block.keys.chunks_exact_mut(self.key_lanes());
+        let heads = keys.zip(block.values.chunks_exact_mut(self.value_lanes())).enumerate();
+        heads.map(move |(head, (keys, values))| Part { head, tokens: tokens.clone(), at, keys, values })
+    }
+
+    /// Writes the tokens of a part; keys and values are those of the call, `[tokens, kv_heads, head_dim]`.
+    fn write(self, part: &mut Part<'_>, [keys, values]: [&[f32]; 2], backend: &Backend) {
+        let mut rounded = [vec![bf16::ZERO; self.head_dim], vec![bf16::ZERO; self.head_dim]];
+        for (at, token) in (part.at..).zip(part.tokens.clone()) {
+            let start = (token * self.kv_heads + part.head) * self.head_dim;
+            let rows = [keys, values].map(|x| &x[start..start + self.head_dim]);
+            match self.compute {
+                Compute::F32 => self.place::<f32, 1>(part, at, rows),
+                Compute::Bf16 => {
+                    rows.iter().zip(&mut rounded).for_each(|(row, rounded)| backend.round(row, rounded));
+                    self.place::<bf16, 2>(part, at, [&rounded[0], &rounded[1]]);
+                }
+            }
         }
-        for (lane, part) in value.chunks(LANES).enumerate() {
-            self.values[value_lane([head, at], lanes(value.len()), lane)].0[..part.len()]
-                .copy_from_slice(part);
+    }
+
+    /// Writes one key and value, each in units of `UNIT` elements. Where a pair of values begins, nothing is left of
+    /// what may have stood in its other half: 0 times that may be a NaN.
+    fn place<T: Pod, const UNIT: usize>(self, part: &mut Part<'_>, at: usize, [key, value]: [&[T]; 2]) {
+        let keys: &mut [T] = bytemuck::cast_slice_mut(part.keys);
+        let start = self.key([0, at, 0]);
+        for (feature, &x) in key.iter().enumerate() {
+            keys[start + feature / UNIT * (PANEL * LANES * UNIT) + feature % UNIT] = x;
+        }
+        let values: &mut [T] = bytemuck::cast_slice_mut(part.values);
+        for (lane, features) in value.chunks(LANES).enumerate() {
+            let unit = self.value([0, at - at % UNIT, lane * LANES]);
+            let units = values[unit..unit + features.len() * UNIT].chunks_exact_mut(UNIT);
+            for (unit, &x) in units.zip(features) {
+                unit[at % UNIT] = x;
+                unit[at % UNIT + 1..].fill(T::zeroed());
+            }
         }
     }
 }
 
-/// The lane that holds a head's first key feature at a position of the block; the other features follow, each
-/// [`PANEL`] lanes on.
-fn first_key_lane([head, at]: [usize; 2], head_dim: usize) -> usize {
-    let (panel, lane) = ((head * BLOCK + at) / LANES / PANEL, at / LANES % PANEL);
-    panel * head_dim * PANEL + lane
+/// Element number `index` of what these lanes hold.
+fn element(lanes: &[Lane], index: usize, compute: Compute) -> f32 {
+    match compute {
+        Compute::F32 => bytemuck::cast_slice::<Lane, f32>(lanes)[index],
+        Compute::Bf16 => bytemuck::cast_slice::<Lane, bf16>(lanes)[index].to_f32(),
+    }
 }
 
-/// Where lane `lane` of the `width` value lanes of a head lies, at a position of the block.
-fn value_lane([head, at]: [usize; 2], width: usize, lane: usize) -> usize {
-    let first = lane - lane % PANEL;
-    (head * width + first) * BLOCK + at * PANEL.min(width - first) + lane % PANEL
-}
-
-/// Lanes that hold one head's features.
+/// Lanes that hold one head's features, as f32 or as units of one position or two.
 pub(crate) fn lanes(head_dim: usize) -> usize {
     head_dim.div_ceil(LANES)
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use camelid_kernels::Backend;
+use camelid_kernels::{Backend, Compute};
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis, CowArray, Ix3};
 
 use crate::cache::Cache;
 use crate::partial::Partial;
 use crate::settings::{Error, Settings};
-use crate::tile::{Call, Part, Tile, scratch};
+use crate::tile::{Call, Part, Scratch, Tile};
 
 /// How many rows are computed together: enough that a block of keys, once in the second-level cache, is used often;
 /// few enough that every thread gets several tiles, since later queries see more keys.
@@ -50,9 +50,9 @@ impl Attention {
         &self.settings
     }
 
-    /// An empty cache for this attention.
-    pub fn cache(&self) -> Cache {
-        Cache::new(self.settings.kv_heads, self.settings.head_dim)
+    /// An empty cache for this attention, computed in this type.
+    pub fn cache(&self, compute: Compute) -> Cache {
+        Cache::new(self.settings.kv_heads, self.settings.head_dim, compute)
     }
 
     /// Σ_j softmax(s)_j·v_j for each query and head, `[tokens, heads, head_dim]`: one softmax over the union of the
@@ -125,7 +125,7 @@ fn each_block(call: Call<'_>, work: Vec<Work<'_, '_>>) {
     }
     call.backend.run_each(&mut steps, |_, (index, segment, block, sums)| {
         let tile = &work[*index].0;
-        tile.sums(&tile.queries(*segment), *block, &mut scratch(), sums);
+        tile.sums(&tile.queries(*segment), *block, &mut Scratch::new(), sums);
     });
     let mut all: Vec<Partial> = work.iter().map(|(tile, _)| tile.nothing()).collect();
     for (index, _, _, sums) in &steps {

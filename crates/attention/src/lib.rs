@@ -15,15 +15,16 @@
 //!
 //! ```
 //! use camelid_attention::{Attention, Reach, Segment, Settings};
-//! use camelid_kernels::Backend;
+//! use camelid_kernels::{Backend, Compute};
 //! use ndarray::Array3;
 //!
 //! let attention = Attention::new(Settings::plain(8, 2, 64))?;
-//! let mut cache = attention.cache();
+//! let mut cache = attention.cache(Compute::F32);
 //! let (queries, keys, values) = (Array3::ones((5, 8, 64)), Array3::ones((5, 2, 64)), Array3::ones((5, 2, 64)));
 //! let reach = Reach::Causal.runs(cache.len()..cache.len() + 5);
-//! cache.append(keys.view(), values.view());
-//! let y = attention.forward(&[Segment { queries: queries.view(), reach: &reach }], &cache, &Backend::serial());
+//! let backend = Backend::serial();
+//! cache.append(keys.view(), values.view(), &backend);
+//! let y = attention.forward(&[Segment { queries: queries.view(), reach: &reach }], &cache, &backend);
 //! assert_eq!(y, Array3::<f32>::ones((5, 8, 64))); // a mean of equal values
 //! # Ok::<(), camelid_attention::Error>(())
 //! ```

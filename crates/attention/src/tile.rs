@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use camelid_kernels::{Backend, LANES, Lane, PANEL, PANEL_ROWS, Tile as Rows};
+use camelid_kernels::{Backend, Compute, Factors, LANES, Lane, PANEL, PANEL_ROWS, Tile as Rows};
+use half::bf16;
 
 use crate::cache::{BLOCK, Cache, lanes};
 use crate::partial::Partial;
@@ -36,14 +37,22 @@ pub(crate) struct Tile<'a> {
     pub(crate) kv_head: usize,
 }
 
-/// The rows of a tile in one segment, scaled, `[rows, head_dim]`.
+/// The rows of a tile in one segment, scaled, `[rows, stride]`: head_dim features, whole units of them.
 pub(crate) struct Queries {
     segment: usize,
+    stride: usize,
     rows: Vec<f32>,
+    /// The same, where keys are bf16.
+    rounded: Option<Vec<bf16>>,
 }
 
-/// Room for the scores of a panel of rows against a block of keys, which become weights in place.
-pub(crate) type Scratch = [Lane; PANEL_ROWS * BLOCK / LANES];
+/// Room for a panel of rows against a block of keys.
+pub(crate) struct Scratch {
+    /// Scores, which become weights in place.
+    scores: [Lane; PANEL_ROWS * BLOCK / LANES],
+    /// The weights, where values are bf16.
+    rounded: [bf16; PANEL_ROWS * BLOCK],
+}
 
 impl Tile<'_> {
     /// The blocks of keys that some row sees in a segment.
@@ -60,16 +69,24 @@ impl Tile<'_> {
     /// The scaled queries of a segment. A capped score is cap·tanh(q·k·scale / cap), so the cap's division joins the
     /// scale.
     pub(crate) fn queries(&self, segment: usize) -> Queries {
-        let Call { settings: Settings { heads, head_dim, scale, softcap, .. }, segments, backend, .. } =
-            self.call;
-        let mut rows = Vec::with_capacity(self.rows() * head_dim);
-        let own = self.call.settings.group() * head_dim;
+        let Call {
+            settings: Settings { heads, head_dim, scale, softcap, .. }, segments, cache, backend, ..
+        } = self.call;
+        let (own, stride) = (self.call.settings.group() * head_dim, head_dim.next_multiple_of(cache.unit()));
+        let mut rows = vec![0.0; self.rows() * stride];
+        let mut places = rows.chunks_exact_mut(stride);
         for token in self.tokens.clone() {
             let start = token * heads * head_dim + self.kv_head * own;
-            rows.extend_from_slice(&segments[segment].queries[start..start + own]);
+            let queries = segments[segment].queries[start..start + own].chunks_exact(*head_dim);
+            queries.zip(&mut places).for_each(|(query, place)| place[..*head_dim].copy_from_slice(query));
         }
         backend.scale((scale / softcap.unwrap_or(1.0)) as f32, &mut rows);
-        Queries { segment, rows }
+        let rounded = (cache.compute() == Compute::Bf16).then(|| {
+            let mut rounded = vec![bf16::ZERO; rows.len()];
+            backend.round(&rows, &mut rounded);
+            rounded
+        });
+        Queries { segment, stride, rows, rounded }
     }
 
     /// The sums of all rows over no keys.
@@ -79,7 +96,7 @@ impl Tile<'_> {
 
     /// The sums of all rows over all that they see, block by block.
     pub(crate) fn all(&self) -> Partial {
-        let (mut sums, mut block_sums, mut scratch) = (self.nothing(), self.nothing(), scratch());
+        let (mut sums, mut block_sums, mut scratch) = (self.nothing(), self.nothing(), Scratch::new());
         for segment in 0..self.call.segments.len() {
             let queries = self.queries(segment);
             for block in self.blocks(segment) {
@@ -118,27 +135,32 @@ impl Tile<'_> {
         let panels = seen.start / PANEL_KEYS..seen.end.div_ceil(PANEL_KEYS);
         let first = panels.start * PANEL_KEYS;
         let stride = (seen.end - first).next_multiple_of(LANES);
-        let scores = &mut scratch[..rows.len() * stride / LANES];
-        let size = PANEL * head_dim;
-        let keys = &cache.key_panels(block, self.kv_head)[panels.start * size..panels.end * size];
-        let values = &queries.rows[rows.start * head_dim..rows.end * head_dim];
-        backend.key_scores(Rows { values, rows: rows.len(), cols: head_dim, stride: head_dim }, keys, scores);
+        let scores = &mut scratch.scores[..rows.len() * stride / LANES];
+        let keys = cache.key_panels(block, self.kv_head, panels);
+        backend.key_scores(queries.panel(rows.clone()), keys, scores);
 
         let weights: &mut [f32] = bytemuck::cast_slice_mut(scores);
         for ((row, run), scores) in rows.clone().zip(runs).zip(weights.chunks_exact_mut(stride)) {
             let run = run.start.max(first) - first..run.end.max(first) - first;
             (sums.max[row], sums.sum[row]) = self.weigh(row, block * BLOCK + first, run, scores);
         }
-        let width = lanes(head_dim);
-        let weights =
-            Rows { values: &weights[seen.start - first..], rows: rows.len(), cols: seen.len(), stride };
+        // Whole units: what they hold beyond the run has weight 0.
+        let unit = cache.unit();
+        let seen = seen.start / unit * unit..seen.end.next_multiple_of(unit);
+        let weights = &weights[seen.start - first..];
+        let values = match cache.compute() {
+            Compute::F32 => Factors::F32(weights),
+            Compute::Bf16 => {
+                let rounded = &mut scratch.rounded[..weights.len()];
+                backend.round(weights, rounded);
+                Factors::Bf16(rounded)
+            }
+        };
+        let weights = Rows { values, rows: rows.len(), cols: seen.len(), stride };
         let values = cache.value_panels(block, self.kv_head);
-        backend.value_sums(
-            weights,
-            values,
-            seen.start,
-            &mut sums.value[rows.start * width..rows.end * width],
-        );
+        let width = lanes(head_dim);
+        let places = rows.start * width..rows.end * width;
+        backend.value_sums(weights, values, seen.start, &mut sums.value[places]);
     }
 
     /// Scores to weights e^(s−m), in place, 0 outside the row's run; gives m and Σ e^(s−m). `first` is the position
@@ -189,8 +211,22 @@ impl Tile<'_> {
     }
 }
 
-pub(crate) fn scratch() -> Scratch {
-    [Lane::ZERO; PANEL_ROWS * BLOCK / LANES]
+impl Queries {
+    /// Some of the rows.
+    fn panel(&self, rows: Range<usize>) -> Rows<'_> {
+        let (rows, span) = (rows.len(), rows.start * self.stride..rows.end * self.stride);
+        let values = match &self.rounded {
+            None => Factors::F32(&self.rows[span]),
+            Some(rounded) => Factors::Bf16(&rounded[span]),
+        };
+        Rows { values, rows, cols: self.stride, stride: self.stride }
+    }
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self { scores: [Lane::ZERO; PANEL_ROWS * BLOCK / LANES], rounded: [bf16::ZERO; PANEL_ROWS * BLOCK] }
+    }
 }
 
 /// The smallest run that holds all of these; 0..0 where all are empty.

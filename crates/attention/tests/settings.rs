@@ -1,6 +1,7 @@
 //! Settings that describe no attention are refused with their place; the cache counts its memory.
 
 use camelid_attention::{Attention, BLOCK, Cache, Error, Settings};
+use camelid_kernels::{Backend, Compute};
 use ndarray::Array3;
 
 #[track_caller]
@@ -39,11 +40,11 @@ fn settings_are_checked_once() {
 #[test]
 fn memory_is_linear_in_the_length_and_forks_share_it() {
     let bytes_of_a_block = BLOCK * 2 * (8 + 16) * 4; // 2 kv heads; keys of 8 features, values on lanes of 16
-    let mut cache = Cache::new(2, 8);
+    let mut cache = Cache::new(2, 8, Compute::F32);
     assert_eq!(cache.bytes(), 0);
     for blocks in 1..5 {
         let tokens = Array3::zeros((BLOCK, 2, 8));
-        cache.append(tokens.view(), tokens.view());
+        cache.append(tokens.view(), tokens.view(), &Backend::serial());
         assert_eq!(cache.bytes(), blocks * bytes_of_a_block);
     }
     cache.truncate(BLOCK + 1);
@@ -58,6 +59,6 @@ fn memory_is_linear_in_the_length_and_forks_share_it() {
 #[test]
 #[should_panic(expected = "keys [3, 2, 8] and values [3, 2, 9] for a cache of [_, 2, 8]")]
 fn misshapen_values_panic_with_both_shapes() {
-    let mut cache = Cache::new(2, 8);
-    cache.append(Array3::zeros((3, 2, 8)).view(), Array3::zeros((3, 2, 9)).view());
+    let mut cache = Cache::new(2, 8, Compute::F32);
+    cache.append(Array3::zeros((3, 2, 8)).view(), Array3::zeros((3, 2, 9)).view(), &Backend::serial());
 }

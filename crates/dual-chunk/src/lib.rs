@@ -17,7 +17,7 @@
 //! ```
 //! use camelid_attention::{Attention, Settings as Shape};
 //! use camelid_dual_chunk::{DualChunk, Settings};
-//! use camelid_kernels::Backend;
+//! use camelid_kernels::{Backend, Compute};
 //! use camelid_rope::{Frequencies, Pairing};
 //! use ndarray::Array3;
 //!
@@ -29,9 +29,9 @@
 //! let (queries, mut keys, values) = (Array3::ones((41, 4, 16)), Array3::ones((41, 2, 16)), Array3::ones((41, 2, 16)));
 //! let frequencies = Frequencies { inverse: (0..8).map(|i| 1e4_f64.powf(-f64::from(i) / 8.0)).collect(), factor: 1.0 };
 //! let pass = dual.pass(0..41, &frequencies, Pairing::Half); // once for all layers
-//! let mut cache = attention.cache();
+//! let mut cache = attention.cache(Compute::F32);
 //! pass.turn_keys(keys.view_mut());
-//! cache.append(keys.view(), values.view());
+//! cache.append(keys.view(), values.view(), &Backend::serial());
 //! let y = pass.attend(&attention, queries.view(), &cache, &Backend::serial());
 //! assert!(y.iter().all(|y: &f32| (y - 1.0).abs() < 1e-6)); // a mean of equal values
 //! # Ok::<(), camelid_dual_chunk::Error>(())

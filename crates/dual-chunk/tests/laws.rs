@@ -40,7 +40,7 @@ impl Problem {
 
     /// The text in passes of these tokens, each over the cache that the ones before it left.
     fn run(&self, passes: &[Range<usize>], backend: &Backend) -> Array3<f32> {
-        let (attention, mut cache) = (self.attention(), self.attention().cache());
+        let (attention, mut cache) = (self.attention(), self.attention().cache(Compute::F32));
         let part = |x: &Array3<f32>, tokens: &Range<usize>| {
             x.slice_axis(Axis(0), Slice::from(tokens.clone())).to_owned()
         };
@@ -50,7 +50,7 @@ impl Problem {
                 let pass = self.dual().pass(tokens.clone(), &self.frequencies, self.pairing);
                 let mut keys = part(&self.keys, tokens);
                 pass.turn_keys(keys.view_mut());
-                cache.append(keys.view(), part(&self.values, tokens).view());
+                cache.append(keys.view(), part(&self.values, tokens).view(), backend);
                 pass.attend(&attention, part(&self.queries, tokens).view(), &cache, backend)
             })
             .collect();
@@ -191,12 +191,12 @@ proptest! {
     fn a_text_of_one_chunk_is_plain_attention(mut problem in problems()) {
         problem.settings = Settings { chunk_size: problem.tokens() + 3, local_size: 3, original_max_position_embeddings: Some(problem.tokens()) };
         let positions: Vec<_> = (0..problem.tokens()).collect();
-        let (attention, mut cache) = (problem.attention(), problem.attention().cache());
+        let (attention, mut cache) = (problem.attention(), problem.attention().cache(Compute::F32));
         let (mut queries, mut keys) = (problem.queries.clone(), problem.keys.clone());
         let table = Table::new(&problem.frequencies, &positions);
         table.turn(queries.view_mut(), problem.pairing);
         table.turn(keys.view_mut(), problem.pairing);
-        cache.append(keys.view(), problem.values.view());
+        cache.append(keys.view(), problem.values.view(), &Backend::serial());
         let reach = Reach::Causal.runs(0..problem.tokens());
         let plain = attention.forward(&[Segment { queries: queries.view(), reach: &reach }], &cache, &Backend::serial());
         prop_assert_eq!(problem.run(&[problem.whole()], &Backend::serial()), plain);

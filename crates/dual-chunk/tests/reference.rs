@@ -3,7 +3,7 @@
 
 use camelid_attention::{Attention, Settings as Shape};
 use camelid_dual_chunk::{DualChunk, Settings};
-use camelid_kernels::Backend;
+use camelid_kernels::{Backend, Compute};
 use camelid_rope::{Frequencies, Pairing};
 use ndarray::Array3;
 use safetensors::SafeTensors;
@@ -62,8 +62,8 @@ fn check(config: &str, file: &[u8]) {
 
     let mut keys = tensor(&file, "k", f32::from_le_bytes);
     pass.turn_keys(keys.view_mut());
-    let mut cache = attention.cache();
-    cache.append(keys.view(), tensor(&file, "v", f32::from_le_bytes).view());
+    let mut cache = attention.cache(Compute::F32);
+    cache.append(keys.view(), tensor(&file, "v", f32::from_le_bytes).view(), &Backend::serial());
     let queries = tensor(&file, "q", f32::from_le_bytes);
     let ours = pass.attend(&attention, queries.view(), &cache, &Backend::serial());
 

@@ -74,7 +74,7 @@ impl AttentionBranch {
         let queries = heads(show(Stage::Query, flat(queries)), settings.heads);
         let keys = heads(show(Stage::Key, flat(keys)), settings.kv_heads);
         let values = heads(show(Stage::Value, values), settings.kv_heads);
-        cache.append(keys.view(), values.view());
+        cache.append(keys.view(), values.view(), pass.backend);
         let summed = show(Stage::Heads, flat(self.attend(&queries, pass, cache)));
         show(Stage::AttentionOutput, self.output.forward(summed.view(), pass.backend))
     }

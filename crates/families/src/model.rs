@@ -51,7 +51,8 @@ impl Model {
     /// An empty cache for one sequence.
     #[must_use]
     pub fn cache(&self) -> Cache {
-        let layers = self.layers.iter().map(|layer| layer.attention.core.cache()).collect();
+        let layers =
+            self.layers.iter().map(|layer| layer.attention.core.cache(self.backend.compute())).collect();
         Cache { layers, first: 0, prefix: None }
     }
 

@@ -2,7 +2,10 @@
 //! scores need no sum across a register, and values in panels of 32 features. A panel is one stream of two [`Lane`]s
 //! for each feature or position, which is what the memory gives fastest.
 
+use half::bf16;
+
 use crate::Backend;
+use crate::register::{self, CHUNK, Left, Out, Right, Write, tile};
 use crate::simd::{Kernel, Simd};
 
 /// Floats of one [`Lane`].
@@ -29,83 +32,126 @@ impl Lane {
     pub const ZERO: Self = Self([0.0; LANES]);
 }
 
+/// Elements of a matrix, in the type that they are multiplied in; sums are f32 in both.
+#[derive(Clone, Copy, Debug)]
+pub enum Factors<'a> {
+    /// f32.
+    F32(&'a [f32]),
+    /// bf16, in pairs of neighbours in depth: a sum takes both products of a pair at once.
+    Bf16(&'a [bf16]),
+}
+
 /// A borrowed matrix `[rows, cols]`, its rows `stride` elements apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'a> {
     /// The elements, from the first of the first row.
-    pub values: &'a [f32],
+    pub values: Factors<'a>,
     /// Number of rows.
     pub rows: usize,
-    /// Number of columns.
+    /// Number of columns; even for bf16.
     pub cols: usize,
-    /// Elements from a row's start to the next one's; at least `cols`.
+    /// Elements from a row's start to the next one's: at least `cols`, and even for bf16.
     pub stride: usize,
 }
 
 impl Backend {
     /// `scores[i, 32p + l] = Σ_c queries[i, c] · keys[p, c, l]`, on the calling thread: queries `[rows, head_dim]`,
-    /// keys `[panels][head_dim][2]` lanes, scores `[rows][lanes]`, overwritten. The second lane of the last panel may
-    /// be left out. Each sum runs over c in ascending order, whatever the shapes.
+    /// keys `[panels][head_dim][2]` lanes, or with bf16 queries `[panels][head_dim / 2][2]` lanes of pairs; scores
+    /// `[rows][lanes]`, overwritten. The second lane of the last panel may be left out. Each sum runs over c in
+    /// ascending order, whatever the shapes.
     ///
     /// # Panics
     /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
     #[track_caller]
     pub fn key_scores(&self, queries: Tile<'_>, keys: &[Lane], scores: &mut [Lane]) {
-        let (rows, head_dim) = check(queries);
+        let left = Units::of(queries);
+        let (rows, depth) = (left.rows, left.depth);
         let lanes = scores.len() / rows;
-        let size = lanes.div_ceil(PANEL).checked_mul(PANEL * head_dim);
+        let size = lanes.div_ceil(PANEL).checked_mul(PANEL * depth);
         let fits = lanes * rows == scores.len() && size == Some(keys.len());
-        assert!(fits, "{rows} queries of {head_dim} features, {} keys, {} scores", keys.len(), scores.len());
-        let right = Right { at: keys.as_ptr().cast(), row: PANEL * LANES, panel: PANEL * head_dim * LANES };
-        self.call(Outer { depth: head_dim, lanes, left: queries, right, out: scores, stride: lanes });
+        assert!(
+            fits,
+            "{rows} queries of {} features, {} keys, {} scores",
+            queries.cols,
+            keys.len(),
+            scores.len()
+        );
+        let right = Panels { at: keys.as_ptr().cast(), row: PANEL * LANES, panel: PANEL * depth * LANES };
+        self.call(Outer { lanes, left, right, out: scores, stride: lanes });
     }
 
     /// `sums[i, f] = Σ_j weights[i, j] · values[from + j, f]`, on the calling thread: weights `[rows, keys]`, sums
     /// `[rows][width]` lanes, overwritten; values `[panels][positions][2]` lanes, the last panel a single lane wide
-    /// where the width is odd. Each sum runs over j in ascending order, whatever the shapes.
+    /// where the width is odd, or with bf16 weights `[panels][positions / 2][2]` lanes of pairs. Each sum runs over j
+    /// in ascending order, whatever the shapes.
     ///
     /// # Panics
-    /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
+    /// Where the rows are none or more than [`PANEL_ROWS`], the shapes don't fit, or `from` would part a pair.
     #[track_caller]
     pub fn value_sums(&self, weights: Tile<'_>, values: &[Lane], from: usize, sums: &mut [Lane]) {
-        let (rows, keys) = check(weights);
+        let left = Units::of(weights);
+        let (rows, keys) = (left.rows, left.depth);
         let width = sums.len() / rows;
         let positions = values.len().checked_div(width).unwrap_or(0);
         let fits = [width * rows, width * positions] == [sums.len(), values.len()];
-        assert!(fits, "{rows} × {keys} weights, {} values, {} sums", values.len(), sums.len());
+        assert!(fits, "{rows} × {} weights, {} values, {} sums", weights.cols, values.len(), sums.len());
+        assert!(from.is_multiple_of(left.width), "values from {from} on would part a pair");
+        let from = from / left.width;
         let within = width == 0 || from.checked_add(keys).is_some_and(|end| end <= positions);
         assert!(within, "{keys} values from {from} on, of {positions}");
         let whole = width - width % PANEL;
         for (first, lanes, side) in [(0, whole, PANEL), (whole, width - whole, 1)] {
             if lanes > 0 {
                 let at = values[first * positions + from * side..].as_ptr().cast();
-                let right = Right { at, row: side * LANES, panel: positions * PANEL * LANES };
-                self.call(Outer {
-                    depth: keys,
-                    lanes,
-                    left: weights,
-                    right,
-                    out: &mut sums[first..],
-                    stride: width,
-                });
+                let right = Panels { at, row: side * LANES, panel: positions * PANEL * LANES };
+                self.call(Outer { lanes, left, right, out: &mut sums[first..], stride: width });
             }
         }
     }
+
+    /// toᵢ ← fromᵢ, rounded to the nearest bf16, ties to even. Subnormal numbers may become 0.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    #[track_caller]
+    pub fn round(&self, from: &[f32], to: &mut [bf16]) {
+        assert_eq!(from.len(), to.len(), "slices of {} and {} elements", from.len(), to.len());
+        self.call(Round { from, to });
+    }
 }
 
-/// The shape of a left operand, whose rows must be few and within their slice.
-#[track_caller]
-fn check(Tile { values, rows, cols, stride }: Tile<'_>) -> (usize, usize) {
-    assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
-    let end = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
-    let fits = end.is_some_and(|end| end <= values.len());
-    assert!(fits, "[{rows}, {cols}] with stride {stride} over {} elements", values.len());
-    (rows, cols)
+/// The left operand in units of 32 bits.
+#[derive(Clone, Copy)]
+struct Units {
+    at: *const f32,
+    /// Elements of a unit.
+    width: usize,
+    rows: usize,
+    depth: usize,
+    stride: usize,
+}
+
+impl Units {
+    /// The units of a tile, whose rows must be few, whole and within their slice.
+    #[track_caller]
+    fn of(Tile { values, rows, cols, stride }: Tile<'_>) -> Self {
+        let (at, length, width) = match values {
+            Factors::F32(values) => (values.as_ptr(), values.len(), 1),
+            Factors::Bf16(values) => (values.as_ptr().cast(), values.len(), 2),
+        };
+        assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
+        let end = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
+        let fits = end.is_some_and(|end| end <= length);
+        assert!(fits, "[{rows}, {cols}] with stride {stride} over {length} elements");
+        let whole = cols.is_multiple_of(width) && stride.is_multiple_of(width);
+        assert!(whole, "[{rows}, {cols}] with stride {stride} in pairs");
+        Self { at, width, rows, depth: cols / width, stride: stride / width }
+    }
 }
 
 /// Row d of panel p at `at + p·panel + d·row`.
 #[derive(Clone, Copy)]
-struct Right {
+struct Panels {
     at: *const f32,
     row: usize,
     panel: usize,
@@ -114,39 +160,50 @@ struct Right {
 /// The first `lanes` of each row of out, rows `stride` lanes apart, ← left `[rows, depth]` · right `[depth, lanes]`.
 /// Whoever makes one has checked that they fit.
 struct Outer<'a> {
-    depth: usize,
     lanes: usize,
-    left: Tile<'a>,
-    right: Right,
+    left: Units,
+    right: Panels,
     out: &'a mut [Lane],
     stride: usize,
 }
 
 impl Kernel for Outer<'_> {
     type Output = ();
-
-    /// Cuts the rows into even groups that the registers hold, and the panels into pairs of vectors.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let height = self.left.rows.div_ceil(self.left.rows.div_ceil(S::TILE_ROWS));
-        for row in (0..self.left.rows).step_by(height) {
-            let shape = (height.min(self.left.rows - row), self.depth);
-            let stride = self.stride * LANES;
-            for vector in (0..self.lanes * LANES / S::LANES).step_by(2) {
+        match self.left.width {
+            1 => self.multiply::<S, register::Single<f32>>(simd),
+            _ => self.multiply::<S, register::Pairs>(simd),
+        }
+    }
+}
+
+impl Outer<'_> {
+    /// Cuts the rows into even groups that the registers hold, and the panels into pairs of vectors.
+    #[inline(always)]
+    fn multiply<S: Simd, U: register::Units<S>>(self, simd: S) {
+        let Self { lanes, left, right, out, stride } = self;
+        let (stride, vectors) = (stride * LANES, lanes * LANES / S::LANES);
+        let height = left.rows.div_ceil(left.rows.div_ceil(S::TILE_ROWS));
+        for row in (0..left.rows).step_by(height) {
+            let shape = (height.min(left.rows - row), left.depth);
+            for vector in (0..vectors).step_by(2) {
                 let (panel, within) =
                     (vector * S::LANES / (PANEL * LANES), vector * S::LANES % (PANEL * LANES));
                 // SAFETY: within the operands, whose shapes were checked. Where nothing is to be read the address may
                 // lie beyond them.
                 unsafe {
-                    let left = (self.left.values.as_ptr().add(row * self.left.stride), self.left.stride);
-                    let right =
-                        (self.right.at.wrapping_add(panel * self.right.panel + within), self.right.row);
-                    let out =
-                        (self.out.as_mut_ptr().cast::<f32>().add(row * stride + vector * S::LANES), stride);
-                    if vector + 2 <= self.lanes * LANES / S::LANES {
-                        tile::<S, 2>(simd, shape, left, right, out);
+                    let left =
+                        Left { at: left.at.wrapping_add(row * left.stride), row: left.stride, chunk: CHUNK };
+                    let at = right.at.wrapping_add(panel * right.panel + within);
+                    let right = Right { at, stride: right.row };
+                    let at = out.as_mut_ptr().cast::<f32>().add(row * stride + vector * S::LANES);
+                    let cols = 2.min(vectors - vector) * S::LANES;
+                    let out = Out { at, stride, cols, write: Write::Replace };
+                    if cols == 2 * S::LANES {
+                        tile::<S, U, 2>(simd, shape, left, right, out);
                     } else {
-                        tile::<S, 1>(simd, shape, left, right, out);
+                        tile::<S, U, 1>(simd, shape, left, right, out);
                     }
                 }
             }
@@ -154,59 +211,21 @@ impl Kernel for Outer<'_> {
     }
 }
 
-/// One register tile: `rows` rows of `N` vectors over the whole depth.
-///
-/// # Safety
-/// The operands can be read and `out` can be written, their rows as far apart as their second number says.
-#[inline(always)]
-unsafe fn tile<S: Simd, const N: usize>(
-    simd: S,
-    (rows, depth): (usize, usize),
-    left: (*const f32, usize),
-    right: (*const f32, usize),
-    out: (*mut f32, usize),
-) {
-    macro_rules! with_rows {
-        ($($rows:literal)*) => {
-            match rows {
-                // SAFETY: the caller's contract.
-                $($rows if $rows <= S::TILE_ROWS => unsafe { tile_of::<S, N, $rows>(simd, depth, left, right, out) },)*
-                _ => debug_assert_eq!(rows, 0, "a group has at most {} rows", S::TILE_ROWS),
-            }
-        };
-    }
-    with_rows!(1 2 3 4 5 6 7 8);
+struct Round<'a> {
+    from: &'a [f32],
+    to: &'a mut [bf16],
 }
 
-/// # Safety
-/// As [`tile`], with `R` rows.
-#[inline(always)]
-unsafe fn tile_of<S: Simd, const N: usize, const R: usize>(
-    simd: S,
-    depth: usize,
-    left: (*const f32, usize),
-    right: (*const f32, usize),
-    out: (*mut f32, usize),
-) {
-    let mut sums = [[simd.splat(0.0); N]; R];
-    // SAFETY: the caller's contract.
-    unsafe {
-        for d in 0..depth {
-            let mut vectors = [simd.splat(0.0); N];
-            for (vector, lanes) in vectors.iter_mut().enumerate() {
-                *lanes = simd.load(right.0.add(d * right.1 + vector * S::LANES));
-            }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let factor = simd.splat(*left.0.add(row * left.1 + d));
-                for (sum, lanes) in sums.iter_mut().zip(vectors) {
-                    *sum = simd.mul_add(factor, lanes, *sum);
-                }
-            }
+impl Kernel for Round<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (from, from_rest) = self.from.split_at(self.from.len() - self.from.len() % (2 * S::LANES));
+        let (to, to_rest) = self.to.split_at_mut(from.len());
+        for (from, to) in from.chunks_exact(2 * S::LANES).zip(to.chunks_exact_mut(2 * S::LANES)) {
+            // SAFETY: both are two vectors long, in f32 and in bf16.
+            unsafe { simd.store(to.as_mut_ptr().cast(), simd.load_rounded(from.as_ptr())) };
         }
-        for (row, sums) in sums.into_iter().enumerate() {
-            for (vector, sum) in sums.into_iter().enumerate() {
-                simd.store(out.0.add(row * out.1 + vector * S::LANES), sum);
-            }
-        }
+        from_rest.iter().zip(to_rest).for_each(|(from, to)| *to = bf16::from_f32(*from));
     }
 }

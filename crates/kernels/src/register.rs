@@ -9,6 +9,8 @@
 
 use std::marker::PhantomData;
 
+use half::bf16;
+
 use crate::simd::{Element, MOST_LANES, Simd};
 
 /// Vectors of outputs side by side in a tile of up to `TILE_ROWS` rows.
@@ -19,7 +21,7 @@ pub(crate) const CHUNK: usize = 16;
 
 /// What one step of depth is: how weights and activations become 32-bit units, and how units multiply.
 ///
-/// All methods are unsafe as those of [`Simd`] are: pointers must be valid, and the machine must have what the units need.
+/// Methods are unsafe as those of [`Simd`] are: pointers must be valid.
 pub(crate) trait Units<S: Simd>: Copy {
     /// The type that weights are stored in.
     type Weight: Element;
@@ -47,10 +49,7 @@ pub(crate) trait Units<S: Simd>: Copy {
     /// One element can be read.
     unsafe fn broadcast(simd: S, from: *const f32) -> S::V;
     /// weight · activation + sum
-    ///
-    /// # Safety
-    /// The machine has what the units need.
-    unsafe fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V;
+    fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V;
 }
 
 /// One element at a time, widened to f32.
@@ -82,8 +81,46 @@ impl<S: Simd, E: Element> Units<S> for Single<E> {
         simd.splat(unsafe { *from })
     }
     #[inline(always)]
-    unsafe fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V {
+    fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V {
         simd.mul_add(weight, activation, sum)
+    }
+}
+
+/// Two neighbours in depth, rounded to bf16: 32 bits, moved about as those of an f32.
+#[derive(Clone, Copy)]
+pub(crate) struct Pairs;
+
+impl<S: Simd> Units<S> for Pairs {
+    type Weight = bf16;
+    const WIDTH: usize = 2;
+
+    #[inline(always)]
+    unsafe fn load(simd: S, from: *const bf16) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(simd: S, from: *const bf16, count: usize) -> S::V {
+        let mut filled = [bf16::ZERO; 2 * MOST_LANES];
+        // SAFETY: the caller's contract; `filled` has the size of the longest vector.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, filled.as_mut_ptr(), count);
+            simd.load(filled.as_ptr().cast())
+        }
+    }
+    #[inline(always)]
+    unsafe fn activations(simd: S, from: *const f32) -> S::V {
+        // SAFETY: the caller's contract.
+        unsafe { simd.load_rounded(from) }
+    }
+    #[inline(always)]
+    unsafe fn broadcast(simd: S, from: *const f32) -> S::V {
+        // SAFETY: the caller's contract; a pair that was not packed may lie at any even address.
+        simd.splat(unsafe { from.read_unaligned() })
+    }
+    #[inline(always)]
+    fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V {
+        simd.mul_add_pairs(weight, activation, sum)
     }
 }
 
@@ -121,7 +158,7 @@ pub(crate) enum Write {
 /// out ← (or +=) left · right for `rows` rows and `N` vectors of outputs, of which `rows · N ≤ TILE_ROWS · VECTORS`.
 ///
 /// # Safety
-/// Left and right can be read in `rows` rows and `depth` units, out can be written, and the units suit the machine.
+/// Left and right can be read in `rows` rows and `depth` units, and out can be written.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, U: Units<S>, const N: usize>(
     simd: S,

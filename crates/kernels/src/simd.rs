@@ -14,9 +14,6 @@ mod portable;
 
 use half::{bf16, f16};
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::Avx512;
-
 /// An instruction set that kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Isa {
@@ -56,7 +53,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => avx512::detected(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 => avx512::detected() && std::arch::is_x86_feature_detected!("avx512bf16"),
+            Self::Avx512Bf16 => avx512::pairs_detected(),
             #[cfg(not(target_arch = "aarch64"))]
             Self::Neon => false,
             #[cfg(not(target_arch = "x86_64"))]
@@ -88,7 +85,10 @@ impl Isa {
             Self::Avx2 => unsafe { avx2::run(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Self::Avx512 | Self::Avx512Bf16 => unsafe { avx512::run(kernel) },
+            Self::Avx512 => unsafe { avx512::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx512Bf16 => unsafe { avx512::run_pairs(kernel) },
             #[cfg(not(target_arch = "aarch64"))]
             Self::Neon => kernel.run(portable::Portable),
             #[cfg(not(target_arch = "x86_64"))]
@@ -115,6 +115,8 @@ pub(crate) trait Simd: Copy {
     const LANES: usize;
     /// Rows of `x` in one register tile of a product, beside `TILE_VECTORS` vectors of outputs: as the registers allow.
     const TILE_ROWS: usize;
+    /// Whether `mul_add_pairs` is one instruction.
+    const PAIRS: bool = false;
 
     fn splat(self, value: f32) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
@@ -138,6 +140,23 @@ pub(crate) trait Simd: Copy {
     /// The sum of the lanes, halves added to halves.
     fn sum(self, a: Self::V) -> f32;
 
+    /// The even and the odd ones of the bf16 that fill `pairs`: a bf16 is the upper half of an f32, so none moves.
+    fn widen_pairs(self, pairs: Self::V) -> (Self::V, Self::V);
+    /// sum + a₀·b₀ + a₁·b₁ for the pair of bf16 in each lane.
+    #[inline(always)]
+    fn mul_add_pairs(self, a: Self::V, b: Self::V, sum: Self::V) -> Self::V {
+        widen_and_mul_add(self, a, b, sum)
+    }
+    /// `2 · LANES` elements, each rounded to the nearest bf16, ties to even.
+    ///
+    /// # Safety
+    /// They can be read.
+    #[inline(always)]
+    unsafe fn load_rounded(self, from: *const f32) -> Self::V {
+        // SAFETY: the caller's contract.
+        unsafe { round_each(self, from) }
+    }
+
     /// Brings the cache line of an address near; it need not be readable.
     fn prefetch(self, at: *const u8);
 
@@ -147,11 +166,6 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load_bf16(self, from: *const bf16) -> Self::V;
-    /// The even and the odd ones of `2 · LANES` elements: a bf16 is the upper half of an f32, so no element moves.
-    ///
-    /// # Safety
-    /// `2 · LANES` elements can be read.
-    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (Self::V, Self::V);
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load_f16(self, from: *const f16) -> Self::V;
@@ -192,6 +206,28 @@ pub(crate) trait Simd: Copy {
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, count);
         }
     }
+}
+
+/// [`Simd::mul_add_pairs`] where the machine has no such instruction.
+#[inline(always)]
+fn widen_and_mul_add<S: Simd>(simd: S, a: S::V, b: S::V, sum: S::V) -> S::V {
+    let ((a0, a1), (b0, b1)) = (simd.widen_pairs(a), simd.widen_pairs(b));
+    simd.mul_add(a1, b1, simd.mul_add(a0, b0, sum))
+}
+
+/// [`Simd::load_rounded`] where the machine has no such instruction.
+///
+/// # Safety
+/// `2 · LANES` elements can be read.
+#[inline(always)]
+unsafe fn round_each<S: Simd>(simd: S, from: *const f32) -> S::V {
+    let mut rounded = [bf16::ZERO; 2 * MOST_LANES];
+    for (place, rounded) in rounded.iter_mut().enumerate().take(2 * S::LANES) {
+        // SAFETY: the caller's contract.
+        *rounded = bf16::from_f32(unsafe { *from.add(place) });
+    }
+    // SAFETY: `rounded` has the size of the longest vector.
+    unsafe { simd.load(rounded.as_ptr().cast()) }
 }
 
 /// An element as stored, loaded as f32 lanes.
@@ -259,7 +295,7 @@ impl Element for bf16 {
     #[inline(always)]
     unsafe fn load_pairs<S: Simd>(simd: S, from: *const Self) -> (S::V, S::V) {
         // SAFETY: the caller's contract.
-        unsafe { simd.load_bf16_pairs(from) }
+        simd.widen_pairs(unsafe { simd.load(from.cast()) })
     }
 }
 

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use camelid_attention::{Attention, Cache, Reach, Segment, Settings};
-use camelid_kernels::Backend;
+use camelid_kernels::{Backend, Compute};
+use half::bf16;
 use ndarray::{Array1, Array3, ArrayView3, Axis, Slice};
 use proptest::prelude::*;
 
@@ -17,6 +18,7 @@ pub(crate) struct Problem {
     pub(crate) queries: Array3<f32>,
     pub(crate) keys: Array3<f32>,
     pub(crate) values: Array3<f32>,
+    pub(crate) compute: Compute,
 }
 
 impl Problem {
@@ -31,6 +33,7 @@ impl Problem {
             values: noise(seed + 2, kept),
             reach,
             settings,
+            compute: Compute::F32,
         }
     }
 
@@ -39,8 +42,8 @@ impl Problem {
     }
 
     pub(crate) fn cache(&self) -> Cache {
-        let mut cache = self.attention().cache();
-        cache.append(self.keys.view(), self.values.view());
+        let mut cache = self.attention().cache(self.compute);
+        cache.append(self.keys.view(), self.values.view(), &Backend::new(2, self.compute));
         cache
     }
 
@@ -77,18 +80,44 @@ impl Problem {
             *y = seen
                 .iter()
                 .zip(weights)
-                .map(|(&j, w)| w / sum * f64::from(self.values[[j, kv_head, feature]]))
+                .map(|(&j, w)| w / sum * self.operand(self.values[[j, kv_head, feature]]))
                 .sum();
         }
         out
     }
 
+    /// What the cache holds of keys or values.
+    pub(crate) fn kept(&self, x: &Array3<f32>) -> Array3<f32> {
+        x.mapv(|x| self.operand(x) as f32)
+    }
+
+    /// How far two ways of adding the same numbers may lie apart: in bf16 each weight is rounded, by up to
+    /// 2⁻⁹ of itself, and a sum may be much smaller than its terms.
+    pub(crate) fn rounding(&self) -> f64 {
+        match self.compute {
+            Compute::F32 => 3e-6,
+            Compute::Bf16 => 0.02,
+        }
+    }
+
+    /// A factor of a product, as it is rounded before.
+    fn operand(&self, x: f32) -> f64 {
+        match self.compute {
+            Compute::F32 => x.into(),
+            Compute::Bf16 => bf16::from_f32(x).into(),
+        }
+    }
+
     fn score(&self, token: usize, j: usize, head: usize, kv_head: usize) -> f64 {
         let Settings { scale, softcap, slopes, .. } = &self.settings;
         let features = 0..self.settings.head_dim;
-        let product = |c| f64::from(self.queries[[token, head, c]]) * f64::from(self.keys[[j, kv_head, c]]);
-        let score = features.map(product).sum::<f64>() * scale;
-        let score = softcap.map_or(score, |cap| cap * (score / cap).tanh());
+        let factor = scale / softcap.unwrap_or(1.0);
+        let query = |c| match self.compute {
+            Compute::F32 => f64::from(self.queries[[token, head, c]]) * factor,
+            Compute::Bf16 => self.operand(self.queries[[token, head, c]] * factor as f32),
+        };
+        let score = features.map(|c| query(c) * self.operand(self.keys[[j, kv_head, c]])).sum::<f64>();
+        let score = softcap.map_or(score, |cap| cap * score.tanh());
         let slope = slopes.as_ref().map_or(0.0, |slopes| f64::from(slopes[head]));
         score - slope * ((self.past() + token) as f64 - j as f64)
     }
@@ -133,10 +162,11 @@ pub(crate) fn noise(seed: u64, shape: (usize, usize, usize)) -> Array3<f32> {
 
 /// Random settings, masks and shapes, on and off the sizes of tiles and blocks.
 pub(crate) fn problems() -> impl Strategy<Value = Problem> {
-    let settings = (1..4usize, 1..5usize, 1..40usize, proptest::option::of(1.0..20.0f64), any::<bool>());
+    let settings =
+        (1..4usize, 1..5usize, 1..40usize, proptest::option::of(1.0..20.0f64), any::<bool>(), computes());
     let shape = (prop_oneof![0..40usize, 200..300usize, 500..530usize], prop_oneof![1..4usize, 1..80usize]);
     (settings, shape, reaches(), 0..1000u64).prop_map(|(settings, (past, tokens), reach, seed)| {
-        let (kv_heads, group, head_dim, softcap, sloped) = settings;
+        let (kv_heads, group, head_dim, softcap, sloped, compute) = settings;
         let heads = kv_heads * group;
         let slopes = sloped.then(|| (0..heads).map(|head| 0.5f32.powi(head as i32 + 1)).collect());
         let settings = Settings { softcap, slopes, ..Settings::plain(heads, kv_heads, head_dim) };
@@ -145,8 +175,12 @@ pub(crate) fn problems() -> impl Strategy<Value = Problem> {
             Reach::Prefix(prefix) => Reach::Prefix(prefix.min(past + tokens)),
             reach => reach,
         };
-        Problem::new(settings, reach, [past, tokens], seed)
+        Problem { compute, ..Problem::new(settings, reach, [past, tokens], seed) }
     })
+}
+
+fn computes() -> impl Strategy<Value = Compute> {
+    prop_oneof![Just(Compute::F32), Just(Compute::Bf16)]
 }
 
 fn reaches() -> impl Strategy<Value = Reach> {

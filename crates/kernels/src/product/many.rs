@@ -7,9 +7,10 @@
 
 use std::ops::Range;
 
-use crate::pool::SyncPtr;
-use crate::register::{CHUNK, Left, Out, Right, Single, Units, VECTORS, Write, tile};
-use crate::simd::{Element, Kernel, Simd};
+use half::{bf16, f16};
+
+use crate::register::{CHUNK, Left, Out, Pairs, Right, Single, Units, VECTORS, Write, tile};
+use crate::simd::{Kernel, Simd};
 use crate::{Backend, Rows};
 
 use super::ahead::{Ahead, Block, near};
@@ -39,6 +40,8 @@ pub(super) struct Packed {
     depth: usize,
     /// Units of a block; the last one may be shorter.
     block: usize,
+    /// Elements of a unit.
+    width: usize,
 }
 
 // SAFETY: written by parts that pack distinct panels, read by parts of a later region.
@@ -46,30 +49,28 @@ unsafe impl Sync for Packed {}
 // SAFETY: as above.
 unsafe impl Send for Packed {}
 
+/// In f32, whatever the weights are stored in.
 pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
-    let pack = |packed, part| backend.call(Pack { region, packed, part });
-    let compute = |packed, job: &Job<'_>, rows| backend.call(Part { backend, region, packed, job, rows });
-    in_parts(backend, region, (1, (region.cols / 4).clamp(LEAST_BLOCK, BLOCK)), pack, compute);
+    in_parts(backend, region, (1, (region.cols / 4).clamp(LEAST_BLOCK, BLOCK)));
+}
+
+/// In pairs of bf16, as which all weights are stored. Whole blocks: rounding the activations errs more than a long sum.
+pub(super) fn multiply_pairs(backend: &Backend, region: Region<'_>) {
+    in_parts(backend, region, (2, BLOCK));
 }
 
 /// Packs the activations in parts, then computes in parts; a unit of depth has `width` elements, a block at most
 /// `most` units.
-pub(super) fn in_parts(
-    backend: &Backend,
-    region: Region<'_>,
-    (width, most): (usize, usize),
-    pack: impl Fn(Packed, usize) + Sync,
-    compute: impl Fn(Packed, &Job<'_>, Range<usize>) + Sync,
-) {
+fn in_parts(backend: &Backend, region: Region<'_>, (width, most): (usize, usize)) {
     let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
     let block = depth.div_ceil(depth.div_ceil(most)).next_multiple_of(CHUNK);
     let mut buffer = backend.scratch().buffer(region.tokens * depth);
-    let packed = Packed { at: buffer.as_mut_ptr(), depth, block };
-    backend.run(region.tokens.div_ceil(PACK_TOKENS), |part| pack(packed, part));
+    let packed = Packed { at: buffer.as_mut_ptr(), depth, block, width };
+    backend.run(region.tokens.div_ceil(PACK_TOKENS), |part| backend.call(Pack { region, packed, part }));
     let step = part_rows(backend.threads(), &region);
     backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
-        compute(packed, job, rows);
+        backend.call(Part { backend, region, packed, job, rows });
     });
 }
 
@@ -115,28 +116,28 @@ impl Kernel for Pack<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        // SAFETY: single units need nothing of the machine; parts are distinct.
-        unsafe { pack_part::<S, Single<f32>>(simd, self.region, self.packed, self.part) }
+        // Where the machine has no product of pairs, none are packed.
+        if S::PAIRS && self.packed.width == 2 {
+            self.pack::<S, Pairs>(simd);
+        } else {
+            self.pack::<S, Single<f32>>(simd);
+        }
     }
 }
 
-/// # Safety
-/// The units suit the machine, and no other thread packs this part.
-#[inline(always)]
-pub(super) unsafe fn pack_part<S: Simd, U: Units<S>>(
-    simd: S,
-    region: Region<'_>,
-    packed: Packed,
-    part: usize,
-) {
-    let end = region.tokens.min((part + 1) * PACK_TOKENS);
-    for first in (part * PACK_TOKENS..end).step_by(S::TILE_ROWS) {
-        let last = end.min(first + S::TILE_ROWS);
-        let x = &region.x[first * region.cols..last * region.cols];
-        for block in packed.blocks() {
-            let to = packed.panel(&block, first, region.tokens);
-            // SAFETY: `Packed` has room for every panel; the units suit the machine.
-            unsafe { pack::activations::<S, U>(simd, x, region.cols, block, to) };
+impl Pack<'_> {
+    #[inline(always)]
+    fn pack<S: Simd, U: Units<S>>(self, simd: S) {
+        let Self { region, packed, part } = self;
+        let end = region.tokens.min((part + 1) * PACK_TOKENS);
+        for first in (part * PACK_TOKENS..end).step_by(S::TILE_ROWS) {
+            let last = end.min(first + S::TILE_ROWS);
+            let x = &region.x[first * region.cols..last * region.cols];
+            for block in packed.blocks() {
+                let to = packed.panel(&block, first, region.tokens);
+                // SAFETY: `Packed` has room for every panel, and parts pack distinct ones.
+                unsafe { pack::activations::<S, U>(simd, x, region.cols, block, to) };
+            }
         }
     }
 }
@@ -155,78 +156,57 @@ impl Kernel for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         match self.job.weight {
-            Rows::F32(values) => self.single(simd, values),
-            Rows::Bf16(values) => self.single(simd, values),
-            Rows::F16(values) => self.single(simd, values),
+            Rows::Bf16(values) if S::PAIRS && self.packed.width == 2 => {
+                self.multiply::<S, Pairs>(simd, values)
+            }
+            Rows::F32(values) => self.multiply::<S, Single<f32>>(simd, values),
+            Rows::Bf16(values) => self.multiply::<S, Single<bf16>>(simd, values),
+            Rows::F16(values) => self.multiply::<S, Single<f16>>(simd, values),
         }
     }
 }
 
 impl Part<'_> {
+    /// `out[t, o] = x[t] · weight[o]` for all tokens t and the rows o of this part.
     #[inline(always)]
-    fn single<S: Simd, E: Element>(self, simd: S, weight: &[E]) {
+    fn multiply<S: Simd, U: Units<S>>(self, simd: S, weight: &[U::Weight]) {
         let Self { backend, region, packed, job, rows } = self;
-        // SAFETY: single units need nothing of the machine; parts are distinct.
-        unsafe {
-            multiply_part::<S, Single<E>>(
-                simd,
-                backend,
-                (region, packed),
-                weight,
-                (&job.out, job.rows),
-                rows,
-            );
-        }
-    }
-}
-
-/// `out[t · stride + o] = x[t] · weight[o]` for all tokens t and the rows o of the range.
-///
-/// # Safety
-/// The units suit the machine, `out` has `stride` results per token, and no other thread writes those of `rows`.
-#[inline(always)]
-pub(super) unsafe fn multiply_part<S: Simd, U: Units<S>>(
-    simd: S,
-    backend: &Backend,
-    (region, packed): (Region<'_>, Packed),
-    weight: &[U::Weight],
-    (out, stride): (&SyncPtr<f32>, usize),
-    rows: Range<usize>,
-) {
-    let width = VECTORS * S::LANES;
-    let panels = rows.len().div_ceil(width);
-    let mut buffer = backend.scratch().buffer(panels * width * packed.block);
-    for block in packed.blocks() {
-        let depth = block.len();
-        let write = if block.start == 0 { Write::Replace } else { Write::Add };
-        for panel in 0..panels {
-            let first = rows.start + panel * width;
-            let last = rows.end.min(first + width);
-            let values = &weight[first * region.cols..last * region.cols];
-            let part = Panel { values, rows: last - first, cols: region.cols };
-            // SAFETY: the buffer has room for every panel; the units suit the machine.
-            unsafe {
-                let to = buffer.as_mut_ptr().add(panel * width * depth);
-                pack::weights::<S, U>(simd, part, block.clone(), to);
-            }
-        }
-        let tiles = region.tokens.div_ceil(S::TILE_ROWS) * panels;
-        let next = packed.next(&block, &rows, weight.len() / region.cols);
-        let mut ahead = Ahead::new(&next, (weight, region.cols), U::WIDTH, tiles);
-        for token in (0..region.tokens).step_by(S::TILE_ROWS) {
-            let tokens = (region.tokens - token).min(S::TILE_ROWS);
-            let at = packed.panel(&block, token, region.tokens).cast_const();
-            let left = Left { at, row: CHUNK, chunk: tokens * CHUNK };
+        let width = VECTORS * S::LANES;
+        let panels = rows.len().div_ceil(width);
+        let mut buffer = backend.scratch().buffer(panels * width * packed.block);
+        for block in packed.blocks() {
+            let depth = block.len();
+            let write = if block.start == 0 { Write::Replace } else { Write::Add };
             for panel in 0..panels {
                 let first = rows.start + panel * width;
-                let cols = (rows.end - first).min(width);
-                // SAFETY: both operands are packed for this depth, and the results are this part's own.
+                let last = rows.end.min(first + width);
+                let values = &weight[first * region.cols..last * region.cols];
+                let part = Panel { values, rows: last - first, cols: region.cols };
+                // SAFETY: the buffer has room for every panel.
                 unsafe {
-                    let right = Right { at: buffer.as_ptr().add(panel * width * depth), stride: width };
-                    let out = Out { at: out.get().add(token * stride + first), stride, cols, write };
-                    ahead.fetch(simd);
-                    near(simd, out, tokens);
-                    tile::<S, U, VECTORS>(simd, (tokens, depth), left, right, out);
+                    let to = buffer.as_mut_ptr().add(panel * width * depth);
+                    pack::weights::<S, U>(simd, part, block.clone(), to);
+                }
+            }
+            let tiles = region.tokens.div_ceil(S::TILE_ROWS) * panels;
+            let next = packed.next(&block, &rows, job.rows);
+            let mut ahead = Ahead::new(&next, (weight, region.cols), U::WIDTH, tiles);
+            for token in (0..region.tokens).step_by(S::TILE_ROWS) {
+                let tokens = (region.tokens - token).min(S::TILE_ROWS);
+                let at = packed.panel(&block, token, region.tokens).cast_const();
+                let left = Left { at, row: CHUNK, chunk: tokens * CHUNK };
+                for panel in 0..panels {
+                    let first = rows.start + panel * width;
+                    let cols = (rows.end - first).min(width);
+                    // SAFETY: both operands are packed for this depth, and the results are this part's own.
+                    unsafe {
+                        let right = Right { at: buffer.as_ptr().add(panel * width * depth), stride: width };
+                        let at = job.out.get().add(token * job.rows + first);
+                        let out = Out { at, stride: job.rows, cols, write };
+                        ahead.fetch(simd);
+                        near(simd, out, tokens);
+                        tile::<S, U, VECTORS>(simd, (tokens, depth), left, right, out);
+                    }
                 }
             }
         }

@@ -15,7 +15,7 @@ use crate::simd::{MOST_LANES, Simd};
 /// Packs the units `block` of the activations `x` `[rows, cols]` of one panel.
 ///
 /// # Safety
-/// `to` has room for `rows · block.len()` units; `block` begins and ends with a chunk; the units suit the machine.
+/// `to` has room for `rows · block.len()` units; `block` begins and ends with a chunk.
 #[inline(always)]
 pub(super) unsafe fn activations<S: Simd, U: Units<S>>(
     simd: S,
@@ -58,7 +58,7 @@ pub(crate) struct Panel<'a, E> {
 ///
 /// # Safety
 /// `to` has room for `block.len() · VECTORS · LANES` units; `block` begins with a chunk and is a multiple of `LANES`
-/// long; the units suit the machine.
+/// long.
 #[inline(always)]
 pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
     simd: S,

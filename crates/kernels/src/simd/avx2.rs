@@ -128,10 +128,10 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (__m256, __m256) {
-        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
+    fn widen_pairs(self, pairs: __m256) -> (__m256, __m256) {
+        // SAFETY: `self` exists only where the machine has the feature.
         unsafe {
-            let pairs = _mm256_loadu_si256(from.cast());
+            let pairs = _mm256_castps_si256(pairs);
             let odd = _mm256_and_si256(pairs, _mm256_set1_epi32(-0x1_0000));
             (_mm256_castsi256_ps(_mm256_slli_epi32::<16>(pairs)), _mm256_castsi256_ps(odd))
         }

@@ -1,15 +1,16 @@
 //! AVX-512: sixteen lanes.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use half::{bf16, f16};
 
 use super::{Kernel, MOST_LANES, Simd};
 
-/// Made only in [`run`] and [`Avx512::assume`], so only where the machine has the features: this is what makes each
-/// call below sound.
+/// Made only in [`run`] and, with `BF16`, in [`run_pairs`], so only where the machine has the features: this is what
+/// makes each call below sound.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512<const BF16: bool>(());
 
 pub(super) fn detected() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -25,18 +26,20 @@ pub(super) fn detected() -> bool {
 /// The machine must have them.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512(()))
+    kernel.run(Avx512::<false>(()))
 }
 
-impl Avx512 {
-    /// For functions that switch on the features themselves.
-    ///
-    /// # Safety
-    /// The machine must have them.
-    #[inline(always)]
-    pub(crate) unsafe fn assume() -> Self {
-        Self(())
-    }
+pub(super) fn pairs_detected() -> bool {
+    detected() && is_x86_feature_detected!("avx512bf16")
+}
+
+/// As [`run`], with products of bf16 pairs.
+///
+/// # Safety
+/// The machine must have them.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+pub(super) unsafe fn run_pairs<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512::<true>(()))
 }
 
 /// An intrinsic on registers.
@@ -47,10 +50,11 @@ macro_rules! call {
     };
 }
 
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type V = __m512;
     const LANES: usize = 16;
     const TILE_ROWS: usize = 12;
+    const PAIRS: bool = BF16;
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
@@ -119,6 +123,37 @@ impl Simd for Avx512 {
         call!(_mm512_reduce_add_ps(a))
     }
     #[inline(always)]
+    fn widen_pairs(self, pairs: __m512) -> (__m512, __m512) {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let pairs = _mm512_castps_si512(pairs);
+            let odd = _mm512_and_si512(pairs, _mm512_set1_epi32(-0x1_0000));
+            (_mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs)), _mm512_castsi512_ps(odd))
+        }
+    }
+    #[inline(always)]
+    fn mul_add_pairs(self, a: __m512, b: __m512, sum: __m512) -> __m512 {
+        if BF16 {
+            // SAFETY: `Avx512<true>` exists only where the machine has the feature; all these types are 512 bits.
+            return unsafe {
+                _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b))
+            };
+        }
+        super::widen_and_mul_add(self, a, b, sum)
+    }
+    #[inline(always)]
+    unsafe fn load_rounded(self, from: *const f32) -> __m512 {
+        if BF16 {
+            // SAFETY: the caller's contract; `Avx512<true>` exists only where the machine has the feature.
+            return unsafe {
+                let pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from.add(16)), _mm512_loadu_ps(from));
+                transmute::<__m512bh, __m512>(pairs)
+            };
+        }
+        // SAFETY: the caller's contract.
+        unsafe { super::round_each(self, from) }
+    }
+    #[inline(always)]
     fn prefetch(self, at: *const u8) {
         call!(_mm_prefetch::<{ _MM_HINT_T1 }>(at.cast()));
     }
@@ -132,15 +167,6 @@ impl Simd for Avx512 {
         unsafe {
             let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
-        }
-    }
-    #[inline(always)]
-    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (__m512, __m512) {
-        // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
-        unsafe {
-            let pairs = _mm512_loadu_si512(from.cast());
-            let odd = _mm512_and_si512(pairs, _mm512_set1_epi32(-0x1_0000));
-            (_mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs)), _mm512_castsi512_ps(odd))
         }
     }
     #[inline(always)]

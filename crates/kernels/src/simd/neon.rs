@@ -102,10 +102,10 @@ impl Simd for Neon {
         unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(from.cast()))) }
     }
     #[inline(always)]
-    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (float32x4_t, float32x4_t) {
-        // SAFETY: the caller's contract; aarch64 has NEON.
+    fn widen_pairs(self, pairs: float32x4_t) -> (float32x4_t, float32x4_t) {
+        // SAFETY: aarch64 has NEON.
         unsafe {
-            let pairs = vreinterpretq_u32_u16(vld1q_u16(from.cast()));
+            let pairs = vreinterpretq_u32_f32(pairs);
             let odd = vandq_u32(pairs, vdupq_n_u32(0xffff_0000));
             (vreinterpretq_f32_u32(vshlq_n_u32::<16>(pairs)), vreinterpretq_f32_u32(odd))
         }

@@ -95,10 +95,8 @@ impl Simd for Portable {
         from_fn(|i| f32::from_bits(u32::from(bits[i]) << 16))
     }
     #[inline(always)]
-    unsafe fn load_bf16_pairs(self, from: *const bf16) -> (V, V) {
-        // SAFETY: the caller's contract.
-        let bits = unsafe { from.cast::<[u32; LANES]>().read_unaligned() };
-        let bits = bits.map(u32::to_le);
+    fn widen_pairs(self, pairs: V) -> (V, V) {
+        let bits = pairs.map(|pair| pair.to_bits().to_le());
         (bits.map(|pair| f32::from_bits(pair << 16)), bits.map(|pair| f32::from_bits(pair & 0xffff_0000)))
     }
     #[inline(always)]
