@@ -157,7 +157,7 @@ impl Kernel for Part<'_> {
     fn run<S: Simd>(self, simd: S) {
         match self.job.weight {
             Rows::Bf16(values) if S::PAIRS && self.packed.width == 2 => {
-                self.multiply::<S, Pairs>(simd, values)
+                self.multiply::<S, Pairs>(simd, values);
             }
             Rows::F32(values) => self.multiply::<S, Single<f32>>(simd, values),
             Rows::Bf16(values) => self.multiply::<S, Single<bf16>>(simd, values),
