@@ -93,7 +93,7 @@ impl LayerParts {
 }
 
 fn apply(norm: &Option<Norm>, x: &Array2<f32>, pass: &Pass<'_>) -> Array2<f32> {
-    applied(norm, x.clone(), pass)
+    rows::normalised(norm.as_ref(), x, pass.backend)
 }
 
 fn applied(norm: &Option<Norm>, mut x: Array2<f32>, pass: &Pass<'_>) -> Array2<f32> {

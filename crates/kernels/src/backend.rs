@@ -13,8 +13,9 @@ pub enum Compute {
     /// Weights are widened to f32; nothing is rounded but the sums.
     #[default]
     F32,
-    /// In products of many tokens with weights stored as bf16, activations are rounded to bf16 too (relative error
-    /// at most 2⁻⁸ each), which doubles the rate where the machine multiplies bf16. Everything else is as in `F32`.
+    /// In products with weights stored as bf16, activations are rounded to bf16 too (relative error at most 2⁻⁹
+    /// each), which doubles the rate where the machine multiplies bf16; so are the factors of attention's products
+    /// ([`Factors::Bf16`](crate::Factors)). Everything else is as in `F32`.
     Bf16,
 }
 
@@ -113,6 +114,37 @@ impl Backend {
                 unsafe { std::slice::from_raw_parts_mut(base.get().add(start), size.min(length - start)) };
             body(index, chunk);
         });
+    }
+
+    /// A copy of `from` of which every chunk of `size` elements (the last may be shorter) was given to `body(i, chunk)`,
+    /// copied and called in parallel.
+    ///
+    /// # Panics
+    /// Where `size` is 0, or with the panic of a part.
+    #[track_caller]
+    pub fn copy_chunks(
+        &self,
+        from: &[f32],
+        size: usize,
+        body: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Vec<f32> {
+        assert!(size > 0, "chunks of 0 elements");
+        let mut copy = Vec::<f32>::with_capacity(from.len());
+        let base = SyncPtr(copy.as_mut_ptr());
+        self.run(from.len().div_ceil(size), |index| {
+            let from = &from[index * size..from.len().min((index + 1) * size)];
+            // SAFETY: chunks of distinct indices are disjoint parts of the room that `copy` has, `run` calls each index
+            // once, and a chunk is written before it is lent.
+            let chunk = unsafe {
+                let to = base.get().add(index * size);
+                std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
+                std::slice::from_raw_parts_mut(to, from.len())
+            };
+            body(index, chunk);
+        });
+        // SAFETY: every element has been written: `run` has called all parts, or panicked.
+        unsafe { copy.set_len(from.len()) };
+        copy
     }
 
     /// Calls `body(i, &mut items[i])` for every item, in parallel.

@@ -4,10 +4,9 @@ mod ahead;
 mod few;
 mod many;
 pub(crate) mod pack;
-mod pairs;
 
 use crate::pool::SyncPtr;
-use crate::{Backend, Compute, Dtype, Rows};
+use crate::{Backend, Compute, Dtype, Isa, Rows};
 
 impl Backend {
     /// `y[t, o] = Σ_i x[t, i] · weight[o, i]`, `[tokens, out]` row-major, for each of `weights` `[out, in]`, which
@@ -44,16 +43,26 @@ impl Backend {
 
     /// Writes every result of these jobs.
     fn compute_all(&self, x: &[f32], (tokens, cols): (usize, usize), jobs: Vec<Job<'_>>) {
-        if tokens < many::WORTH_PACKING {
-            return few::multiply(self, Region { x, tokens, cols, jobs: &jobs });
-        }
         let in_bf16 = |job: &Job<'_>| self.compute() == Compute::Bf16 && job.weight.dtype() == Dtype::Bf16;
         let (bf16, f32): (Vec<_>, Vec<_>) = jobs.into_iter().partition(in_bf16);
         if !f32.is_empty() {
-            many::multiply(self, Region { x, tokens, cols, jobs: &f32 });
+            self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
         }
-        if !bf16.is_empty() {
-            pairs::multiply(self, Region { x, tokens, cols, jobs: &bf16 });
+        if !bf16.is_empty() && self.isa() == Isa::Avx512Bf16 {
+            self.compute_jobs(Region { x, tokens, cols, jobs: &bf16 }, true);
+        } else if !bf16.is_empty() {
+            // Without a product of pairs, f32 is faster on the rounded numbers.
+            let rounded: Vec<f32> = x.iter().map(|&x| half::bf16::from_f32(x).to_f32()).collect();
+            self.compute_jobs(Region { x: &rounded, tokens, cols, jobs: &bf16 }, false);
+        }
+    }
+
+    /// The same in one way: in f32, or in pairs of bf16.
+    fn compute_jobs(&self, region: Region<'_>, pairs: bool) {
+        if region.tokens < many::WORTH_PACKING {
+            few::multiply(self, region, pairs);
+        } else {
+            many::multiply(self, region, pairs);
         }
     }
 }

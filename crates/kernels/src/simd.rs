@@ -247,20 +247,6 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
         unsafe { simd.unzip(Self::load(simd, from), Self::load(simd, from.add(S::LANES))) }
     }
 
-    /// As `load_pairs` where there are only `count` elements, the others 0.
-    ///
-    /// # Safety
-    /// `count ≤ 2 · LANES` elements can be read.
-    #[inline(always)]
-    unsafe fn load_first_pairs<S: Simd>(simd: S, from: *const Self, count: usize) -> (S::V, S::V) {
-        let mut elements = [Self::ZERO; 2 * MOST_LANES];
-        // SAFETY: the caller's contract; `elements` has room for two of any vector.
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, elements.as_mut_ptr(), count);
-            Self::load_pairs(simd, elements.as_ptr())
-        }
-    }
-
     /// The first `count` lanes from memory, the others 0.
     ///
     /// # Safety

@@ -25,6 +25,16 @@ impl Backend {
         self.call(Axpy { factor, x, y });
     }
 
+    /// xᵢ ← xᵢ·yᵢ
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    #[track_caller]
+    pub fn times(&self, x: &mut [f32], y: &[f32]) {
+        same_length(x, y);
+        self.call(Times { x, y });
+    }
+
     /// xᵢ ← factor·xᵢ
     pub fn scale(&self, factor: f32, x: &mut [f32]) {
         self.call(Map { x, op: Scale(factor) });
@@ -48,6 +58,11 @@ impl Backend {
     /// xᵢ ← 1 / (1 + e^(−xᵢ))
     pub fn sigmoid(&self, x: &mut [f32]) {
         self.call(Map { x, op: Sigmoid });
+    }
+
+    /// xᵢ ← xᵢ·σ(slope·(xᵢ + cube·xᵢ³)), where σ(x) = 1 / (1 + e^(−x))
+    pub fn sigmoid_gate(&self, x: &mut [f32], slope: f32, cube: f32) {
+        self.call(Map { x, op: Gate { slope, cube } });
     }
 
     /// xᵢ ← tanh xᵢ
@@ -121,6 +136,27 @@ impl Kernel for Axpy<'_> {
                 simd.store_first(y, sum, count);
             }
         }
+    }
+}
+
+struct Times<'a> {
+    x: &'a mut [f32],
+    y: &'a [f32],
+}
+
+impl Kernel for Times<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (x, y, length) = (self.x.as_mut_ptr(), self.y.as_ptr(), self.x.len());
+        let whole = length - length % S::LANES;
+        // SAFETY: all reads and writes are within the slices, which are equally long.
+        unsafe {
+            for at in (0..whole).step_by(S::LANES) {
+                simd.store(x.add(at), simd.mul(simd.load(x.add(at)), simd.load(y.add(at))));
+            }
+        }
+        self.x[whole..].iter_mut().zip(&self.y[whole..]).for_each(|(x, y)| *x *= y);
     }
 }
 
@@ -213,6 +249,20 @@ impl Op for Scale {
     #[inline(always)]
     fn of<S: Simd>(self, simd: S, x: S::V) -> S::V {
         simd.mul(x, simd.splat(self.0))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Gate {
+    slope: f32,
+    cube: f32,
+}
+
+impl Op for Gate {
+    #[inline(always)]
+    fn of<S: Simd>(self, simd: S, x: S::V) -> S::V {
+        let cubed = simd.mul(simd.mul(x, x), simd.mul(x, simd.splat(self.cube)));
+        simd.mul(x, math::sigmoid(simd, simd.mul(simd.splat(self.slope), simd.add(x, cubed))))
     }
 }
 

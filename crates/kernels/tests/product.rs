@@ -120,6 +120,13 @@ fn several_blocks_of_depth_and_of_rows() {
 }
 
 #[test]
+fn few_tokens_by_rows_too_long_to_stay_near() {
+    check_all(Shape { tokens: 1, rows: 19, cols: 4500 });
+    check_all(Shape { tokens: 2, rows: 9, cols: 8300 });
+    check_all(Shape { tokens: 5, rows: 3, cols: 3001 });
+}
+
+#[test]
 fn empty_shapes_give_nothing() {
     for tokens in [1, 20] {
         for backend in [Backend::serial(), Backend::new(2, Compute::Bf16)] {

@@ -1,7 +1,7 @@
 //! The layer, and several that share their input.
 
 use camelid_kernels::Backend;
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 
 use crate::Weight;
 
@@ -26,6 +26,9 @@ impl Linear {
     }
 }
 
+/// Elements that one part of a parallel region adds a bias to; below it a region would cost more than it saves.
+const PART: usize = 16 << 10;
+
 /// Each layer's y of the same x, computed in one parallel region.
 ///
 /// # Panics
@@ -44,17 +47,20 @@ pub fn forward_all<const N: usize>(
     let mut layers = layers.iter();
     results.map(|result| {
         let layer = layers.next().expect("as many results as layers");
-        layer.result(tokens, result)
+        layer.result(tokens, result, backend)
     })
 }
 
 impl Linear {
     /// `[tokens, out]` with the bias added; zeros from a weight of no columns.
-    fn result(&self, tokens: usize, result: Vec<f32>) -> Array2<f32> {
+    fn result(&self, tokens: usize, result: Vec<f32>, backend: &Backend) -> Array2<f32> {
         let shape = (tokens, self.weight.rows());
         let mut y = Array2::from_shape_vec(shape, result).unwrap_or_else(|_| Array2::zeros(shape));
-        if let Some(bias) = &self.bias {
-            y += &ArrayView1::from(bias);
+        if let Some(bias) = self.bias.as_ref().filter(|bias| !bias.is_empty()) {
+            let rows = (PART / bias.len()).max(1) * bias.len();
+            backend.run_chunks(y.as_slice_mut().expect("just made"), rows, |_, rows| {
+                rows.chunks_exact_mut(bias.len()).for_each(|row| backend.axpy(1.0, bias, row));
+            });
         }
         y
     }

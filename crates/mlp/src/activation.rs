@@ -42,17 +42,12 @@ impl Activation {
     /// xᵢ ← f(xᵢ), on the calling thread.
     pub fn apply(self, x: &mut [f32], backend: &Backend) {
         match self {
-            Self::Silu => gate(x, backend, |x| x),
+            Self::Silu => backend.sigmoid_gate(x, 1.0, 0.0),
             Self::GeluTanh => {
-                let slope = 2.0 * (2.0 / std::f32::consts::PI).sqrt();
-                gate(x, backend, |x| slope * (x + 0.044715 * x * x * x));
+                backend.sigmoid_gate(x, 2.0 * (2.0 / std::f32::consts::PI).sqrt(), 0.044715);
             }
-            Self::QuickGelu => gate(x, backend, |x| 1.702 * x),
-            Self::Gelu => with_copy(x, |x, copy| {
-                copy.iter_mut().for_each(|c| *c *= std::f32::consts::FRAC_1_SQRT_2);
-                backend.erf(copy);
-                x.iter_mut().zip(copy).for_each(|(x, erf)| *x *= 0.5 * (1.0 + *erf));
-            }),
+            Self::QuickGelu => backend.sigmoid_gate(x, 1.702, 0.0),
+            Self::Gelu => gelu(x, backend),
             Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
             Self::ReluSquared => x.iter_mut().for_each(|x| *x = x.max(0.0) * x.max(0.0)),
             Self::Sigmoid => backend.sigmoid(x),
@@ -61,21 +56,13 @@ impl Activation {
     }
 }
 
-/// x ← x·σ(inner(x))
-fn gate(x: &mut [f32], backend: &Backend, inner: impl Fn(f32) -> f32) {
-    with_copy(x, |x, copy| {
-        copy.iter_mut().for_each(|c| *c = inner(*c));
-        backend.sigmoid(copy);
-        x.iter_mut().zip(copy).for_each(|(x, sigmoid)| *x *= *sigmoid);
-    });
-}
-
-/// Calls `body` with each chunk of x and a copy of it to work on.
-fn with_copy(x: &mut [f32], body: impl Fn(&mut [f32], &mut [f32])) {
+fn gelu(x: &mut [f32], backend: &Backend) {
     let mut copy = [0.0; CHUNK];
     for x in x.chunks_mut(CHUNK) {
         let copy = &mut copy[..x.len()];
         copy.copy_from_slice(x);
-        body(x, copy);
+        backend.scale(std::f32::consts::FRAC_1_SQRT_2, copy);
+        backend.erf(copy);
+        x.iter_mut().zip(copy).for_each(|(x, erf)| *x *= 0.5 * (1.0 + *erf));
     }
 }

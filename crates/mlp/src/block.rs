@@ -124,7 +124,7 @@ impl Mlp {
         backend.run_chunks(inner, PART, |part, inner| {
             self.activation.apply(inner, backend);
             if let Some(factor) = factor {
-                inner.iter_mut().zip(&factor[part * PART..]).for_each(|(x, factor)| *x *= factor);
+                backend.times(inner, &factor[part * PART..][..inner.len()]);
             }
         });
     }

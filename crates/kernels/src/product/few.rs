@@ -2,11 +2,15 @@
 //!
 //! A row of the weight meets all tokens while it passes through the registers. Rows follow one another in memory, so
 //! each thread reads one stream, which is what the machine's own prefetching is best at (and better when a cache line
-//! is met twice: hence vectors of half a line at most). Even and odd elements are
-//! summed apart, since bf16 widens so with no element moved; x is laid out alike beforehand. Each dot product is summed
-//! in the same order whatever stands beside it, so a token's result does not depend on the others of the call.
+//! is met twice: hence vectors of half a line at most). Where x is too long to stay in the first-level cache, some rows
+//! meet a part of it, then the next part; what is read next then lies elsewhere and is asked for ahead. Each dot
+//! product is summed in the same order whatever stands beside it, so a token's result does not depend on the others of
+//! the call.
 
+use std::marker::PhantomData;
 use std::ops::Range;
+
+use half::{bf16, f16};
 
 use crate::simd::{Element, Kernel, MOST_LANES, Simd};
 use crate::{Backend, Rows};
@@ -14,72 +18,156 @@ use crate::{Backend, Rows};
 use super::Region;
 
 /// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
-const PART_BYTES: usize = 32 << 10;
+const PART_BYTES: usize = 128 << 10;
 
 /// Pairs of sums side by side in one dot product, to hide the latency of the additions.
 const PAIRS: usize = 2;
 
-pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
-    let stride = region.cols.next_multiple_of(2 * MOST_LANES);
+/// Rows that meet a part of x together.
+const GROUP: usize = 8;
+
+/// Bytes of x that stay in the first-level cache beside the weights that pass through it.
+const NEAR: usize = 16 << 10;
+
+/// In pairs of bf16 where `pairs` says so; then the machine must have their product, and all weights must be bf16.
+pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
+    let stride = region.cols.next_multiple_of(2 * MOST_LANES) / if pairs { 2 } else { 1 };
     let mut buffer = backend.scratch().buffer(region.tokens * stride);
-    let to = buffer.as_mut_ptr();
-    backend.stream(Unzip { region, to, stride });
-    let x = Unzipped { at: to, stride };
+    let x = Laid { at: buffer.as_mut_ptr(), stride };
+    // Pairs fill whole lines: what takes the time in f32 is to widen them.
+    if pairs {
+        backend.call(Lay { region, x, pairs });
+    } else {
+        backend.stream(Lay { region, x, pairs });
+    }
     let fair = region.total_rows().div_ceil(16 * backend.threads());
     let step = (PART_BYTES / (region.cols * 4).max(1)).min(fair).max(1);
     backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
-        backend.stream(Dots { region, x, weight: job.weight, rows, out: (job.out.get(), job.rows) });
+        let out = (job.out.get(), job.rows);
+        let dots = Dots { region, x, weight: job.weight, rows, out, pairs };
+        if pairs { backend.call(dots) } else { backend.stream(dots) }
     });
 }
 
-/// Lays out x as weights are read: per `2 · LANES` elements the even ones, then the odd ones, at the end zeros.
-struct Unzip<'a> {
-    region: Region<'a>,
-    to: *mut f32,
+/// x as it is read, `stride` places for each token, at the end zeros.
+#[derive(Clone, Copy)]
+struct Laid {
+    at: *mut f32,
     stride: usize,
 }
 
-impl Kernel for Unzip<'_> {
+// SAFETY: only read once it is shared.
+unsafe impl Sync for Laid {}
+// SAFETY: as above.
+unsafe impl Send for Laid {}
+
+/// Lays out x as weights are read.
+struct Lay<'a> {
+    region: Region<'a>,
+    x: Laid,
+    pairs: bool,
+}
+
+impl Kernel for Lay<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let cols = self.region.cols;
-        for token in 0..self.region.tokens {
-            let from = self.region.x[token * cols..(token + 1) * cols].as_ptr();
-            for at in (0..cols).step_by(2 * S::LANES) {
-                // SAFETY: reads end with the row; `to` has `stride` elements per token, a multiple of any two vectors.
-                unsafe {
-                    let count = (cols - at).min(2 * S::LANES);
-                    let (even, odd) = f32::load_first_pairs(simd, from.add(at), count);
-                    let to = self.to.add(token * self.stride + at);
-                    simd.store(to, even);
-                    simd.store(to.add(S::LANES), odd);
-                }
+        if S::PAIRS && self.pairs {
+            self.lay::<S, Pairs>(simd);
+        } else {
+            self.lay::<S, Wide<f32>>(simd);
+        }
+    }
+}
+
+impl Lay<'_> {
+    #[inline(always)]
+    fn lay<S: Simd, M: Meet<S>>(&self, simd: S) {
+        let Region { x, tokens, cols, .. } = self.region;
+        for token in 0..tokens {
+            let row = x[token * cols..(token + 1) * cols].chunks(2 * S::LANES).enumerate();
+            for (index, part) in row {
+                let mut filled = [0.0; 2 * MOST_LANES];
+                filled[..part.len()].copy_from_slice(part);
+                let place = token * self.x.stride + index * 2 * S::LANES / M::WIDTH;
+                // SAFETY: `filled` has two vectors; a row of the layout is a multiple of any two vectors.
+                unsafe { M::lay(simd, filled.as_ptr(), self.x.at.add(place)) };
             }
         }
     }
 }
 
-/// What [`Unzip`] has written.
-#[derive(Clone, Copy)]
-struct Unzipped {
-    at: *const f32,
-    stride: usize,
+/// How `2 · LANES` elements of a weight meet those of x, as which x is laid out.
+trait Meet<S: Simd> {
+    type Weight: Element;
+    /// Elements of x in 32 bits.
+    const WIDTH: usize;
+    /// Lays out `2 · LANES` elements of x.
+    ///
+    /// # Safety
+    /// They can be read, and their places written.
+    unsafe fn lay(simd: S, from: *const f32, to: *mut f32);
+
+    /// Adds their products to the sums.
+    ///
+    /// # Safety
+    /// `2 · LANES` elements of the weight and of the laid out x can be read.
+    unsafe fn meet(simd: S, weight: *const Self::Weight, x: *const f32, sums: &mut [S::V; 2]);
 }
 
-// SAFETY: only read once it is shared.
-unsafe impl Sync for Unzipped {}
-// SAFETY: as above.
-unsafe impl Send for Unzipped {}
+/// In f32: even and odd elements are summed apart, since bf16 widens so with no element moved.
+struct Wide<E>(PhantomData<E>);
+
+impl<S: Simd, E: Element> Meet<S> for Wide<E> {
+    type Weight = E;
+    const WIDTH: usize = 1;
+    #[inline(always)]
+    unsafe fn lay(simd: S, from: *const f32, to: *mut f32) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let (even, odd) = f32::load_pairs(simd, from);
+            simd.store(to, even);
+            simd.store(to.add(S::LANES), odd);
+        }
+    }
+    #[inline(always)]
+    unsafe fn meet(simd: S, weight: *const E, x: *const f32, sums: &mut [S::V; 2]) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let (even, odd) = E::load_pairs(simd, weight);
+            sums[0] = simd.mul_add(even, simd.load(x), sums[0]);
+            sums[1] = simd.mul_add(odd, simd.load(x.add(S::LANES)), sums[1]);
+        }
+    }
+}
+
+/// In bf16, to which x is rounded.
+struct Pairs;
+
+impl<S: Simd> Meet<S> for Pairs {
+    type Weight = bf16;
+    const WIDTH: usize = 2;
+    #[inline(always)]
+    unsafe fn lay(simd: S, from: *const f32, to: *mut f32) {
+        // SAFETY: the caller's contract.
+        unsafe { simd.store(to, simd.load_rounded(from)) };
+    }
+    #[inline(always)]
+    unsafe fn meet(simd: S, weight: *const bf16, x: *const f32, sums: &mut [S::V; 2]) {
+        // SAFETY: the caller's contract.
+        unsafe { sums[0] = simd.mul_add_pairs(simd.load(weight.cast()), simd.load(x), sums[0]) };
+    }
+}
 
 /// `out[t · stride + o] = x[t] · weight[o]` for the rows o of the range.
 struct Dots<'a> {
     region: Region<'a>,
-    x: Unzipped,
+    x: Laid,
     weight: Rows<'a>,
     rows: Range<usize>,
     out: (*mut f32, usize),
+    pairs: bool,
 }
 
 impl Kernel for Dots<'_> {
@@ -87,64 +175,115 @@ impl Kernel for Dots<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         match self.weight {
-            Rows::F32(values) => self.rows(simd, values),
-            Rows::Bf16(values) => self.rows(simd, values),
-            Rows::F16(values) => self.rows(simd, values),
+            Rows::Bf16(values) if S::PAIRS && self.pairs => self.rows::<S, Pairs>(simd, values),
+            Rows::F32(values) => self.rows::<S, Wide<f32>>(simd, values),
+            Rows::Bf16(values) => self.rows::<S, Wide<bf16>>(simd, values),
+            Rows::F16(values) => self.rows::<S, Wide<f16>>(simd, values),
         }
     }
 }
 
 impl Dots<'_> {
     #[inline(always)]
-    fn rows<S: Simd, E: Element>(&self, simd: S, weight: &[E]) {
-        let Region { tokens, cols, .. } = self.region;
-        for row in self.rows.clone() {
-            let values = &weight[row * cols..(row + 1) * cols];
+    fn rows<S: Simd, M: Meet<S>>(&self, simd: S, weight: &[M::Weight]) {
+        let tokens = self.region.tokens;
+        for first in self.rows.clone().step_by(GROUP) {
+            let rows = first..self.rows.end.min(first + GROUP);
             let mut token = 0;
             while token + 3 <= tokens {
-                self.row::<S, E, 3>(simd, values, (row, token));
+                self.group::<S, M, 3>(simd, weight, rows.clone(), token);
                 token += 3;
             }
             match tokens - token {
-                2 => self.row::<S, E, 2>(simd, values, (row, token)),
-                1 => self.row::<S, E, 1>(simd, values, (row, token)),
+                2 => self.group::<S, M, 2>(simd, weight, rows, token),
+                1 => self.group::<S, M, 1>(simd, weight, rows, token),
                 _ => {}
             }
         }
     }
 
-    /// One row by `T` tokens.
+    /// A few rows by `T` tokens, a part of the columns at a time.
     #[inline(always)]
-    fn row<S: Simd, E: Element, const T: usize>(&self, simd: S, weight: &[E], (row, token): (usize, usize)) {
-        let (pair, cols) = (2 * S::LANES, weight.len());
-        let whole = cols - cols % (PAIRS * pair);
-        let mut sums = [[[simd.splat(0.0); 2]; PAIRS]; T];
-        // SAFETY: `weight` has `cols` elements, x `stride` per token, and each result is this part's own.
-        unsafe {
-            let x = self.x.at.add(token * self.x.stride);
-            for start in (0..whole).step_by(PAIRS * pair) {
-                for index in 0..PAIRS {
-                    let at = start + index * pair;
-                    let (even, odd) = E::load_pairs(simd, weight.as_ptr().add(at));
-                    for (t, sums) in sums.iter_mut().enumerate() {
-                        let x = x.add(t * self.x.stride + at);
-                        sums[index][0] = simd.mul_add(even, simd.load(x), sums[index][0]);
-                        sums[index][1] = simd.mul_add(odd, simd.load(x.add(S::LANES)), sums[index][1]);
+    fn group<S: Simd, M: Meet<S>, const T: usize>(
+        &self,
+        simd: S,
+        weight: &[M::Weight],
+        rows: Range<usize>,
+        token: usize,
+    ) {
+        let cols = self.region.cols;
+        let parts = (cols * T * 4 / M::WIDTH).div_ceil(NEAR);
+        let part = cols.div_ceil(parts).next_multiple_of(PAIRS * 2 * MOST_LANES);
+        let mut sums = [[[[simd.splat(0.0); 2]; PAIRS]; T]; GROUP];
+        for start in (0..cols).step_by(part) {
+            for (row, sums) in rows.clone().zip(&mut sums) {
+                let values = &weight[row * cols + start..row * cols + cols.min(start + part)];
+                // The next row of this part, or after the last one the first row of the next part.
+                let step = if row + 1 < rows.end { cols } else { part.wrapping_sub((rows.len() - 1) * cols) };
+                let next = values.as_ptr().wrapping_add(step);
+                // SAFETY: a row of x has as many elements, and zeros up to two whole vectors.
+                unsafe {
+                    let x = self.x.at.add(token * self.x.stride + start / M::WIDTH);
+                    if parts > 1 {
+                        self.add::<S, M, T, true>(simd, (values, next), x, sums);
+                    } else {
+                        self.add::<S, M, T, false>(simd, (values, next), x, sums);
                     }
                 }
             }
-            for at in (whole..cols).step_by(pair) {
-                let (even, odd) = E::load_first_pairs(simd, weight.as_ptr().add(at), pair.min(cols - at));
-                for (t, sums) in sums.iter_mut().enumerate() {
-                    let x = x.add(t * self.x.stride + at);
-                    sums[0][0] = simd.mul_add(even, simd.load(x), sums[0][0]);
-                    sums[0][1] = simd.mul_add(odd, simd.load(x.add(S::LANES)), sums[0][1]);
-                }
-            }
-            let (out, stride) = self.out;
+        }
+        let (out, stride) = self.out;
+        for (row, sums) in rows.zip(sums) {
             for (t, [[a, b], [c, d]]) in sums.into_iter().enumerate() {
-                *out.add((token + t) * stride + row) = simd.sum(simd.add(simd.add(a, b), simd.add(c, d)));
+                let sum = simd.sum(simd.add(simd.add(a, b), simd.add(c, d)));
+                // SAFETY: each result is this part's own.
+                unsafe { *out.add((token + t) * stride + row) = sum };
             }
         }
+    }
+
+    /// sums += x · weight, over some columns of one row; with `AHEAD`, `next` is asked for meanwhile.
+    ///
+    /// # Safety
+    /// The laid out x can be read in `T` rows of as many elements, filled up to two whole vectors.
+    #[inline(always)]
+    unsafe fn add<S: Simd, M: Meet<S>, const T: usize, const AHEAD: bool>(
+        &self,
+        simd: S,
+        (weight, next): (&[M::Weight], *const M::Weight),
+        x: *const f32,
+        total: &mut [[[S::V; 2]; PAIRS]; T],
+    ) {
+        let step = PAIRS * 2 * S::LANES;
+        let mut sums = *total;
+        let whole = weight.len() - weight.len() % step;
+        for start in (0..whole).step_by(step) {
+            for index in 0..PAIRS {
+                let at = start + index * 2 * S::LANES;
+                if AHEAD {
+                    simd.prefetch(next.wrapping_add(at).cast());
+                }
+                for (t, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: within the weight; of x, the caller's contract.
+                    unsafe {
+                        let x = x.add(t * self.x.stride + at / M::WIDTH);
+                        M::meet(simd, weight.as_ptr().add(at), x, &mut sums[index]);
+                    }
+                }
+            }
+        }
+        for (index, part) in weight[whole..].chunks(2 * S::LANES).enumerate() {
+            let mut filled = [M::Weight::ZERO; 2 * MOST_LANES];
+            filled[..part.len()].copy_from_slice(part);
+            let at = whole + index * 2 * S::LANES;
+            for (t, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `filled` has two vectors; of x, the caller's contract.
+                unsafe {
+                    let x = x.add(t * self.x.stride + at / M::WIDTH);
+                    M::meet(simd, filled.as_ptr(), x, &mut sums[0]);
+                }
+            }
+        }
+        *total = sums;
     }
 }

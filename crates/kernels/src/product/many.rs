@@ -49,19 +49,10 @@ unsafe impl Sync for Packed {}
 // SAFETY: as above.
 unsafe impl Send for Packed {}
 
-/// In f32, whatever the weights are stored in.
-pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
-    in_parts(backend, region, (1, (region.cols / 4).clamp(LEAST_BLOCK, BLOCK)));
-}
-
-/// In pairs of bf16, as which all weights are stored. Whole blocks: rounding the activations errs more than a long sum.
-pub(super) fn multiply_pairs(backend: &Backend, region: Region<'_>) {
-    in_parts(backend, region, (2, BLOCK));
-}
-
-/// Packs the activations in parts, then computes in parts; a unit of depth has `width` elements, a block at most
-/// `most` units.
-fn in_parts(backend: &Backend, region: Region<'_>, (width, most): (usize, usize)) {
+/// Packs the activations in parts, then computes in parts; in pairs of bf16 where `pairs` says so, else in f32.
+pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
+    // In pairs whole blocks: rounding the activations errs more than a long sum.
+    let (width, most) = if pairs { (2, BLOCK) } else { (1, (region.cols / 4).clamp(LEAST_BLOCK, BLOCK)) };
     let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
     let block = depth.div_ceil(depth.div_ceil(most)).next_multiple_of(CHUNK);
     let mut buffer = backend.scratch().buffer(region.tokens * depth);

@@ -25,14 +25,15 @@ pub(super) unsafe fn activations<S: Simd, U: Units<S>>(
     to: *mut f32,
 ) {
     let rows = x.len() / cols;
+    let mut filled = [0.0; 2 * CHUNK];
     for (index, chunk) in block.step_by(CHUNK).enumerate() {
         for (r, row) in x.chunks_exact(cols).enumerate() {
             let start = cols.min(chunk * U::WIDTH);
             let count = (cols - start).min(CHUNK * U::WIDTH);
-            let mut filled = [0.0; 2 * CHUNK];
             let mut from = row[start..].as_ptr();
             if count < CHUNK * U::WIDTH {
                 filled[..count].copy_from_slice(&row[start..]);
+                filled[count..].fill(0.0);
                 from = filled.as_ptr();
             }
             for lane in (0..CHUNK).step_by(S::LANES) {
