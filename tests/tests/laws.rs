@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use camelid::checkpoint::Checkpoint;
 use camelid::families::{Allow, Backend, Cache, Compute, Library, Model};
-use camelid::verify::Case;
+use camelid::verify::{Case, Reference};
 use ndarray::{Array2, Axis, concatenate};
 
 /// Every case with the model of its family on some backend. `check` says whether the law is one of that model's;
 /// `cargo xtask trust` reads how often it was.
-fn each(backend: &Backend, check: impl Fn(&str, &Model, &[u32]) -> bool) {
+fn each(backend: &Backend, check: impl Fn(&str, &Model, &Reference) -> bool) {
     let library = Library::built_in().expect("the built-in families");
     let (mut seen, mut held) = (0, 0);
     for family in library.families() {
@@ -24,7 +24,7 @@ fn each(backend: &Backend, check: impl Fn(&str, &Model, &[u32]) -> bool) {
                 .load(&case.config, &checkpoint, backend.clone(), &Allow::default())
                 .unwrap_or_else(|error| panic!("{error}"));
             let name = format!("{} {}", family.name, case.name);
-            held += u32::from(check(&name, &model, &case.reference.input_ids));
+            held += u32::from(check(&name, &model, &case.reference));
             seen += 1;
         }
     }
@@ -44,7 +44,7 @@ fn apart(a: &Array2<f32>, b: &Array2<f32>) -> f32 {
 
 #[test]
 fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
-    each(&Backend::serial(), |name, model, tokens| {
+    each(&Backend::serial(), |name, model, Reference { input_ids: tokens, .. }| {
         if !model.architecture().chunks_freely() {
             return false;
         }
@@ -63,7 +63,7 @@ fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
 
 #[test]
 fn a_fork_equals_a_fresh_cache_and_leaves_its_origin_alone() {
-    each(&Backend::serial(), |name, model, tokens| {
+    each(&Backend::serial(), |name, model, Reference { input_ids: tokens, .. }| {
         let (prompt, rest) = tokens.split_at(tokens.len() - 3);
         if model.architecture().prefix.as_ref().is_some_and(|prefix| !prompt.contains(&prefix.until)) {
             return false;
@@ -83,7 +83,7 @@ fn a_fork_equals_a_fresh_cache_and_leaves_its_origin_alone() {
 
 #[test]
 fn a_truncated_cache_equals_one_that_never_grew() {
-    each(&Backend::serial(), |name, model, tokens| {
+    each(&Backend::serial(), |name, model, Reference { input_ids: tokens, .. }| {
         let (prompt, rest) = tokens.split_at(tokens.len() - 3);
         if model.architecture().prefix.as_ref().is_some_and(|prefix| !prompt.contains(&prefix.until)) {
             return false;
@@ -105,7 +105,7 @@ fn a_truncated_cache_equals_one_that_never_grew() {
 fn any_number_of_threads_gives_the_same_bits() {
     let bits = |threads: usize| {
         let found = std::cell::RefCell::new(Vec::new());
-        each(&Backend::new(threads, Compute::F32), |_, model, tokens| {
+        each(&Backend::new(threads, Compute::F32), |_, model, Reference { input_ids: tokens, .. }| {
             let states = hidden(model, tokens, &mut model.cache());
             found.borrow_mut().push(model.logits(states.view()).mapv(f32::to_bits));
             true
@@ -118,9 +118,22 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
+/// Relative to the largest logit; docs/performance.md states it.
+#[test]
+fn bf16_arithmetic_errs_by_less_than_three_hundredths() {
+    each(&Backend::new(1, Compute::Bf16), |name, model, reference| {
+        let Some(exact) = &reference.logits_f64 else { return false };
+        let states = hidden(model, &reference.input_ids, &mut model.cache());
+        let error = apart(&model.logits(states.view()), &exact.mapv(|logit| logit as f32));
+        println!("{name}: {error:.1e}");
+        assert!((1e-5..0.03).contains(&error), "{name}: {error:e}");
+        true
+    });
+}
+
 #[test]
 fn a_two_way_prefix_must_arrive_whole() {
-    each(&Backend::serial(), |name, model, tokens| {
+    each(&Backend::serial(), |name, model, Reference { input_ids: tokens, .. }| {
         let Some(prefix) = &model.architecture().prefix else { return false };
         let end = tokens.iter().position(|token| *token == prefix.until).expect("a prompt with a prefix");
         let mut cache = model.cache();
