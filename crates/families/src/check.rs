@@ -182,3 +182,36 @@ impl Found<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Library;
+
+    /// No number out of JSON is infinite, but an architecture may come from elsewhere.
+    #[test]
+    fn a_number_that_is_not_finite_is_refused_with_its_word() {
+        type Place = fn(&mut Architecture) -> &mut f64;
+        let places: [(&str, Place); 7] = [
+            ("embedding.scale", |it| &mut it.embedding.scale),
+            ("output.scale", |it| &mut it.output.scale),
+            ("norm.eps", |it| &mut it.norm.eps),
+            ("norm.offset", |it| &mut it.norm.offset),
+            ("attention.scale", |it| &mut it.layers[1].attention.scale),
+            ("block.branch_scale", |it| &mut it.layers[1].block.branch_scale),
+            ("block.residual_scale", |it| &mut it.layers[1].block.residual_scale),
+        ];
+        let library = Library::built_in().expect("the built-in families");
+        let family = library.families().next().expect("a family");
+        let sound = family.resolve(&family.sizes[0].config, &[]).expect("a published size");
+        for (word, place) in places {
+            for value in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+                let mut architecture = sound.clone();
+                *place(&mut architecture) = value;
+                let problems: Vec<_> = check(family, &architecture).iter().map(Problem::to_string).collect();
+                let said = problems.len() == 1 && problems[0].starts_with(&format!("{word}: {value} is no"));
+                assert!(said, "{word} = {value}: {problems:?}");
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::architecture::{Architecture, Named};
+use crate::architecture::{Architecture, At, By, Named, Per};
 use crate::roles::write_roles;
 
 /// Word → value, in the order of a declaration. Where layers differ, the value is a list, one for each layer.
@@ -89,7 +89,7 @@ fn gather(values: Vec<Json>) -> Json {
     }
 }
 
-/// A tensor's name with its layer's number taken out, and what else is said of it.
+/// A tensor's name with its layer's number taken out, and what else is said of it, in the words of the schema.
 fn describe(named: &Named, layer: Option<usize>) -> Json {
     let name = match layer {
         Some(layer) => named.name.replacen(&format!(".{layer}."), ".{layer}.", 1),
@@ -99,13 +99,13 @@ fn describe(named: &Named, layer: Option<usize>) -> Json {
     if named.bias {
         text.push_str(" + bias");
     }
-    for (says, note) in [
-        (named.by != Default::default(), format!(", by {:?}", named.by)),
-        (named.per != Default::default(), format!(", per {:?}", named.per)),
-        (named.at != Default::default(), format!(", {:?}", named.at)),
+    for (unusual, what, value) in [
+        (named.by != By::default(), "by ", json(&named.by)),
+        (named.per != Per::default(), "per ", json(&named.per)),
+        (named.at != At::default(), "", json(&named.at)),
     ] {
-        if says {
-            text.push_str(&note.to_lowercase());
+        if unusual {
+            text.extend([", ", what, value.as_str().unwrap_or_default()]);
         }
     }
     Json::String(text)

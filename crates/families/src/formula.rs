@@ -176,4 +176,12 @@ mod tests {
         let formula = Formula::parse("a.b if c is defined else layer").expect("it parses");
         assert_eq!(formula.variables().iter().map(String::as_str).collect::<Vec<_>>(), ["a.b", "c", "layer"]);
     }
+
+    #[test]
+    fn a_formula_has_at_most_2000_characters_within_its_blanks() {
+        let long = |characters: usize| format!("  '{}'  ", "a".repeat(characters - 2));
+        assert_eq!(Formula::parse(&long(2_000)).map(|formula| formula.source().len()), Ok(2_000));
+        let refusal = Err("a formula is longer than 2000 characters".to_owned());
+        assert_eq!(Formula::parse(&long(2_001)), refusal);
+    }
 }
