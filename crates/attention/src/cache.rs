@@ -107,8 +107,14 @@ impl Cache {
 
     /// Forgets all positions from `len` on; does nothing where there are none.
     pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
-        self.blocks.truncate(self.len.div_ceil(BLOCK));
+        if len >= self.len {
+            return;
+        }
+        self.len = len;
+        self.blocks.truncate(len.div_ceil(BLOCK));
+        if !len.is_multiple_of(self.unit()) {
+            self.layout.forget(Arc::make_mut(&mut self.blocks[len / BLOCK]), len % BLOCK);
+        }
     }
 
     /// Positions held.
@@ -245,6 +251,14 @@ impl Layout {
                     self.place::<bf16, 2>(part, at, [&rounded[0], &rounded[1]]);
                 }
             }
+        }
+    }
+
+    /// Clears the values at a position that is the second of a pair, whose first is still read: a NaN times 0 is one.
+    fn forget(self, block: &mut Block, at: usize) {
+        let values: &mut [bf16] = bytemuck::cast_slice_mut(&mut block.values);
+        for head in 0..self.kv_heads {
+            (0..self.head_dim).for_each(|feature| values[self.value([head, at, feature])] = bf16::ZERO);
         }
     }
 
