@@ -83,7 +83,8 @@ impl Cache {
             "keys {:?} and values {:?} for a cache of [_, {kv_heads}, {head_dim}]",
             shapes.0, shapes.1
         );
-        let (first, end) = (self.len, self.len + keys.len_of(Axis(0)));
+        let (first, tokens) = (self.len, keys.len_of(Axis(0)));
+        let end = first + tokens;
         self.blocks.resize_with(end.div_ceil(BLOCK), || Arc::new(self.layout.block()));
         let layout = self.layout;
         let changed = self.blocks.iter_mut().enumerate().skip(first / BLOCK);
@@ -97,7 +98,7 @@ impl Cache {
         let (keys, values) = (keys.as_standard_layout(), values.as_standard_layout());
         let rows = [&keys, &values].map(|x| x.as_slice().expect("standard layout"));
         let write = |part: &mut Part<'_>| layout.write(part, rows, backend);
-        if end - first < WORTH_SHARING {
+        if tokens < WORTH_SHARING {
             parts.iter_mut().for_each(write);
         } else {
             backend.run_each(&mut parts, |_, part| write(part));

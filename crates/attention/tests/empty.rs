@@ -1,6 +1,6 @@
 //! What is not seen: a query without keys beside others, and what a cache has forgotten.
 
-use camelid_attention::{Attention, Segment, Settings};
+use camelid_attention::{Attention, Reach, Segment, Settings};
 use camelid_kernels::{Backend, Compute};
 use ndarray::Array3;
 
@@ -33,7 +33,8 @@ fn nothing_is_left_of_what_a_cache_forgot() {
             let fork = cache.clone();
             cache.truncate(kept);
             for len in [kept, kept + 1] {
-                let segment = Segment { queries: ones.view(), reach: &[0..len] };
+                let reach = Reach::Causal.runs(len - 1..len);
+                let segment = Segment { queries: ones.view(), reach: &reach };
                 let out = attention.forward(&[segment], &cache, &backend);
                 assert_eq!(out, ones, "{compute:?}, {len} of {kept} kept");
                 cache.append(ones.view(), ones.view(), &backend);

@@ -46,6 +46,7 @@ fn memory_is_linear_in_the_length_and_forks_share_it() {
         let tokens = Array3::zeros((BLOCK, 2, 8));
         cache.append(tokens.view(), tokens.view(), &Backend::serial());
         assert_eq!(cache.bytes(), blocks * bytes_of_a_block);
+        assert!(!cache.is_empty());
     }
     cache.truncate(BLOCK + 1);
     assert_eq!((cache.len(), cache.bytes()), (BLOCK + 1, 2 * bytes_of_a_block));

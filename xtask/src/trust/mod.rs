@@ -20,7 +20,7 @@ use suite::{Outcome, Seen};
 /// Run every test, law and fuzz target, and report them with the score of the mutants
 ///
 /// Exit status 0 only if everything that ran passed and every law and every target did run. What can't run on this machine
-/// is named. The mutants take hours: their score is read from docs/mutants.json, with its date and commit.
+/// is named. The mutants take hours: their score is read from docs/mutants.json, with its commits.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How long each fuzz target runs

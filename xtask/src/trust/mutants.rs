@@ -10,13 +10,9 @@ use serde_json::Value as Json;
 
 const FILE: &str = "docs/mutants.json";
 
-/// One run over all crates.
+/// The last run over each crate.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Score {
-    /// The day.
-    pub(crate) date: String,
-    /// What was mutated.
-    pub(crate) commit: String,
     /// The tool.
     pub(crate) tool: String,
     /// Crate → its score.
@@ -26,6 +22,8 @@ pub(crate) struct Score {
 /// The mutants of one crate.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Crate {
+    /// What was mutated.
+    pub(crate) commit: String,
     /// Those that a test failed for.
     pub(crate) killed: usize,
     /// Those that ran for ever, which a test would see too.
@@ -69,31 +67,32 @@ impl Score {
     }
 }
 
-/// Writes `docs/mutants.json` from the folders that runs of cargo-mutants left.
+/// Writes `docs/mutants.json` from the folders that runs of cargo-mutants left; crates that they don't tell of keep
+/// their score.
 ///
 /// # Errors
 /// A folder holds no outcomes, git can't be asked, the file can't be written.
 pub(crate) fn record(root: &Path, folders: &[PathBuf]) -> anyhow::Result<()> {
-    let git = |args: &[&str]| -> anyhow::Result<String> {
-        let output = Command::new("git").current_dir(root).args(args).output().context("git")?;
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    };
-    let mut score = Score {
-        commit: git(&["rev-parse", "--short", "HEAD"])?,
-        date: git(&["log", "-1", "--format=%cs"])?,
-        ..Score::default()
-    };
+    let mut score = Score::read(root).unwrap_or_default();
+    let mut found: BTreeMap<String, Crate> = BTreeMap::new();
     for folder in folders {
         let path = folder.join("outcomes.json");
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let json: Json = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         let version = json["cargo_mutants_version"].as_str().unwrap_or("of unknown version");
         score.tool = format!("cargo-mutants {version}");
-        for (name, found) in outcomes(&json) {
-            score.crates.entry(name).or_default().add(&found);
-        }
+        outcomes(&json).into_iter().for_each(|(name, one)| found.entry(name).or_default().add(&one));
     }
-    score.crates.values_mut().for_each(|one| one.surviving.sort());
+    let git = Command::new("git")
+        .current_dir(root)
+        .args(["rev-parse", "--short", "HEAD"])
+        .output()
+        .context("git")?;
+    let commit = String::from_utf8(git.stdout)?.trim().to_owned();
+    for (name, mut one) in found {
+        one.surviving.sort();
+        score.crates.insert(name, Crate { commit: commit.clone(), ..one });
+    }
     std::fs::write(root.join(FILE), format!("{}\n", serde_json::to_string_pretty(&score)?))?;
     Ok(())
 }
@@ -130,7 +129,7 @@ mod tests {
         ] });
         let found = &outcomes(&json)["camelid-norm"];
         let surviving = vec!["b".to_owned(), "e".to_owned()];
-        assert_eq!(*found, Crate { killed: 1, timeout: 1, unviable: 1, surviving });
+        assert_eq!(*found, Crate { killed: 1, timeout: 1, unviable: 1, surviving, ..Crate::default() });
         assert_eq!(found.viable(), 4);
     }
 }

@@ -55,12 +55,13 @@ fn laws(laws: &[Law]) {
 }
 
 fn mutants(score: &Score) {
-    println!("\nmutants of {} at {} ({})", score.date, score.commit, score.tool);
-    println!("{:<22} {:>8} {:>7} {:>10} {:>6}", "crate", "mutants", "killed", "surviving", "score");
+    println!("\nmutants, as last taken ({})", score.tool);
+    println!("{:<22} {:>8} {:>7} {:>10} {:>6}  at", "crate", "mutants", "killed", "surviving", "score");
     let line = |name: &str, one: &Crate| {
         let killed = one.killed + one.timeout;
         let percent = 100.0 * killed as f64 / one.viable().max(1) as f64;
-        println!("{name:<22} {:>8} {killed:>7} {:>10} {percent:>5.1}%", one.viable(), one.surviving.len());
+        let (viable, surviving) = (one.viable(), one.surviving.len());
+        println!("{name:<22} {viable:>8} {killed:>7} {surviving:>10} {percent:>5.1}%  {}", one.commit);
     };
     score.crates.iter().for_each(|(name, one)| line(name, one));
     line("all", &score.sum());
