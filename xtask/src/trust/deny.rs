@@ -1,6 +1,6 @@
 //! `cargo deny`: licences, sources, duplicate versions; advisories where their database is at hand.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
@@ -32,10 +32,12 @@ pub(crate) fn run(root: &Path) -> Vec<(&'static str, Checked)> {
             Err(error) => Checked::NotRun(error.to_string()),
         }
     };
+    // A fetch that failed leaves the folder without a database in it.
     let database = std::env::var_os("CARGO_HOME")
-        .map(Into::into)
+        .map(PathBuf::from)
         .or_else(|| Some(std::env::home_dir()?.join(".cargo")))
-        .is_some_and(|home: std::path::PathBuf| home.join("advisory-dbs").is_dir());
+        .and_then(|home| std::fs::read_dir(home.join("advisory-dbs")).ok())
+        .is_some_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir())));
     let advisories = if database {
         check(&["--offline", "check", "advisories"])
     } else {
