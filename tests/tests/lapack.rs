@@ -1,7 +1,7 @@
 //! Laws whose honest oracle is linear algebra: singular values, spectra and operator norms by LAPACK, in f64.
 
 use camelid::attention::{Attention, Cache, Reach, Segment, Settings};
-use camelid::kernels::Backend;
+use camelid::kernels::{Backend, Compute};
 use camelid::linear::{Linear, Weight};
 use camelid::norm::{Kind, Norm};
 use camelid::rope::{Pairing, Rope, Scaling, Table};
