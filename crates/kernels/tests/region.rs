@@ -29,6 +29,20 @@ fn each_part_runs_once() {
 }
 
 #[test]
+fn a_copy_is_edited_chunk_by_chunk_and_leaves_its_origin_alone() {
+    for backend in backends() {
+        for length in [0, 1, 7, 8, 100] {
+            let from: Vec<f32> = (0..length as u16).map(f32::from).collect();
+            let copy = backend.copy_chunks(&from, 8, |index, chunk| {
+                chunk.iter_mut().for_each(|x| *x += 1000.0 * index as f32);
+            });
+            let expected = (0..length).map(|place| place as f32 + 1000.0 * (place / 8) as f32);
+            assert_eq!(copy, expected.collect::<Vec<_>>(), "{backend:?}");
+        }
+    }
+}
+
+#[test]
 fn many_small_regions_in_a_row() {
     let backend = Backend::new(3, Compute::F32);
     for round in 0..20_000 {

@@ -73,6 +73,18 @@ fn sigmoid_tanh_and_erf_reach_their_limits_and_keep_nan() {
     check(Backend::erf, [-1.0, 1.0]);
 }
 
+#[test]
+fn gates_are_within_4e_6() {
+    fn sigmoid(x: f64) -> f64 {
+        1.0 / (1.0 + (-x).exp())
+    }
+    // Beyond ±20 the sigmoid is 0 or 1 to f32, and the rounding of its argument would be what is measured.
+    let x = points(-20.0, 20.0);
+    check(|backend, x| backend.sigmoid_gate(x, 1.702, 0.0), |x| x * sigmoid(1.702 * x), &x, (4e-6, 0.0));
+    let cubic = |x: f64| x * sigmoid(1.5 * (x + 0.05 * x * x * x));
+    check(|backend, x| backend.sigmoid_gate(x, 1.5, 0.05), cubic, &points(-4.0, 20.0), (4e-6, 0.0));
+}
+
 /// 2/√π e^(−x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!
 fn erf(x: f64) -> f64 {
     let (mut term, mut sum, mut n) = (x, x, 1.0);
@@ -92,6 +104,15 @@ fn pairs() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
 }
 
 proptest! {
+    #[test]
+    fn times_is_the_product_of_each((a, b) in pairs()) {
+        for backend in backends() {
+            let mut x = a.clone();
+            backend.times(&mut x, &b);
+            prop_assert_eq!(x, a.iter().zip(&b).map(|(a, b)| a * b).collect::<Vec<_>>());
+        }
+    }
+
     #[test]
     fn dot_is_the_sum_of_products((a, b) in pairs()) {
         let wide = || a.iter().zip(&b).map(|(a, b)| f64::from(*a) * f64::from(*b));
