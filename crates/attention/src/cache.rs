@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
-use camelid_kernels::{Backend, Compute, LANES, Lane, PANEL};
+use camelid_kernels::{BF16_DEPTH, Backend, Compute, LANES, Lane, PANEL};
 use half::bf16;
 use ndarray::{Array3, ArrayView3, Axis};
 
@@ -21,10 +21,10 @@ pub const BLOCK: usize = 256;
 /// keys    [block][kv_head][panel of 32 positions][head_dim][32]     features:  […][head_dim / 2][32][2]
 /// values  [block][kv_head][panel of 32 features][position][32]      positions: […][position / 2][32][2]
 /// ```
-/// The last panel of values may be 16 features wide.
+/// The last panel of values may be 16 features wide. Keys in bf16 are filled up to a multiple of 32 features.
 ///
 /// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no
-/// multiple of 16), half of it in bf16, reserved block by block; nothing that is stored moves when the cache grows. A
+/// multiple of 16, in bf16 of 32), half of it in bf16, reserved block by block; nothing that is stored moves when the cache grows. A
 /// clone shares all blocks, and copies one only when it writes to it.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -111,11 +111,13 @@ impl Cache {
         if len >= self.len {
             return;
         }
-        self.len = len;
         self.blocks.truncate(len.div_ceil(BLOCK));
-        if !len.is_multiple_of(self.unit()) {
-            self.layout.forget(Arc::make_mut(&mut self.blocks[len / BLOCK]), len % BLOCK);
+        if !len.is_multiple_of(self.depth()) {
+            let end = self.len.min(len.next_multiple_of(BLOCK));
+            let positions = len % BLOCK..len % BLOCK + end - len;
+            self.layout.forget(Arc::make_mut(&mut self.blocks[len / BLOCK]), positions);
         }
+        self.len = len;
     }
 
     /// Positions held.
@@ -167,9 +169,9 @@ impl Cache {
         })
     }
 
-    /// Elements of a unit of depth.
-    pub(crate) fn unit(&self) -> usize {
-        self.layout.unit()
+    /// Elements that the depth of a product is a multiple of.
+    pub(crate) fn depth(&self) -> usize {
+        self.layout.depth()
     }
 
     /// Some panels of the keys of one head in one block: `[panel][units of features][2]` lanes.
@@ -198,6 +200,19 @@ impl Layout {
         }
     }
 
+    /// Elements that the depth of a product is a multiple of.
+    fn depth(self) -> usize {
+        match self.compute {
+            Compute::F32 => 1,
+            Compute::Bf16 => BF16_DEPTH,
+        }
+    }
+
+    /// Units of one key.
+    fn key_units(self) -> usize {
+        self.head_dim.next_multiple_of(self.depth()) / self.unit()
+    }
+
     /// Zeroed memory is left to the system until it is written, so a short sequence costs no whole block.
     fn block(self) -> Block {
         Block {
@@ -208,7 +223,7 @@ impl Layout {
 
     /// Lanes of one head's keys in a block.
     fn key_lanes(self) -> usize {
-        BLOCK / LANES * self.head_dim.div_ceil(self.unit())
+        BLOCK / LANES * self.key_units()
     }
 
     /// Lanes of one head's values in a block.
@@ -219,7 +234,7 @@ impl Layout {
     /// Where among the elements of a block's keys a feature of a head lies, at a position of the block.
     fn key(self, [head, at, feature]: [usize; 3]) -> usize {
         let (unit, panel) = (self.unit(), at / LANES / PANEL);
-        let row = panel * self.head_dim.div_ceil(unit) + feature / unit;
+        let row = panel * self.key_units() + feature / unit;
         let lane = head * self.key_lanes() + row * PANEL + at / LANES % PANEL;
         (lane * LANES + at % LANES) * unit + feature % unit
     }
@@ -255,16 +270,15 @@ impl Layout {
         }
     }
 
-    /// Clears the values at a position that is the second of a pair, whose first is still read: a NaN times 0 is one.
-    fn forget(self, block: &mut Block, at: usize) {
+    /// Clears bf16 values that are read beside the last position, with a weight of 0: a NaN times 0 is one.
+    fn forget(self, block: &mut Block, positions: Range<usize>) {
         let values: &mut [bf16] = bytemuck::cast_slice_mut(&mut block.values);
-        for head in 0..self.kv_heads {
+        for (head, at) in (0..self.kv_heads).flat_map(|head| positions.clone().map(move |at| (head, at))) {
             (0..self.head_dim).for_each(|feature| values[self.value([head, at, feature])] = bf16::ZERO);
         }
     }
 
-    /// Writes one key and value, each in units of `UNIT` elements. Where a pair of values begins, nothing is left of
-    /// what may have stood in its other half: 0 times that may be a NaN.
+    /// Writes one key and value, each in units of `UNIT` elements.
     fn place<T: Pod, const UNIT: usize>(self, part: &mut Part<'_>, at: usize, [key, value]: [&[T]; 2]) {
         let keys: &mut [T] = bytemuck::cast_slice_mut(part.keys);
         let start = self.key([0, at, 0]);
@@ -275,10 +289,7 @@ impl Layout {
         for (lane, features) in value.chunks(LANES).enumerate() {
             let unit = self.value([0, at - at % UNIT, lane * LANES]);
             let units = values[unit..unit + features.len() * UNIT].chunks_exact_mut(UNIT);
-            for (unit, &x) in units.zip(features) {
-                unit[at % UNIT] = x;
-                unit[at % UNIT + 1..].fill(T::zeroed());
-            }
+            units.zip(features).for_each(|(unit, &x)| unit[at % UNIT] = x);
         }
     }
 }

@@ -8,7 +8,7 @@ use ndarray::{Array3, ArrayView2, ArrayView3, Axis, CowArray, Ix3};
 use crate::cache::Cache;
 use crate::partial::Partial;
 use crate::settings::{Error, Settings};
-use crate::tile::{Call, Part, Scratch, Tile};
+use crate::tile::{Call, Part, Tile};
 
 /// How many rows are computed together: enough that a block of keys, once in the second-level cache, is used often;
 /// few enough that every thread gets several tiles, since later queries see more keys.
@@ -125,7 +125,7 @@ fn each_block(call: Call<'_>, work: Vec<Work<'_, '_>>) {
     }
     call.backend.run_each(&mut steps, |_, (index, segment, block, sums)| {
         let tile = &work[*index].0;
-        tile.sums(&tile.queries(*segment), *block, &mut Scratch::new(), sums);
+        tile.sums(&tile.queries(*segment), *block, &mut tile.scratch(), sums);
     });
     let mut all: Vec<Partial> = work.iter().map(|(tile, _)| tile.nothing()).collect();
     for (index, _, _, sums) in &steps {

@@ -37,7 +37,7 @@ pub(crate) struct Tile<'a> {
     pub(crate) kv_head: usize,
 }
 
-/// The rows of a tile in one segment, scaled, `[rows, stride]`: head_dim features, whole units of them.
+/// The rows of a tile in one segment, scaled, `[rows, stride]`: head_dim features, filled up to the depth of products.
 pub(crate) struct Queries {
     segment: usize,
     stride: usize,
@@ -49,9 +49,9 @@ pub(crate) struct Queries {
 /// Room for a panel of rows against a block of keys.
 pub(crate) struct Scratch {
     /// Scores, which become weights in place.
-    scores: [Lane; PANEL_ROWS * BLOCK / LANES],
+    scores: Vec<Lane>,
     /// The weights, where values are bf16.
-    rounded: [bf16; PANEL_ROWS * BLOCK],
+    rounded: Vec<bf16>,
 }
 
 impl Tile<'_> {
@@ -72,7 +72,7 @@ impl Tile<'_> {
         let Call {
             settings: Settings { heads, head_dim, scale, softcap, .. }, segments, cache, backend, ..
         } = self.call;
-        let (own, stride) = (self.call.settings.group() * head_dim, head_dim.next_multiple_of(cache.unit()));
+        let (own, stride) = (self.call.settings.group() * head_dim, head_dim.next_multiple_of(cache.depth()));
         let mut rows = vec![0.0; self.rows() * stride];
         let mut places = rows.chunks_exact_mut(stride);
         for token in self.tokens.clone() {
@@ -89,6 +89,13 @@ impl Tile<'_> {
         Queries { segment, stride, rows, rounded }
     }
 
+    /// Room for what this tile computes.
+    pub(crate) fn scratch(&self) -> Scratch {
+        let places = self.rows().min(PANEL_ROWS) * BLOCK;
+        let rounded = if self.call.cache.compute() == Compute::Bf16 { places } else { 0 };
+        Scratch { scores: bytemuck::zeroed_vec(places / LANES), rounded: vec![bf16::ZERO; rounded] }
+    }
+
     /// The sums of all rows over no keys.
     pub(crate) fn nothing(&self) -> Partial {
         Partial::empty(self.rows(), self.call.settings.head_dim)
@@ -96,7 +103,7 @@ impl Tile<'_> {
 
     /// The sums of all rows over all that they see, block by block.
     pub(crate) fn all(&self) -> Partial {
-        let (mut sums, mut block_sums, mut scratch) = (self.nothing(), self.nothing(), Scratch::new());
+        let (mut sums, mut block_sums, mut scratch) = (self.nothing(), self.nothing(), self.scratch());
         for segment in 0..self.call.segments.len() {
             let queries = self.queries(segment);
             for block in self.blocks(segment) {
@@ -134,7 +141,8 @@ impl Tile<'_> {
         }
         let panels = seen.start / PANEL_KEYS..seen.end.div_ceil(PANEL_KEYS);
         let first = panels.start * PANEL_KEYS;
-        let stride = (seen.end - first).next_multiple_of(LANES);
+        let depth = cache.depth();
+        let stride = (seen.end - first).next_multiple_of(depth.max(LANES));
         let scores = &mut scratch.scores[..rows.len() * stride / LANES];
         let keys = cache.key_panels(block, self.kv_head, panels);
         backend.key_scores(queries.panel(rows.clone()), keys, scores);
@@ -144,9 +152,8 @@ impl Tile<'_> {
             let run = run.start.max(first) - first..run.end.max(first) - first;
             (sums.max[row], sums.sum[row]) = self.weigh(row, block * BLOCK + first, run, scores);
         }
-        // Whole units: what they hold beyond the run has weight 0.
-        let unit = cache.unit();
-        let seen = seen.start / unit * unit..seen.end.next_multiple_of(unit);
+        // The depth of a product is whole: what it holds beyond the run has weight 0.
+        let seen = seen.start / depth * depth..seen.end.next_multiple_of(depth);
         let weights = &weights[seen.start - first..];
         let values = match cache.compute() {
             Compute::F32 => Factors::F32(weights),
@@ -220,12 +227,6 @@ impl Queries {
             Some(rounded) => Factors::Bf16(&rounded[span]),
         };
         Rows { values, rows, cols: self.stride, stride: self.stride }
-    }
-}
-
-impl Scratch {
-    pub(crate) fn new() -> Self {
-        Self { scores: [Lane::ZERO; PANEL_ROWS * BLOCK / LANES], rounded: [bf16::ZERO; PANEL_ROWS * BLOCK] }
     }
 }
 

@@ -33,7 +33,7 @@ mod simd;
 mod vector;
 
 pub use backend::{Backend, Compute};
-pub use panels::{Factors, LANES, Lane, PANEL, PANEL_ROWS, Tile};
+pub use panels::{BF16_DEPTH, Factors, LANES, Lane, PANEL, PANEL_ROWS, Tile};
 pub use rows::{Dtype, Rows};
 pub use simd::Isa;
 

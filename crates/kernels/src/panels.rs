@@ -5,7 +5,7 @@
 use half::bf16;
 
 use crate::Backend;
-use crate::register::{self, CHUNK, Left, Out, Right, Write, tile};
+use crate::register::{self, CHUNK, Left, Out, Right, Write};
 use crate::simd::{Kernel, Simd};
 
 /// Floats of one [`Lane`].
@@ -15,7 +15,10 @@ pub const LANES: usize = 16;
 pub const PANEL: usize = 2;
 
 /// Rows that one call of [`Backend::key_scores`] or [`Backend::value_sums`] takes at most.
-pub const PANEL_ROWS: usize = 8;
+pub const PANEL_ROWS: usize = 32;
+
+/// Elements that the depth of a product of bf16 is a multiple of; what a shorter one lacks is 0.
+pub const BF16_DEPTH: usize = 2 * CHUNK;
 
 /// Sixteen floats on a cache line of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -48,7 +51,7 @@ pub struct Tile<'a> {
     pub values: Factors<'a>,
     /// Number of rows.
     pub rows: usize,
-    /// Number of columns; even for bf16.
+    /// Number of columns; a multiple of [`BF16_DEPTH`] for bf16.
     pub cols: usize,
     /// Elements from a row's start to the next one's: at least `cols`, and even for bf16.
     pub stride: usize,
@@ -58,7 +61,7 @@ impl Backend {
     /// `scores[i, 32p + l] = Σ_c queries[i, c] · keys[p, c, l]`, on the calling thread: queries `[rows, head_dim]`,
     /// keys `[panels][head_dim][2]` lanes, or with bf16 queries `[panels][head_dim / 2][2]` lanes of pairs; scores
     /// `[rows][lanes]`, overwritten. The second lane of the last panel may be left out. Each sum runs over c in
-    /// ascending order, whatever the shapes.
+    /// ascending order, whatever the shapes; with AMX over those of each [`BF16_DEPTH`] first.
     ///
     /// # Panics
     /// Where the rows are none or more than [`PANEL_ROWS`], or the shapes don't fit.
@@ -135,16 +138,16 @@ impl Units {
     /// The units of a tile, whose rows must be few, whole and within their slice.
     #[track_caller]
     fn of(Tile { values, rows, cols, stride }: Tile<'_>) -> Self {
-        let (at, length, width) = match values {
-            Factors::F32(values) => (values.as_ptr(), values.len(), 1),
-            Factors::Bf16(values) => (values.as_ptr().cast(), values.len(), 2),
+        let (at, length, width, whole) = match values {
+            Factors::F32(values) => (values.as_ptr(), values.len(), 1, 1),
+            Factors::Bf16(values) => (values.as_ptr().cast(), values.len(), 2, BF16_DEPTH),
         };
         assert!((1..=PANEL_ROWS).contains(&rows), "{rows} rows, not 1 to {PANEL_ROWS}");
         let end = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
         let fits = end.is_some_and(|end| end <= length);
         assert!(fits, "[{rows}, {cols}] with stride {stride} over {length} elements");
-        let whole = cols.is_multiple_of(width) && stride.is_multiple_of(width);
-        assert!(whole, "[{rows}, {cols}] with stride {stride} in pairs");
+        let whole = cols.is_multiple_of(whole) && stride.is_multiple_of(width);
+        assert!(whole, "[{rows}, {cols}] with stride {stride} in bf16");
         Self { at, width, rows, depth: cols / width, stride: stride / width }
     }
 }
@@ -184,9 +187,10 @@ impl Outer<'_> {
     fn multiply<S: Simd, U: register::Units<S>>(self, simd: S) {
         let Self { lanes, left, right, out, stride } = self;
         let (stride, vectors) = (stride * LANES, lanes * LANES / S::LANES);
-        let height = left.rows.div_ceil(left.rows.div_ceil(S::TILE_ROWS));
+        let height = left.rows.div_ceil(left.rows.div_ceil(U::ROWS));
         for row in (0..left.rows).step_by(height) {
             let shape = (height.min(left.rows - row), left.depth);
+            let _ready = U::ready(simd, shape.0);
             for vector in (0..vectors).step_by(2) {
                 let (panel, within) =
                     (vector * S::LANES / (PANEL * LANES), vector * S::LANES % (PANEL * LANES));
@@ -201,9 +205,9 @@ impl Outer<'_> {
                     let cols = 2.min(vectors - vector) * S::LANES;
                     let out = Out { at, stride, cols, write: Write::Replace };
                     if cols == 2 * S::LANES {
-                        tile::<S, U, 2>(simd, shape, left, right, out);
+                        U::tile::<2>(simd, shape, left, right, out);
                     } else {
-                        tile::<S, U, 1>(simd, shape, left, right, out);
+                        U::tile::<1>(simd, shape, left, right, out);
                     }
                 }
             }

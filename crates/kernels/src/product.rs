@@ -6,7 +6,7 @@ mod many;
 pub(crate) mod pack;
 
 use crate::pool::SyncPtr;
-use crate::{Backend, Compute, Dtype, Isa, Rows};
+use crate::{Backend, Compute, Dtype, Rows};
 
 impl Backend {
     /// `y[t, o] = Σ_i x[t, i] · weight[o, i]`, `[tokens, out]` row-major, for each of `weights` `[out, in]`, which
@@ -48,7 +48,7 @@ impl Backend {
         if !f32.is_empty() {
             self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
         }
-        if !bf16.is_empty() && self.isa() == Isa::Avx512Bf16 {
+        if !bf16.is_empty() && self.isa().has_pairs() {
             self.compute_jobs(Region { x, tokens, cols, jobs: &bf16 }, true);
         } else if !bf16.is_empty() {
             // Without a product of pairs, f32 is faster on the rounded numbers.

@@ -27,6 +27,32 @@ pub(crate) trait Units<S: Simd>: Copy {
     type Weight: Element;
     /// Elements per unit.
     const WIDTH: usize;
+    /// Rows of a tile of [`VECTORS`] vectors of outputs, at most.
+    const ROWS: usize = S::TILE_ROWS;
+
+    /// To be kept while tiles of so many rows, at most [`Units::ROWS`], are computed.
+    #[inline(always)]
+    fn ready(_: S, _rows: usize) -> Ready {
+        Ready::Always
+    }
+
+    /// out ← (or +=) left · right for `rows` rows, at most [`Units::ROWS`], and `N` vectors of outputs, at most
+    /// [`VECTORS`].
+    ///
+    /// # Safety
+    /// Left and right can be read in `rows` rows and `depth` units, and out can be written; [`Units::ready`] was called
+    /// for as many rows, and what it gave is still there.
+    #[inline(always)]
+    unsafe fn tile<const N: usize>(
+        simd: S,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { tile::<S, Self, N>(simd, (rows, depth), left, right, out) }
+    }
 
     /// `LANES` units of weights.
     ///
@@ -93,7 +119,23 @@ pub(crate) struct Pairs;
 impl<S: Simd> Units<S> for Pairs {
     type Weight = bf16;
     const WIDTH: usize = 2;
+    const ROWS: usize = S::PAIR_ROWS;
 
+    #[inline(always)]
+    fn ready(simd: S, rows: usize) -> Ready {
+        simd.ready(rows)
+    }
+    #[inline(always)]
+    unsafe fn tile<const N: usize>(
+        simd: S,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { simd.tile_of_pairs::<N>((rows, depth), left, right, out) }
+    }
     #[inline(always)]
     unsafe fn load(simd: S, from: *const bf16) -> S::V {
         // SAFETY: the caller's contract.
@@ -146,6 +188,15 @@ pub(crate) struct Out {
     pub(crate) stride: usize,
     pub(crate) cols: usize,
     pub(crate) write: Write,
+}
+
+/// What must be there while tiles are computed.
+pub(crate) enum Ready {
+    /// Nothing: vector registers are always at hand.
+    Always,
+    /// The tile registers, configured.
+    #[cfg(target_arch = "x86_64")]
+    Tiles(crate::simd::TileRegisters),
 }
 
 /// Whether a result replaces what was there or is added to it.
@@ -261,7 +312,7 @@ unsafe fn write_whole<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[
 /// # Safety
 /// The first `out.cols` elements of each row can be written.
 #[inline(never)]
-unsafe fn write_narrow(rows: &[[f32; VECTORS * MOST_LANES]], out: Out) {
+pub(crate) unsafe fn write_narrow(rows: &[[f32; VECTORS * MOST_LANES]], out: Out) {
     for (r, row) in rows.iter().enumerate() {
         for (c, &value) in row[..out.cols].iter().enumerate() {
             // SAFETY: the caller's contract; what is added to has been written before.

@@ -5,6 +5,8 @@
 //! on these features.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -13,6 +15,11 @@ mod neon;
 mod portable;
 
 use half::{bf16, f16};
+
+use crate::register::{self, Left, Out, Pairs, Ready, Right};
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use amx::TileRegisters;
 
 /// An instruction set that kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,10 +34,13 @@ pub enum Isa {
     Avx512,
     /// As `Avx512`, with products of bf16 pairs.
     Avx512Bf16,
+    /// As `Avx512Bf16`, with products of whole tiles of such pairs: AMX-BF16, on Linux.
+    Amx,
 }
 
 impl Isa {
-    const ALL: [Self; 5] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+    const ALL: [Self; 6] =
+        [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
 
     /// Every instruction set that this machine runs, slowest first; `Portable` always leads.
     pub fn available() -> Vec<Self> {
@@ -54,18 +64,25 @@ impl Isa {
             Self::Avx512 => avx512::detected(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => avx512::pairs_detected(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => avx512::pairs_detected() && amx::detected(),
             #[cfg(not(target_arch = "aarch64"))]
             Self::Neon => false,
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 => false,
+            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 | Self::Amx => false,
         }
+    }
+
+    /// Whether it multiplies pairs of bf16.
+    pub(crate) fn has_pairs(self) -> bool {
+        matches!(self, Self::Avx512Bf16 | Self::Amx)
     }
 
     /// The same with vectors of at most 256 bits, which every machine with the longer ones has too.
     pub(crate) fn narrow(self) -> Self {
         match self {
             Self::Portable | Self::Neon | Self::Avx2 => self,
-            Self::Avx512 | Self::Avx512Bf16 => Self::Avx2,
+            Self::Avx512 | Self::Avx512Bf16 | Self::Amx => Self::Avx2,
         }
     }
 
@@ -89,10 +106,13 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Self::Avx512Bf16 => unsafe { avx512::run_pairs(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Amx => unsafe { avx512::run_tiles(kernel) },
             #[cfg(not(target_arch = "aarch64"))]
             Self::Neon => kernel.run(portable::Portable),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 => kernel.run(portable::Portable),
+            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 | Self::Amx => kernel.run(portable::Portable),
         }
     }
 }
@@ -117,6 +137,8 @@ pub(crate) trait Simd: Copy {
     const TILE_ROWS: usize;
     /// Whether `mul_add_pairs` is one instruction.
     const PAIRS: bool = false;
+    /// The same as `TILE_ROWS`, in pairs of bf16.
+    const PAIR_ROWS: usize = Self::TILE_ROWS;
 
     fn splat(self, value: f32) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
@@ -155,6 +177,27 @@ pub(crate) trait Simd: Copy {
     unsafe fn load_rounded(self, from: *const f32) -> Self::V {
         // SAFETY: the caller's contract.
         unsafe { round_each(self, from) }
+    }
+
+    /// See [`register::Units::ready`].
+    #[inline(always)]
+    fn ready(self, _rows: usize) -> Ready {
+        Ready::Always
+    }
+    /// See [`register::Units::tile`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 
     /// Brings the cache line of an address near; it need not be readable.

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
-use crate::register::{CHUNK, Left, Out, Pairs, Right, Single, Units, VECTORS, Write, tile};
+use crate::register::{CHUNK, Left, Out, Pairs, Right, Single, Units, VECTORS, Write};
 use crate::simd::{Kernel, Simd};
 use crate::{Backend, Rows};
 
@@ -29,8 +29,8 @@ const LEAST_BLOCK: usize = 16;
 /// Rows of a weight in one part, at most: with [`BLOCK`] they take under half the second-level cache.
 const PART_ROWS: usize = 192;
 
-/// Tokens packed in one part: a multiple of every `TILE_ROWS`.
-const PACK_TOKENS: usize = 60;
+/// Tokens packed in one part: a multiple of the rows of every tile.
+const PACK_TOKENS: usize = 96;
 
 /// The activations of a region, packed: `[block of depth][panel of tokens][chunk][token][CHUNK]`.
 #[derive(Clone, Copy)]
@@ -121,8 +121,8 @@ impl Pack<'_> {
     fn pack<S: Simd, U: Units<S>>(self, simd: S) {
         let Self { region, packed, part } = self;
         let end = region.tokens.min((part + 1) * PACK_TOKENS);
-        for first in (part * PACK_TOKENS..end).step_by(S::TILE_ROWS) {
-            let last = end.min(first + S::TILE_ROWS);
+        for first in (part * PACK_TOKENS..end).step_by(U::ROWS) {
+            let last = end.min(first + U::ROWS);
             let x = &region.x[first * region.cols..last * region.cols];
             for block in packed.blocks() {
                 let to = packed.panel(&block, first, region.tokens);
@@ -179,11 +179,16 @@ impl Part<'_> {
                     pack::weights::<S, U>(simd, part, block.clone(), to);
                 }
             }
-            let tiles = region.tokens.div_ceil(S::TILE_ROWS) * panels;
+            let tiles = region.tokens.div_ceil(U::ROWS) * panels;
             let next = packed.next(&block, &rows, job.rows);
             let mut ahead = Ahead::new(&next, (weight, region.cols), U::WIDTH, tiles);
-            for token in (0..region.tokens).step_by(S::TILE_ROWS) {
-                let tokens = (region.tokens - token).min(S::TILE_ROWS);
+            let mut ready = U::ready(simd, region.tokens.min(U::ROWS));
+            for token in (0..region.tokens).step_by(U::ROWS) {
+                let tokens = (region.tokens - token).min(U::ROWS);
+                if tokens < U::ROWS {
+                    drop(ready);
+                    ready = U::ready(simd, tokens);
+                }
                 let at = packed.panel(&block, token, region.tokens).cast_const();
                 let left = Left { at, row: CHUNK, chunk: tokens * CHUNK };
                 for panel in 0..panels {
@@ -196,10 +201,11 @@ impl Part<'_> {
                         let out = Out { at, stride: job.rows, cols, write };
                         ahead.fetch(simd);
                         near(simd, out, tokens);
-                        tile::<S, U, VECTORS>(simd, (tokens, depth), left, right, out);
+                        U::tile::<VECTORS>(simd, (tokens, depth), left, right, out);
                     }
                 }
             }
+            drop(ready);
         }
     }
 }

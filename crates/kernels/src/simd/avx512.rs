@@ -5,12 +5,13 @@ use std::mem::transmute;
 
 use half::{bf16, f16};
 
-use super::{Kernel, MOST_LANES, Simd};
+use super::{Kernel, MOST_LANES, Simd, amx};
+use crate::register::{self, Left, Out, Pairs, Ready, Right};
 
-/// Made only in [`run`] and, with `BF16`, in [`run_pairs`], so only where the machine has the features: this is what
-/// makes each call below sound.
+/// Made only in [`run`], with `PAIRS` of bf16 in [`run_pairs`], and with `TILES` of them in [`run_tiles`], so only where
+/// the machine has the features: this is what makes each call below sound.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512<const BF16: bool>(());
+pub(crate) struct Avx512<const PAIRS: bool, const TILES: bool>(());
 
 pub(super) fn detected() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -26,7 +27,7 @@ pub(super) fn detected() -> bool {
 /// The machine must have them.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<false>(()))
+    kernel.run(Avx512::<false, false>(()))
 }
 
 pub(super) fn pairs_detected() -> bool {
@@ -39,7 +40,16 @@ pub(super) fn pairs_detected() -> bool {
 /// The machine must have them.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
 pub(super) unsafe fn run_pairs<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<true>(()))
+    kernel.run(Avx512::<true, false>(()))
+}
+
+/// As [`run_pairs`], with products of tiles of them.
+///
+/// # Safety
+/// The machine must have them, and the system allow them: [`amx::detected`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+pub(super) unsafe fn run_tiles<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512::<true, true>(()))
 }
 
 /// An intrinsic on registers.
@@ -50,11 +60,12 @@ macro_rules! call {
     };
 }
 
-impl<const BF16: bool> Simd for Avx512<BF16> {
+impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     type V = __m512;
     const LANES: usize = 16;
     const TILE_ROWS: usize = 12;
-    const PAIRS: bool = BF16;
+    const PAIRS: bool = PAIRS;
+    const PAIR_ROWS: usize = if TILES { amx::ROWS } else { Self::TILE_ROWS };
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
@@ -133,8 +144,8 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     fn mul_add_pairs(self, a: __m512, b: __m512, sum: __m512) -> __m512 {
-        if BF16 {
-            // SAFETY: `Avx512<true>` exists only where the machine has the feature; all these types are 512 bits.
+        if PAIRS {
+            // SAFETY: `Avx512<true, _>` exists only where the machine has the feature; all these types are 512 bits.
             return unsafe {
                 _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b))
             };
@@ -143,8 +154,8 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     unsafe fn load_rounded(self, from: *const f32) -> __m512 {
-        if BF16 {
-            // SAFETY: the caller's contract; `Avx512<true>` exists only where the machine has the feature.
+        if PAIRS {
+            // SAFETY: the caller's contract; `Avx512<true, _>` exists only where the machine has the feature.
             return unsafe {
                 let pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from.add(16)), _mm512_loadu_ps(from));
                 transmute::<__m512bh, __m512>(pairs)
@@ -152,6 +163,31 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         }
         // SAFETY: the caller's contract.
         unsafe { super::round_each(self, from) }
+    }
+    #[inline(always)]
+    fn ready(self, rows: usize) -> Ready {
+        if TILES {
+            // SAFETY: `Avx512<_, true>` exists only where tiles were detected.
+            return Ready::Tiles(unsafe { amx::TileRegisters::configure(rows) });
+        }
+        Ready::Always
+    }
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract; `Avx512<_, true>` exists only where tiles were detected.
+        unsafe {
+            if TILES {
+                amx::tile::<N>((rows, depth), left, right, out);
+            } else {
+                register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out);
+            }
+        }
     }
     #[inline(always)]
     fn prefetch(self, at: *const u8) {
