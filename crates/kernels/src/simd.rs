@@ -200,8 +200,12 @@ pub(crate) trait Simd: Copy {
         unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 
-    /// Brings the cache line of an address near; it need not be readable.
-    fn prefetch(self, at: *const u8);
+    /// Brings the cache line of an address into the second-level cache; it need not be readable.
+    #[inline(always)]
+    fn prefetch(self, _at: *const u8) {}
+    /// The same, into the first-level cache too.
+    #[inline(always)]
+    fn prefetch_first(self, _at: *const u8) {}
 
     /// # Safety
     /// `LANES` elements can be read.

@@ -1,11 +1,10 @@
 //! Few tokens: the weights are read once, from memory, and that is what takes the time.
 //!
 //! A row of the weight meets all tokens while it passes through the registers. Rows follow one another in memory, so
-//! each thread reads one stream, which is what the machine's own prefetching is best at (and better when a cache line
-//! is met twice: hence vectors of half a line at most). Where x is too long to stay in the first-level cache, some rows
-//! meet a part of it, then the next part; what is read next then lies elsewhere and is asked for ahead. Each dot
-//! product is summed in the same order whatever stands beside it, so a token's result does not depend on the others of
-//! the call.
+//! each thread reads one stream, and asks for what lies [`DISTANCE`] ahead in it. Where x is too long to stay in the
+//! first-level cache, some rows meet a part of it, then the next part; what is asked for then is what is read next.
+//! Each dot product is summed in the same order whatever stands beside it, so a token's result does not depend on the
+//! others of the call.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -28,6 +27,10 @@ const GROUP: usize = 8;
 
 /// Bytes of x that stay in the first-level cache beside the weights that pass through it.
 const NEAR: usize = 16 << 10;
+
+/// Bytes from what is read to what is asked for: about what the memory takes to answer, at 16 GB/s for a core. The
+/// machine's own prefetching ends with each page.
+const DISTANCE: usize = 3 << 10;
 
 /// In pairs of bf16 where `pairs` says so; then the machine must have their product, and all weights must be bf16.
 pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
@@ -218,17 +221,16 @@ impl Dots<'_> {
         for start in (0..cols).step_by(part) {
             for (row, sums) in rows.clone().zip(&mut sums) {
                 let values = &weight[row * cols + start..row * cols + cols.min(start + part)];
-                // The next row of this part, or after the last one the first row of the next part.
-                let step = if row + 1 < rows.end { cols } else { part.wrapping_sub((rows.len() - 1) * cols) };
-                let next = values.as_ptr().wrapping_add(step);
+                // Of a part, the next row, or after the last one the first row of the next part.
+                let next = match (parts, row + 1 < rows.end) {
+                    (1, _) => values.as_ptr().wrapping_byte_add(DISTANCE),
+                    (_, true) => values.as_ptr().wrapping_add(cols),
+                    _ => values.as_ptr().wrapping_add(part).wrapping_sub((rows.len() - 1) * cols),
+                };
                 // SAFETY: a row of x has as many elements, and zeros up to two whole vectors.
                 unsafe {
                     let x = self.x.at.add(token * self.x.stride + start / M::WIDTH);
-                    if parts > 1 {
-                        self.add::<S, M, T, true>(simd, (values, next), x, sums);
-                    } else {
-                        self.add::<S, M, T, false>(simd, (values, next), x, sums);
-                    }
+                    self.add::<S, M, T>(simd, (values, next), x, sums);
                 }
             }
         }
@@ -242,12 +244,12 @@ impl Dots<'_> {
         }
     }
 
-    /// sums += x · weight, over some columns of one row; with `AHEAD`, `next` is asked for meanwhile.
+    /// sums += x · weight, over some columns of one row; `next` is asked for meanwhile.
     ///
     /// # Safety
     /// The laid out x can be read in `T` rows of as many elements, filled up to two whole vectors.
     #[inline(always)]
-    unsafe fn add<S: Simd, M: Meet<S>, const T: usize, const AHEAD: bool>(
+    unsafe fn add<S: Simd, M: Meet<S>, const T: usize>(
         &self,
         simd: S,
         (weight, next): (&[M::Weight], *const M::Weight),
@@ -260,9 +262,7 @@ impl Dots<'_> {
         for start in (0..whole).step_by(step) {
             for index in 0..PAIRS {
                 let at = start + index * 2 * S::LANES;
-                if AHEAD {
-                    simd.prefetch(next.wrapping_add(at).cast());
-                }
+                simd.prefetch_first(next.wrapping_add(at).cast());
                 for (t, sums) in sums.iter_mut().enumerate() {
                     // SAFETY: within the weight; of x, the caller's contract.
                     unsafe {

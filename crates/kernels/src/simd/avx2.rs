@@ -116,6 +116,10 @@ impl Simd for Avx2 {
         call!(_mm_prefetch::<{ _MM_HINT_T1 }>(at.cast()));
     }
     #[inline(always)]
+    fn prefetch_first(self, at: *const u8) {
+        call!(_mm_prefetch::<{ _MM_HINT_T0 }>(at.cast()));
+    }
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {
         call!(_mm256_loadu_ps(from))
     }

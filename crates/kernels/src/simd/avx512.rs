@@ -194,6 +194,10 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
         call!(_mm_prefetch::<{ _MM_HINT_T1 }>(at.cast()));
     }
     #[inline(always)]
+    fn prefetch_first(self, at: *const u8) {
+        call!(_mm_prefetch::<{ _MM_HINT_T0 }>(at.cast()));
+    }
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {
         call!(_mm512_loadu_ps(from))
     }

@@ -91,8 +91,6 @@ impl Simd for Neon {
         call!(vaddvq_f32(a))
     }
     #[inline(always)]
-    fn prefetch(self, _: *const u8) {}
-    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> float32x4_t {
         call!(vld1q_f32(from))
     }

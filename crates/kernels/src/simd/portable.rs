@@ -82,8 +82,6 @@ impl Simd for Portable {
         (a[0] + a[2]) + (a[1] + a[3])
     }
     #[inline(always)]
-    fn prefetch(self, _: *const u8) {}
-    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> V {
         // SAFETY: the caller's contract.
         unsafe { from.cast::<V>().read_unaligned() }
