@@ -202,9 +202,8 @@ impl Outer<'_> {
                     let at = right.at.wrapping_add(panel * right.panel + within);
                     let right = Right { at, stride: right.row };
                     let at = out.as_mut_ptr().cast::<f32>().add(row * stride + vector * S::LANES);
-                    let cols = 2.min(vectors - vector) * S::LANES;
-                    let out = Out { at, stride, cols, write: Write::Replace };
-                    if cols == 2 * S::LANES {
+                    let out = Out { at, stride, write: Write::Replace };
+                    if vectors - vector > 1 {
                         U::tile::<2>(simd, shape, left, right, out);
                     } else {
                         U::tile::<1>(simd, shape, left, right, out);

@@ -181,12 +181,11 @@ pub(crate) struct Right {
     pub(crate) stride: usize,
 }
 
-/// Where the result goes: row r at `at + r·stride`, of which the first `cols` are written.
+/// Where the result goes: row r at `at + r·stride`.
 #[derive(Clone, Copy)]
 pub(crate) struct Out {
     pub(crate) at: *mut f32,
     pub(crate) stride: usize,
-    pub(crate) cols: usize,
     pub(crate) write: Write,
 }
 
@@ -270,55 +269,16 @@ unsafe fn tile_of<S: Simd, U: Units<S>, const N: usize, const R: usize>(
 /// Writes a tile. Each loop is so plain that it unrolls: an array indexed by a variable would live in memory.
 ///
 /// # Safety
-/// `out` can be written in `R` rows.
-#[inline(always)]
-unsafe fn write<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[[S::V; N]; R], out: Out) {
-    let at = |r: usize, vector: usize| out.at.wrapping_add(r * out.stride + vector * S::LANES);
-    // SAFETY: the caller's contract; a narrow tile goes through `whole`, which has its size.
-    unsafe {
-        if out.cols < N * S::LANES {
-            let mut whole = [[0.0; VECTORS * MOST_LANES]; R];
-            let values = whole.as_mut_ptr().cast::<f32>();
-            let wide =
-                Out { at: values, stride: VECTORS * MOST_LANES, cols: N * S::LANES, write: Write::Replace };
-            write_whole(simd, sums, wide);
-            return write_narrow(&whole, out);
-        }
-        match out.write {
-            Write::Replace => write_whole(simd, sums, out),
-            Write::Add => {
-                for (r, sums) in sums.iter().enumerate() {
-                    for (vector, &sum) in sums.iter().enumerate() {
-                        simd.store(at(r, vector), simd.add(simd.load(at(r, vector)), sum));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// # Safety
 /// `out` can be written in `R` rows of `N · LANES` elements.
 #[inline(always)]
-unsafe fn write_whole<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[[S::V; N]; R], out: Out) {
+unsafe fn write<S: Simd, const N: usize, const R: usize>(simd: S, sums: &[[S::V; N]; R], out: Out) {
     for (r, sums) in sums.iter().enumerate() {
         for (vector, &sum) in sums.iter().enumerate() {
             // SAFETY: the caller's contract.
-            unsafe { simd.store(out.at.add(r * out.stride + vector * S::LANES), sum) };
-        }
-    }
-}
-
-/// # Safety
-/// The first `out.cols` elements of each row can be written.
-#[inline(never)]
-pub(crate) unsafe fn write_narrow(rows: &[[f32; VECTORS * MOST_LANES]], out: Out) {
-    for (r, row) in rows.iter().enumerate() {
-        for (c, &value) in row[..out.cols].iter().enumerate() {
-            // SAFETY: the caller's contract; what is added to has been written before.
             unsafe {
-                let place = out.at.add(r * out.stride + c);
-                place.write(if out.write == Write::Add { *place + value } else { value });
+                let at = out.at.add(r * out.stride + vector * S::LANES);
+                let sum = if out.write == Write::Add { simd.add(simd.load(at), sum) } else { sum };
+                simd.store(at, sum);
             }
         }
     }

@@ -36,10 +36,6 @@ impl Scratch {
 }
 
 impl Buffer<'_> {
-    pub(crate) fn as_ptr(&self) -> *const f32 {
-        self.lines.as_ptr().cast()
-    }
-
     pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
         self.lines.as_mut_ptr().cast()
     }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::register::Out;
 use crate::simd::Simd;
 
 /// A cache line, in bytes.
@@ -62,17 +61,6 @@ impl Ahead {
                 (self.done, self.rows) = (0, self.rows - 1);
                 self.row = self.row.wrapping_add(self.stride);
             }
-        }
-    }
-}
-
-/// Brings the place of a tile's results near: its rows lie on as many pages.
-#[inline(always)]
-pub(super) fn near<S: Simd>(simd: S, out: Out, rows: usize) {
-    for row in 0..rows {
-        let at = out.at.wrapping_add(row * out.stride).cast::<u8>();
-        for line in (0..out.cols * size_of::<f32>()).step_by(LINE) {
-            simd.prefetch(at.wrapping_add(line));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Many tokens: both operands are packed, and the multipliers are what takes the time.
 //!
 //! x is packed once for the region. A part is a block of rows of one weight: for each block of depth it packs its
-//! rows into a buffer that stays in the second-level cache and runs all tokens over it, tile by tile. Every result is
-//! summed in the order of depth within a block, and blocks are added in order, whatever the tile it stands in: so a
-//! token's result does not depend on the others of the call, as long as they are many.
+//! rows into a buffer that stays in the second-level cache and runs some hundred tokens over it, tile by tile; sums lie
+//! tile by tile too, until they are whole. Every result is summed in the order of depth within a block, and blocks are
+//! added in order, whatever the tile it stands in: so a token's result does not depend on the others of the call, as
+//! long as they are many.
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use crate::register::{CHUNK, Left, Out, Pairs, Right, Single, Units, VECTORS, Wr
 use crate::simd::{Kernel, Simd};
 use crate::{Backend, Rows};
 
-use super::ahead::{Ahead, Block, near};
+use super::ahead::{Ahead, Block};
 use super::pack::{self, Panel};
 use super::{Job, Region};
 
@@ -21,7 +22,10 @@ use super::{Job, Region};
 pub(super) const WORTH_PACKING: usize = 8;
 
 /// Units of depth in one block, at most.
-pub(super) const BLOCK: usize = 384;
+const BLOCK: usize = 384;
+
+/// Bytes that the left operand of a tile takes at most, so that it stays in the first-level cache.
+const LEFT_BYTES: usize = 18 << 10;
 
 /// And at least. Between the two, a quarter of the depth: sums of sums err less than one long sum.
 const LEAST_BLOCK: usize = 16;
@@ -31,6 +35,9 @@ const PART_ROWS: usize = 192;
 
 /// Tokens packed in one part: a multiple of the rows of every tile.
 const PACK_TOKENS: usize = 96;
+
+/// Tokens whose sums are kept at a time, at most: with the packed weights they stay in the second-level cache.
+const SUMMED_TOKENS: usize = 576;
 
 /// The activations of a region, packed: `[block of depth][panel of tokens][chunk][token][CHUNK]`.
 #[derive(Clone, Copy)]
@@ -52,7 +59,8 @@ unsafe impl Send for Packed {}
 /// Packs the activations in parts, then computes in parts; in pairs of bf16 where `pairs` says so, else in f32.
 pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
     // In pairs whole blocks: rounding the activations errs more than a long sum.
-    let (width, most) = if pairs { (2, BLOCK) } else { (1, (region.cols / 4).clamp(LEAST_BLOCK, BLOCK)) };
+    let most = BLOCK.min(LEFT_BYTES / size_of::<f32>() / backend.call(TileRows { pairs }));
+    let (width, most) = if pairs { (2, most) } else { (1, (region.cols / 4).clamp(LEAST_BLOCK, most)) };
     let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
     let block = depth.div_ceil(depth.div_ceil(most)).next_multiple_of(CHUNK);
     let mut buffer = backend.scratch().buffer(region.tokens * depth);
@@ -93,6 +101,19 @@ impl Packed {
     fn panel(self, block: &Range<usize>, first: usize, tokens: usize) -> *mut f32 {
         // SAFETY: within the buffer, since blocks before this one take `start` units of every token.
         unsafe { self.at.add(block.start * tokens + first * block.len()) }
+    }
+}
+
+/// How many rows a tile has.
+struct TileRows {
+    pairs: bool,
+}
+
+impl Kernel for TileRows {
+    type Output = usize;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        if S::PAIRS && self.pairs { S::PAIR_ROWS } else { S::TILE_ROWS }
     }
 }
 
@@ -157,55 +178,109 @@ impl Kernel for Part<'_> {
     }
 }
 
+/// Where a part keeps what it works on.
+#[derive(Clone, Copy)]
+struct Room {
+    /// The part's rows, packed: `[panel][depth of a block][VECTORS · LANES]`.
+    weights: *mut f32,
+    /// Sums of some tokens: `[panel][token][VECTORS · LANES]`.
+    sums: *mut f32,
+}
+
 impl Part<'_> {
     /// `out[t, o] = x[t] · weight[o]` for all tokens t and the rows o of this part.
     #[inline(always)]
     fn multiply<S: Simd, U: Units<S>>(self, simd: S, weight: &[U::Weight]) {
-        let Self { backend, region, packed, job, rows } = self;
-        let width = VECTORS * S::LANES;
-        let panels = rows.len().div_ceil(width);
-        let mut buffer = backend.scratch().buffer(panels * width * packed.block);
-        for block in packed.blocks() {
-            let depth = block.len();
-            let write = if block.start == 0 { Write::Replace } else { Write::Add };
-            for panel in 0..panels {
-                let first = rows.start + panel * width;
-                let last = rows.end.min(first + width);
-                let values = &weight[first * region.cols..last * region.cols];
-                let part = Panel { values, rows: last - first, cols: region.cols };
-                // SAFETY: the buffer has room for every panel.
-                unsafe {
-                    let to = buffer.as_mut_ptr().add(panel * width * depth);
-                    pack::weights::<S, U>(simd, part, block.clone(), to);
-                }
+        let (tokens, width) = (self.region.tokens, VECTORS * S::LANES);
+        let step = tokens.div_ceil(tokens.div_ceil(SUMMED_TOKENS)).next_multiple_of(U::ROWS);
+        let columns = self.rows.len().next_multiple_of(width);
+        let mut weights = self.backend.scratch().buffer(columns * self.packed.block);
+        let mut sums = self.backend.scratch().buffer(columns * step);
+        let room = Room { weights: weights.as_mut_ptr(), sums: sums.as_mut_ptr() };
+        for first in (0..tokens).step_by(step) {
+            let tokens = first..tokens.min(first + step);
+            for block in self.packed.blocks() {
+                self.pack::<S, U>(simd, weight, &block, room);
+                self.block::<S, U>(simd, weight, (&tokens, &block), room);
             }
-            let tiles = region.tokens.div_ceil(U::ROWS) * panels;
-            let next = packed.next(&block, &rows, job.rows);
-            let mut ahead = Ahead::new(&next, (weight, region.cols), U::WIDTH, tiles);
-            let mut ready = U::ready(simd, region.tokens.min(U::ROWS));
-            for token in (0..region.tokens).step_by(U::ROWS) {
-                let tokens = (region.tokens - token).min(U::ROWS);
-                if tokens < U::ROWS {
-                    drop(ready);
-                    ready = U::ready(simd, tokens);
-                }
-                let at = packed.panel(&block, token, region.tokens).cast_const();
-                let left = Left { at, row: CHUNK, chunk: tokens * CHUNK };
-                for panel in 0..panels {
-                    let first = rows.start + panel * width;
-                    let cols = (rows.end - first).min(width);
-                    // SAFETY: both operands are packed for this depth, and the results are this part's own.
-                    unsafe {
-                        let right = Right { at: buffer.as_ptr().add(panel * width * depth), stride: width };
-                        let at = job.out.get().add(token * job.rows + first);
-                        let out = Out { at, stride: job.rows, cols, write };
-                        ahead.fetch(simd);
-                        near(simd, out, tokens);
-                        U::tile::<VECTORS>(simd, (tokens, depth), left, right, out);
+            self.finish(simd, tokens, room);
+        }
+    }
+
+    /// Packs a block of this part's rows.
+    #[inline(always)]
+    fn pack<S: Simd, U: Units<S>>(&self, simd: S, weight: &[U::Weight], block: &Range<usize>, room: Room) {
+        let (cols, width) = (self.region.cols, VECTORS * S::LANES);
+        for (panel, first) in self.rows.clone().step_by(width).enumerate() {
+            let last = self.rows.end.min(first + width);
+            let part = Panel { values: &weight[first * cols..last * cols], rows: last - first, cols };
+            // SAFETY: there is room for every panel.
+            unsafe {
+                let to = room.weights.add(panel * width * block.len());
+                pack::weights::<S, U>(simd, part, block.clone(), to);
+            }
+        }
+    }
+
+    /// Adds the products of a block to the sums of some tokens.
+    #[inline(always)]
+    fn block<S: Simd, U: Units<S>>(
+        &self,
+        simd: S,
+        weight: &[U::Weight],
+        (tokens, block): (&Range<usize>, &Range<usize>),
+        room: Room,
+    ) {
+        let Self { region, packed, job, rows, .. } = self;
+        let (width, depth) = (VECTORS * S::LANES, block.len());
+        let write = if block.start == 0 { Write::Replace } else { Write::Add };
+        let panels = rows.len().div_ceil(width);
+        let tiles = tokens.len().div_ceil(U::ROWS) * panels;
+        let next = packed.next(block, rows, job.rows);
+        let mut ahead = Ahead::new(&next, (weight, region.cols), U::WIDTH, tiles);
+        let mut tile = |token: usize, count: usize, panel: usize| {
+            ahead.fetch(simd);
+            let at = packed.panel(block, token, region.tokens).cast_const();
+            let left = Left { at, row: CHUNK, chunk: count * CHUNK };
+            // SAFETY: both operands are packed for this depth; there is room for the sums of each panel and token.
+            unsafe {
+                let right = Right { at: room.weights.add(panel * width * depth), stride: width };
+                let at = room.sums.add((panel * tokens.len() + token - tokens.start) * width);
+                U::tile::<VECTORS>(simd, (count, depth), left, right, Out { at, stride: width, write });
+            }
+        };
+        let rest = tokens.len() % U::ROWS;
+        let whole = U::ready(simd, U::ROWS);
+        for panel in 0..panels {
+            for token in (tokens.start..tokens.end - rest).step_by(U::ROWS) {
+                tile(token, U::ROWS, panel);
+            }
+        }
+        drop(whole);
+        if rest > 0 {
+            let _ready = U::ready(simd, rest);
+            (0..panels).for_each(|panel| tile(tokens.end - rest, rest, panel));
+        }
+    }
+
+    /// Writes the sums of some tokens to their places.
+    #[inline(always)]
+    fn finish<S: Simd>(&self, simd: S, tokens: Range<usize>, room: Room) {
+        let (width, columns, count) = (VECTORS * S::LANES, self.rows.len(), tokens.len());
+        for (row, token) in tokens.enumerate() {
+            for column in (0..columns).step_by(S::LANES) {
+                let lanes = S::LANES.min(columns - column);
+                // SAFETY: there is a sum for each panel and token, and the results are this part's own.
+                unsafe {
+                    let from = room.sums.add((column / width * count + row) * width + column % width);
+                    let to = self.job.out.get().add(token * self.job.rows + self.rows.start + column);
+                    if lanes == S::LANES {
+                        simd.store(to, simd.load(from));
+                    } else {
+                        simd.store_first(to, simd.load(from), lanes);
                     }
                 }
             }
-            drop(ready);
         }
     }
 }

@@ -73,17 +73,22 @@ pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
         for (index, unit) in block.clone().step_by(S::LANES).enumerate() {
             let start = cols.min(unit * U::WIDTH);
             let count = (cols - start).min(step);
-            let mut square = [simd.splat(0.0); MOST_LANES];
-            for (lane, units) in square.iter_mut().enumerate().take(S::LANES) {
-                let row = vector * S::LANES + lane;
-                if row < rows {
-                    let from = values[row * cols + start..][..count].as_ptr();
-                    // SAFETY: `count` elements can be read at `from`.
-                    *units = unsafe {
-                        if count == step { U::load(simd, from) } else { U::load_first(simd, from, count) }
-                    };
+            let first = vector * S::LANES;
+            let whole = count == step && first + S::LANES <= rows;
+            let row = |lane: usize| {
+                let row = first + lane;
+                if lane >= S::LANES || !whole && row >= rows {
+                    return simd.splat(0.0);
                 }
-            }
+                // SAFETY: the row has `count` elements from `start` on.
+                unsafe {
+                    let from = values.as_ptr().add(row * cols + start);
+                    if whole { U::load(simd, from) } else { U::load_first(simd, from, count) }
+                }
+            };
+            // Apart, so that a whole square stays in registers.
+            let square: [S::V; MOST_LANES] =
+                if whole { std::array::from_fn(row) } else { std::array::from_fn(row) };
             // SAFETY: the square lies within the panel, for which the caller has room.
             unsafe {
                 simd.store_transposed(&square, to.add(index * S::LANES * width + vector * S::LANES), width);

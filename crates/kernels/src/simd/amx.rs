@@ -12,9 +12,7 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-use crate::register::{CHUNK, Left, Out, Right, VECTORS, Write, write_narrow};
-
-use super::MOST_LANES;
+use crate::register::{CHUNK, Left, Out, Right, Write};
 
 /// Rows of a register.
 const REGISTER_ROWS: usize = 16;
@@ -105,36 +103,12 @@ pub(super) unsafe fn tile<const N: usize>(
     out: Out,
 ) {
     debug_assert!(depth.is_multiple_of(CHUNK));
-    let chunks = depth / CHUNK;
-    // SAFETY: the caller's contract; a narrow tile goes through `whole`, which has its size.
-    unsafe {
-        if out.cols < N * MOST_LANES {
-            let mut whole = [[0.0; VECTORS * MOST_LANES]; ROWS];
-            let (at, stride) = (whole.as_mut_ptr().cast(), VECTORS * MOST_LANES);
-            let wide = Out { at, stride, cols: N * MOST_LANES, write: Write::Replace };
-            multiply::<N>((rows, chunks), left, right, wide);
-            write_narrow(&whole[..rows], out);
-        } else {
-            multiply::<N>((rows, chunks), left, right, out);
-        }
-    }
-}
-
-/// # Safety
-/// As [`tile`], with all `N` vectors of outputs.
-#[inline(always)]
-unsafe fn multiply<const N: usize>(
-    (rows, chunks): (usize, usize),
-    left: Left,
-    right: Right,
-    out: Out,
-) {
     // SAFETY: the caller's contract.
     unsafe {
         if rows > REGISTER_ROWS {
-            multiply_registers::<2, N>(chunks, left, right, out);
+            multiply::<2, N>(depth / CHUNK, left, right, out);
         } else {
-            multiply_registers::<1, N>(chunks, left, right, out);
+            multiply::<1, N>(depth / CHUNK, left, right, out);
         }
     }
 }
@@ -142,9 +116,9 @@ unsafe fn multiply<const N: usize>(
 /// `R` registers of the left operand by `N` of the right one.
 ///
 /// # Safety
-/// As [`multiply`], with rows for `R` registers.
+/// As [`tile`], with rows for `R` registers.
 #[inline(always)]
-unsafe fn multiply_registers<const R: usize, const N: usize>(
+unsafe fn multiply<const R: usize, const N: usize>(
     chunks: usize,
     left: Left,
     right: Right,
