@@ -231,35 +231,46 @@ impl Part<'_> {
         (tokens, block): (&Range<usize>, &Range<usize>),
         room: Room,
     ) {
-        let Self { region, packed, job, rows, .. } = self;
-        let (width, depth) = (VECTORS * S::LANES, block.len());
-        let write = if block.start == 0 { Write::Replace } else { Write::Add };
-        let panels = rows.len().div_ceil(width);
+        let panels = self.rows.len().div_ceil(VECTORS * S::LANES);
         let tiles = tokens.len().div_ceil(U::ROWS) * panels;
-        let next = packed.next(block, rows, job.rows);
-        let mut ahead = Ahead::new(&next, (weight, region.cols), U::WIDTH, tiles);
-        let mut tile = |token: usize, count: usize, panel: usize| {
-            ahead.fetch(simd);
-            let at = packed.panel(block, token, region.tokens).cast_const();
-            let left = Left { at, row: CHUNK, chunk: count * CHUNK };
-            // SAFETY: both operands are packed for this depth; there is room for the sums of each panel and token.
-            unsafe {
-                let right = Right { at: room.weights.add(panel * width * depth), stride: width };
-                let at = room.sums.add((panel * tokens.len() + token - tokens.start) * width);
-                U::tile::<VECTORS>(simd, (count, depth), left, right, Out { at, stride: width, write });
-            }
-        };
+        let next = self.packed.next(block, &self.rows, self.job.rows);
+        let mut ahead = Ahead::new(&next, (weight, self.region.cols), U::WIDTH, tiles);
         let rest = tokens.len() % U::ROWS;
         let whole = U::ready(simd, U::ROWS);
         for panel in 0..panels {
             for token in (tokens.start..tokens.end - rest).step_by(U::ROWS) {
-                tile(token, U::ROWS, panel);
+                ahead.fetch(simd);
+                self.tile::<S, U>(simd, (token..token + U::ROWS, panel), (tokens, block), room);
             }
         }
         drop(whole);
         if rest > 0 {
             let _ready = U::ready(simd, rest);
-            (0..panels).for_each(|panel| tile(tokens.end - rest, rest, panel));
+            for panel in 0..panels {
+                ahead.fetch(simd);
+                self.tile::<S, U>(simd, (tokens.end - rest..tokens.end, panel), (tokens, block), room);
+            }
+        }
+    }
+
+    /// Adds one tile: a panel of the tokens `own` and one of the part's rows.
+    #[inline(always)]
+    fn tile<S: Simd, U: Units<S>>(
+        &self,
+        simd: S,
+        (own, panel): (Range<usize>, usize),
+        (tokens, block): (&Range<usize>, &Range<usize>),
+        room: Room,
+    ) {
+        let (width, depth, count) = (VECTORS * S::LANES, block.len(), own.len());
+        let write = if block.start == 0 { Write::Replace } else { Write::Add };
+        let at = self.packed.panel(block, own.start, self.region.tokens).cast_const();
+        let left = Left { at, row: CHUNK, chunk: count * CHUNK };
+        // SAFETY: both operands are packed for this depth; there is room for the sums of each panel and token.
+        unsafe {
+            let right = Right { at: room.weights.add(panel * width * depth), stride: width };
+            let at = room.sums.add((panel * tokens.len() + own.start - tokens.start) * width);
+            U::tile::<VECTORS>(simd, (count, depth), left, right, Out { at, stride: width, write });
         }
     }
 

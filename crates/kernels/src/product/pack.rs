@@ -74,21 +74,21 @@ pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
             let start = cols.min(unit * U::WIDTH);
             let count = (cols - start).min(step);
             let first = vector * S::LANES;
-            let whole = count == step && first + S::LANES <= rows;
-            let row = |lane: usize| {
-                let row = first + lane;
-                if lane >= S::LANES || !whole && row >= rows {
-                    return simd.splat(0.0);
+            let mut square = [simd.splat(0.0); MOST_LANES];
+            // SAFETY: each row has `count` elements from `start` on. A whole square stays in registers.
+            unsafe {
+                if count == step && first + S::LANES <= rows {
+                    for (lane, units) in square.iter_mut().enumerate().take(S::LANES) {
+                        *units = U::load(simd, values.as_ptr().add((first + lane) * cols + start));
+                    }
+                } else {
+                    let there = rows.saturating_sub(first).min(S::LANES);
+                    for (lane, units) in square.iter_mut().enumerate().take(there) {
+                        let from = values.as_ptr().add((first + lane) * cols + start);
+                        *units = U::load_first(simd, from, count);
+                    }
                 }
-                // SAFETY: the row has `count` elements from `start` on.
-                unsafe {
-                    let from = values.as_ptr().add(row * cols + start);
-                    if whole { U::load(simd, from) } else { U::load_first(simd, from, count) }
-                }
-            };
-            // Apart, so that a whole square stays in registers.
-            let square: [S::V; MOST_LANES] =
-                if whole { std::array::from_fn(row) } else { std::array::from_fn(row) };
+            }
             // SAFETY: the square lies within the panel, for which the caller has room.
             unsafe {
                 simd.store_transposed(&square, to.add(index * S::LANES * width + vector * S::LANES), width);
