@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! product       y[t, o] = Σ_i x[t, i] · w[o, i]          weights f32, bf16 or f16, as stored; f32 sums
+//! gated         y[t, o] = f(x · g[o], x · u[o])           of two products at once
 //! key_scores    s[i, j] = Σ_c q[i, c] · k[j, c]          keys in panels of 32 positions
 //! value_sums    o[i, c] = Σ_j p[i, j] · v[j, c]          values in panels of 32 features
 //! dot, axpy, scale, max, exp, exp_sum, sigmoid, tanh, erf over slices
@@ -34,6 +35,7 @@ mod vector;
 
 pub use backend::{Backend, Compute};
 pub use panels::{BF16_DEPTH, Factors, LANES, Lane, PANEL, PANEL_ROWS, Tile};
+pub use product::Meeting;
 pub use rows::{Dtype, Rows};
 pub use simd::Isa;
 

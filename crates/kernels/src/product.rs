@@ -5,8 +5,28 @@ mod few;
 mod many;
 pub(crate) mod pack;
 
+use std::ops::Range;
+
 use crate::pool::SyncPtr;
 use crate::{Backend, Compute, Dtype, Rows};
+
+/// Elements that one part of a parallel region combines; below it a region would cost more than it saves.
+const COMBINED: usize = 8192;
+
+/// Some results of two weights, which meet while they are in the cache: see [`Backend::multiply_gated`].
+#[derive(Debug)]
+pub struct Meeting<'a> {
+    /// The rows of the weights that these are results of.
+    pub rows: Range<usize>,
+    /// Places from a token's first result to the next token's; beyond those of `rows` they don't count.
+    pub width: usize,
+    /// Results of the first weight, `[tokens, width]`; what is left here is kept.
+    pub gate: &'a mut [f32],
+    /// Results of the second weight, `[tokens, width]`.
+    pub up: &'a mut [f32],
+}
+
+type Combine<'a> = dyn Fn(Meeting<'_>) + Sync + 'a;
 
 impl Backend {
     /// `y[t, o] = Σ_i x[t, i] · weight[o, i]`, `[tokens, out]` row-major, for each of `weights` `[out, in]`, which
@@ -23,16 +43,15 @@ impl Backend {
         tokens: usize,
         weights: [Rows<'_>; N],
     ) -> [Vec<f32>; N] {
-        let cols = x.len().checked_div(tokens).unwrap_or(0);
-        assert_eq!(cols * tokens, x.len(), "{} activations for {tokens} tokens", x.len());
-        if cols == 0 {
-            return weights.map(|_| Vec::new());
-        }
+        let Some(cols) = columns(x, tokens) else { return weights.map(|_| Vec::new()) };
         let rows = weights.map(|weight| rows(weight, cols));
         let mut results = rows.map(|rows| Vec::with_capacity(tokens * rows));
         let outs = results.iter_mut().map(|out| SyncPtr(out.as_mut_ptr()));
-        let jobs =
-            weights.into_iter().zip(rows).zip(outs).map(|((weight, rows), out)| Job { weight, rows, out });
+        let jobs = weights
+            .iter()
+            .zip(rows)
+            .zip(outs)
+            .map(|((weight, rows), out)| Job { weights: std::slice::from_ref(weight), rows, out, combine: None });
         self.compute_all(x, (tokens, cols), jobs.collect());
         for (result, rows) in results.iter_mut().zip(rows) {
             // SAFETY: there is room for them, and each has been written: every row of a job is in one part.
@@ -41,9 +60,53 @@ impl Backend {
         results
     }
 
+    /// `y[t, o]`, `[tokens, out]`, of what `combine` leaves of both weights' results for the same token and row; as they
+    /// come out of the product, in pieces, so that they need not be written, read and written again. It must treat
+    /// each result alike, whatever piece it is in.
+    ///
+    /// # Panics
+    /// As [`Backend::multiply`], and where the weights differ in rows.
+    #[track_caller]
+    pub fn multiply_gated(
+        &self,
+        x: &[f32],
+        tokens: usize,
+        weights: [Rows<'_>; 2],
+        combine: impl Fn(Meeting<'_>) + Sync,
+    ) -> Vec<f32> {
+        let Some(cols) = columns(x, tokens) else { return Vec::new() };
+        let [rows, others] = weights.map(|weight| rows(weight, cols));
+        assert_eq!(rows, others, "weights of {rows} and {others} rows");
+        if tokens < many::WORTH_PACKING || weights[0].dtype() != weights[1].dtype() {
+            let [mut gate, mut up] = self.multiply(x, tokens, weights);
+            self.combine((&mut gate, &mut up), rows, &combine);
+            return gate;
+        }
+        let mut result = Vec::with_capacity(tokens * rows);
+        let out = SyncPtr(result.as_mut_ptr());
+        let job = Job { weights: &weights, rows, out, combine: Some(&combine) };
+        self.compute_all(x, (tokens, cols), vec![job]);
+        // SAFETY: there is room for them, and each has been written: every row of a job is in one part.
+        unsafe { result.set_len(tokens * rows) };
+        result
+    }
+
+    /// Combines whole results, `[tokens, rows]` each.
+    fn combine(&self, (gate, up): (&mut [f32], &mut [f32]), rows: usize, combine: &Combine<'_>) {
+        let tokens = gate.chunks_mut(rows.max(1)).zip(up.chunks_mut(rows.max(1)));
+        let mut pieces: Vec<_> = tokens
+            .flat_map(|(gate, up)| gate.chunks_mut(COMBINED).zip(up.chunks_mut(COMBINED)).enumerate())
+            .collect();
+        self.run_each(&mut pieces, |_, (index, (gate, up))| {
+            let first = *index * COMBINED;
+            combine(Meeting { rows: first..first + gate.len(), width: gate.len(), gate, up });
+        });
+    }
+
     /// Writes every result of these jobs.
     fn compute_all(&self, x: &[f32], (tokens, cols): (usize, usize), jobs: Vec<Job<'_>>) {
-        let in_bf16 = |job: &Job<'_>| self.compute() == Compute::Bf16 && job.weight.dtype() == Dtype::Bf16;
+        let in_bf16 =
+            |job: &Job<'_>| self.compute() == Compute::Bf16 && job.weights[0].dtype() == Dtype::Bf16;
         let (bf16, f32): (Vec<_>, Vec<_>) = jobs.into_iter().partition(in_bf16);
         if !f32.is_empty() {
             self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
@@ -67,6 +130,14 @@ impl Backend {
     }
 }
 
+/// How many elements a row of `x` has; `None` where there are none.
+#[track_caller]
+fn columns(x: &[f32], tokens: usize) -> Option<usize> {
+    let cols = x.len().checked_div(tokens).unwrap_or(0);
+    assert_eq!(cols * tokens, x.len(), "{} activations for {tokens} tokens", x.len());
+    (cols > 0).then_some(cols)
+}
+
 /// How many rows of `cols` elements a weight has.
 #[track_caller]
 fn rows(weight: Rows<'_>, cols: usize) -> usize {
@@ -86,10 +157,12 @@ struct Region<'a> {
 
 /// A product whose result is written by several threads, each its own rows of the weight.
 struct Job<'a> {
-    weight: Rows<'a>,
+    /// One, or for many tokens two of one type and shape, whose results are combined.
+    weights: &'a [Rows<'a>],
     rows: usize,
     /// Room for `[tokens, rows]`.
     out: SyncPtr<f32>,
+    combine: Option<&'a Combine<'a>>,
 }
 
 impl<'a> Region<'a> {
@@ -99,7 +172,7 @@ impl<'a> Region<'a> {
     }
 
     /// The job and the first row of a part.
-    fn locate(&self, mut part: usize, step: usize) -> (&'a Job<'a>, std::ops::Range<usize>) {
+    fn locate(&self, mut part: usize, step: usize) -> (&'a Job<'a>, Range<usize>) {
         for job in self.jobs {
             let parts = job.rows.div_ceil(step);
             if part < parts {

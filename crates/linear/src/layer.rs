@@ -1,6 +1,6 @@
 //! The layer, and several that share their input.
 
-use camelid_kernels::Backend;
+use camelid_kernels::{Backend, Meeting};
 use ndarray::{Array2, ArrayView2};
 
 use crate::Weight;
@@ -49,6 +49,41 @@ pub fn forward_all<const N: usize>(
         let layer = layers.next().expect("as many results as layers");
         layer.result(tokens, result, backend)
     })
+}
+
+/// `combine(gate x, up x)`, element by element, computed in one parallel region: `combine` gets as many elements of the
+/// one as of the other, and leaves what is to be kept in the first. It must treat each element alike.
+///
+/// # Panics
+/// As [`Linear::forward`], and where the layers differ in rows.
+#[track_caller]
+pub fn forward_gated(
+    [gate, up]: [&Linear; 2],
+    x: ArrayView2<'_, f32>,
+    backend: &Backend,
+    combine: impl Fn(&mut [f32], &[f32]) + Sync,
+) -> Array2<f32> {
+    gate.check(x);
+    up.check(x);
+    let shape = (x.nrows(), gate.weight.rows());
+    let weights = [gate.weight.values(), up.weight.values()];
+    if x.ncols() == 0 {
+        let [mut gate, up] = forward_all([gate, up], x, backend);
+        combine(gate.as_slice_mut().expect("just made"), up.as_slice().expect("just made"));
+        return gate;
+    }
+    let x = x.as_standard_layout();
+    let result = backend.multiply_gated(x.as_slice().expect("standard layout"), shape.0, weights, |meeting| {
+        let Meeting { rows, width, gate: own, up: factor } = meeting;
+        for (bias, results) in [(&gate.bias, &mut *own), (&up.bias, &mut *factor)] {
+            let Some(bias) = bias else { continue };
+            for row in results.chunks_exact_mut(width) {
+                backend.axpy(1.0, &bias[rows.clone()], &mut row[..rows.len()]);
+            }
+        }
+        combine(own, factor);
+    });
+    Array2::from_shape_vec(shape, result).expect("one result for each token and row")
 }
 
 impl Linear {

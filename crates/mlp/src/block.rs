@@ -1,7 +1,7 @@
 //! The block: its layers, the check that they fit, and the forward pass.
 
 use camelid_kernels::Backend;
-use camelid_linear::{Linear, forward_all};
+use camelid_linear::{Linear, forward_gated};
 use ndarray::{Array2, ArrayView2};
 
 use crate::Activation;
@@ -105,28 +105,19 @@ impl Mlp {
     pub fn forward(&self, x: ArrayView2<'_, f32>, backend: &Backend) -> Array2<f32> {
         match &self.layers {
             Layers::Gated { gate, up, down } => {
-                let [mut inner, up] = forward_all([gate, up], x, backend);
-                self.activate(&mut inner, Some(&up), backend);
+                let inner = forward_gated([gate, up], x, backend, |gate, up| {
+                    self.activation.apply(gate, backend);
+                    backend.times(gate, up);
+                });
                 down.forward(inner.view(), backend)
             }
             Layers::Plain { up, down } => {
                 let mut inner = up.forward(x, backend);
-                self.activate(&mut inner, None, backend);
+                let elements = inner.as_slice_mut().expect("a result of linear is contiguous");
+                backend.run_chunks(elements, PART, |_, part| self.activation.apply(part, backend));
                 down.forward(inner.view(), backend)
             }
         }
-    }
-
-    /// inner ← f(inner), times `factor` where there is one.
-    fn activate(&self, inner: &mut Array2<f32>, factor: Option<&Array2<f32>>, backend: &Backend) {
-        let inner = inner.as_slice_mut().expect("a result of linear is contiguous");
-        let factor = factor.map(|factor| factor.as_slice().expect("a result of linear is contiguous"));
-        backend.run_chunks(inner, PART, |part, inner| {
-            self.activation.apply(inner, backend);
-            if let Some(factor) = factor {
-                backend.times(inner, &factor[part * PART..][..inner.len()]);
-            }
-        });
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
     backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
         let out = (job.out.get(), job.rows);
-        let dots = Dots { region, x, weight: job.weight, rows, out, pairs };
+        let dots = Dots { region, x, weight: job.weights[0], rows, out, pairs };
         if pairs { backend.call(dots) } else { backend.stream(dots) }
     });
 }

@@ -16,7 +16,7 @@ use crate::{Backend, Rows};
 
 use super::ahead::{Ahead, Block};
 use super::pack::{self, Panel};
-use super::{Job, Region};
+use super::{Job, Meeting, Region};
 
 /// From this number of tokens on, packing pays.
 pub(super) const WORTH_PACKING: usize = 8;
@@ -30,7 +30,7 @@ const LEFT_BYTES: usize = 18 << 10;
 /// And at least. Between the two, a quarter of the depth: sums of sums err less than one long sum.
 const LEAST_BLOCK: usize = 16;
 
-/// Rows of a weight in one part, at most: with [`BLOCK`] they take under half the second-level cache.
+/// Rows in one part, over all its weights, at most: with [`BLOCK`] they take under half the second-level cache.
 const PART_ROWS: usize = 192;
 
 /// Tokens packed in one part: a multiple of the rows of every tile.
@@ -76,7 +76,8 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
 /// Rows of a weight in one part: such that the threads end together, and else as many as may be.
 fn part_rows(threads: usize, region: &Region<'_>) -> usize {
     let longest = |step: usize| region.parts(step).div_ceil(threads) * step;
-    (2..=PART_ROWS / 32)
+    let weights = region.jobs.iter().map(|job| job.weights.len()).max().unwrap_or(1);
+    (2..=PART_ROWS / 32 / weights)
         .rev()
         .map(|panels| 32 * panels)
         .min_by_key(|&step| longest(step))
@@ -154,28 +155,13 @@ impl Pack<'_> {
     }
 }
 
-/// All tokens by some rows of one weight.
+/// All tokens by some rows of the weights of a job.
 struct Part<'a> {
     backend: &'a Backend,
     region: Region<'a>,
     packed: Packed,
     job: &'a Job<'a>,
     rows: Range<usize>,
-}
-
-impl Kernel for Part<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        match self.job.weight {
-            Rows::Bf16(values) if S::PAIRS && self.packed.width == 2 => {
-                self.multiply::<S, Pairs>(simd, values);
-            }
-            Rows::F32(values) => self.multiply::<S, Single<f32>>(simd, values),
-            Rows::Bf16(values) => self.multiply::<S, Single<bf16>>(simd, values),
-            Rows::F16(values) => self.multiply::<S, Single<f16>>(simd, values),
-        }
-    }
 }
 
 /// Where a part keeps what it works on.
@@ -187,23 +173,70 @@ struct Room {
     sums: *mut f32,
 }
 
-impl Part<'_> {
-    /// `out[t, o] = x[t] · weight[o]` for all tokens t and the rows o of this part.
+impl Kernel for Part<'_> {
+    type Output = ();
+    /// `out[t, o]` for all tokens t and the rows o of this part.
     #[inline(always)]
-    fn multiply<S: Simd, U: Units<S>>(self, simd: S, weight: &[U::Weight]) {
+    fn run<S: Simd>(self, simd: S) {
         let (tokens, width) = (self.region.tokens, VECTORS * S::LANES);
-        let step = tokens.div_ceil(tokens.div_ceil(SUMMED_TOKENS)).next_multiple_of(U::ROWS);
+        let most = if self.packed.width == 2 { S::PAIR_ROWS } else { S::TILE_ROWS };
+        let step = tokens.div_ceil(tokens.div_ceil(SUMMED_TOKENS)).next_multiple_of(most);
         let columns = self.rows.len().next_multiple_of(width);
         let mut weights = self.backend.scratch().buffer(columns * self.packed.block);
-        let mut sums = self.backend.scratch().buffer(columns * step);
-        let room = Room { weights: weights.as_mut_ptr(), sums: sums.as_mut_ptr() };
+        let mut sums = self.backend.scratch().buffer(self.job.weights.len() * columns * step);
+        let mut room = Room { weights: weights.as_mut_ptr(), sums: sums.as_mut_ptr() };
         for first in (0..tokens).step_by(step) {
             let tokens = first..tokens.min(first + step);
-            for block in self.packed.blocks() {
-                self.pack::<S, U>(simd, weight, &block, room);
-                self.block::<S, U>(simd, weight, (&tokens, &block), room);
+            for weight in self.job.weights {
+                self.sum(simd, weight, &tokens, room);
+                room.sums = room.sums.wrapping_add(columns * tokens.len());
             }
+            room.sums = sums.as_mut_ptr();
+            self.combine(width, tokens.len(), room);
             self.finish(simd, tokens, room);
+        }
+    }
+}
+
+impl Part<'_> {
+    /// The sums of one weight.
+    #[inline(always)]
+    fn sum<S: Simd>(&self, simd: S, weight: &Rows<'_>, tokens: &Range<usize>, room: Room) {
+        match weight {
+            Rows::Bf16(values) if S::PAIRS && self.packed.width == 2 => {
+                self.multiply::<S, Pairs>(simd, values, tokens, room);
+            }
+            Rows::F32(values) => self.multiply::<S, Single<f32>>(simd, values, tokens, room),
+            Rows::Bf16(values) => self.multiply::<S, Single<bf16>>(simd, values, tokens, room),
+            Rows::F16(values) => self.multiply::<S, Single<f16>>(simd, values, tokens, room),
+        }
+    }
+
+    #[inline(always)]
+    fn multiply<S: Simd, U: Units<S>>(
+        &self,
+        simd: S,
+        weight: &[U::Weight],
+        tokens: &Range<usize>,
+        room: Room,
+    ) {
+        for block in self.packed.blocks() {
+            self.pack::<S, U>(simd, weight, &block, room);
+            self.block::<S, U>(simd, weight, (tokens, &block), room);
+        }
+    }
+
+    /// Lets the sums of two weights meet, a panel at a time; what is kept are those of the first one.
+    fn combine(&self, width: usize, tokens: usize, room: Room) {
+        let Some(combine) = self.job.combine else { return };
+        let panels = self.rows.len().div_ceil(width);
+        for (panel, first) in self.rows.clone().step_by(width).enumerate() {
+            let at = |weight: usize| (weight * panels + panel) * tokens * width;
+            // SAFETY: there are sums of two weights, each panel with a sum for each token; nobody else has them.
+            let [gate, up] = [0, 1].map(|weight| unsafe {
+                std::slice::from_raw_parts_mut(room.sums.add(at(weight)), tokens * width)
+            });
+            combine(Meeting { rows: first..self.rows.end.min(first + width), width, gate, up });
         }
     }
 
