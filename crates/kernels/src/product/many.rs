@@ -22,7 +22,7 @@ use super::{Job, Meeting, Region};
 pub(super) const WORTH_PACKING: usize = 8;
 
 /// Units of depth in one block, at most.
-const BLOCK: usize = 384;
+const BLOCK: usize = 192;
 
 /// Bytes that the left operand of a tile takes at most, so that it stays in the first-level cache.
 const LEFT_BYTES: usize = 18 << 10;
