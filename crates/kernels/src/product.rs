@@ -47,11 +47,12 @@ impl Backend {
         let rows = weights.map(|weight| rows(weight, cols));
         let mut results = rows.map(|rows| Vec::with_capacity(tokens * rows));
         let outs = results.iter_mut().map(|out| SyncPtr(out.as_mut_ptr()));
-        let jobs = weights
-            .iter()
-            .zip(rows)
-            .zip(outs)
-            .map(|((weight, rows), out)| Job { weights: std::slice::from_ref(weight), rows, out, combine: None });
+        let jobs = weights.iter().zip(rows).zip(outs).map(|((weight, rows), out)| Job {
+            weights: std::slice::from_ref(weight),
+            rows,
+            out,
+            combine: None,
+        });
         self.compute_all(x, (tokens, cols), jobs.collect());
         for (result, rows) in results.iter_mut().zip(rows) {
             // SAFETY: there is room for them, and each has been written: every row of a job is in one part.

@@ -1,6 +1,6 @@
 //! Products of every instruction set, stored type and compute type against f64, and the laws of their bits.
 
-use camelid_kernels::{Backend, Compute, Dtype, Isa, Rows};
+use camelid_kernels::{Backend, Compute, Dtype, Isa, Meeting, Rows};
 use half::{bf16, f16};
 use proptest::prelude::*;
 
@@ -120,6 +120,11 @@ fn several_blocks_of_depth_and_of_rows() {
 }
 
 #[test]
+fn more_tokens_than_are_summed_at_a_time() {
+    check_all(Shape { tokens: 601, rows: 9, cols: 420 });
+}
+
+#[test]
 fn few_tokens_by_rows_too_long_to_stay_near() {
     check_all(Shape { tokens: 1, rows: 19, cols: 4500 });
     check_all(Shape { tokens: 2, rows: 9, cols: 8300 });
@@ -132,6 +137,9 @@ fn empty_shapes_give_nothing() {
         for backend in [Backend::serial(), Backend::new(2, Compute::Bf16)] {
             assert_eq!(multiply(&backend, &[], tokens, Rows::Bf16(&[])), []);
             assert_eq!(multiply(&backend, &vec![1.0; tokens * 4], tokens, Rows::F32(&[])), []);
+            let none = [Rows::F32(&[]), Rows::F32(&[])];
+            assert_eq!(backend.multiply_gated(&vec![1.0; tokens * 4], tokens, none, |_| ()), []);
+            assert_eq!(backend.multiply_gated(&[], tokens, none, |_| ()), []);
             let [] = backend.multiply(&vec![1.0; tokens * 4], tokens, []);
         }
     }
@@ -148,6 +156,22 @@ fn a_weight_of_another_shape_panics() {
 #[should_panic(expected = "7 activations for 2 tokens")]
 fn activations_that_are_no_matrix_panic() {
     multiply(&Backend::serial(), &[0.0; 7], 2, Rows::F32(&[0.0; 6]));
+}
+
+#[test]
+#[should_panic(expected = "weights of 2 and 3 rows")]
+fn weights_that_cannot_meet_panic() {
+    let weights = [Rows::F32(&[0.0; 6]), Rows::F32(&[0.0; 9])];
+    Backend::serial().multiply_gated(&[0.0; 3], 1, weights, |_| ());
+}
+
+/// g − 2u, seen apart in each: the rows say which bias of theirs to add.
+fn combine(Meeting { rows, width, gate, up }: Meeting<'_>) {
+    for (gate, up) in gate.chunks_exact_mut(width).zip(up.chunks_exact(width)) {
+        for ((row, gate), up) in rows.clone().zip(gate).zip(up) {
+            *gate += row as f32 - 2.0 * up;
+        }
+    }
 }
 
 #[test]
@@ -200,6 +224,34 @@ proptest! {
                 let wide = multiply(&backend, &x, shape.tokens, Rows::F32(&widened));
                 prop_assert!(ours == wide, "{isa:?} {dtype:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_token_is_the_same_bits_in_any_company(shape in shapes(), others in 8..90_usize) {
+        let all = Shape { tokens: shape.tokens.max(8) + others, ..shape };
+        for isa in Isa::available() {
+            for (dtype, compute) in DTYPES.map(|dtype| (dtype, Compute::F32)).into_iter().chain([(Dtype::Bf16, Compute::Bf16)]) {
+                let backend = Backend::serial().with_isa(isa).expect("available").with_compute(compute);
+                let (x, weight) = all.operands(dtype);
+                let first = multiply(&backend, &x[..others * shape.cols], others, weight.rows());
+                let together = multiply(&backend, &x, all.tokens, weight.rows());
+                prop_assert!(together[..first.len()] == first, "{isa:?} {dtype:?} {compute:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_products_meet_as_they_would_afterwards(shape in shapes(), dtypes in prop::array::uniform2(prop::sample::select(&DTYPES))) {
+        let x = noise(shape.tokens * shape.cols, 3);
+        let weights = [4, 5].map(|seed| noise(shape.rows * shape.cols, seed));
+        let [gate, up] = [0, 1].map(|i| Stored::new(dtypes[i], &weights[i]));
+        for (isa, compute) in Isa::available().into_iter().flat_map(|isa| [(isa, Compute::F32), (isa, Compute::Bf16)]) {
+            let backend = Backend::new(2, compute).with_isa(isa).expect("available");
+            let [mut expected, mut other] = backend.multiply(&x, shape.tokens, [gate.rows(), up.rows()]);
+            combine(Meeting { rows: 0..shape.rows, width: shape.rows, gate: &mut expected, up: &mut other });
+            let ours = backend.multiply_gated(&x, shape.tokens, [gate.rows(), up.rows()], combine);
+            prop_assert!(ours == expected, "{isa:?} {compute:?}");
         }
     }
 

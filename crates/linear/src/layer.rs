@@ -73,16 +73,17 @@ pub fn forward_gated(
         return gate;
     }
     let x = x.as_standard_layout();
-    let result = backend.multiply_gated(x.as_slice().expect("standard layout"), shape.0, weights, |meeting| {
-        let Meeting { rows, width, gate: own, up: factor } = meeting;
-        for (bias, results) in [(&gate.bias, &mut *own), (&up.bias, &mut *factor)] {
-            let Some(bias) = bias else { continue };
-            for row in results.chunks_exact_mut(width) {
-                backend.axpy(1.0, &bias[rows.clone()], &mut row[..rows.len()]);
+    let result =
+        backend.multiply_gated(x.as_slice().expect("standard layout"), shape.0, weights, |meeting| {
+            let Meeting { rows, width, gate: own, up: factor } = meeting;
+            for (bias, results) in [(&gate.bias, &mut *own), (&up.bias, &mut *factor)] {
+                let Some(bias) = bias else { continue };
+                for row in results.chunks_exact_mut(width) {
+                    backend.axpy(1.0, &bias[rows.clone()], &mut row[..rows.len()]);
+                }
             }
-        }
-        combine(own, factor);
-    });
+            combine(own, factor);
+        });
     Array2::from_shape_vec(shape, result).expect("one result for each token and row")
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use camelid_kernels::{Backend, Compute, Dtype, Rows};
-use camelid_linear::{Error, Linear, Weight, forward_all};
+use camelid_linear::{Error, Linear, Weight, forward_all, forward_gated};
 use half::{bf16, f16};
 use ndarray::{Array2, Axis, Slice};
 use proptest::prelude::*;
@@ -78,6 +78,19 @@ proptest! {
         for (layer, y) in layers.iter().zip(together) {
             prop_assert_eq!(y, layer.forward(x.view(), &backend));
         }
+    }
+
+    #[test]
+    fn gated_layers_are_combined_as_they_would_be_afterwards(
+        tokens in 0..20_usize, rows in 0..70_usize, cols in 0..40_usize, biases: [bool; 2], dtype in prop::sample::select(&DTYPES),
+    ) {
+        let backend = Backend::new(2, Compute::F32);
+        let x = Array2::from_shape_vec((tokens, cols), exact(tokens * cols, 2)).expect("length fits");
+        let layer = |i: usize| Linear { weight: weight(dtype, rows, cols, i), bias: biases[i].then(|| exact(rows, i + 5)) };
+        let [gate, up] = [0, 1].map(layer);
+        let expected = gate.forward(x.view(), &backend) * up.forward(x.view(), &backend);
+        let ours = forward_gated([&gate, &up], x.view(), &backend, |gate, up| backend.times(gate, up));
+        prop_assert_eq!(ours, expected);
     }
 
     #[test]

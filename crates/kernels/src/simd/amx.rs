@@ -96,12 +96,7 @@ impl Drop for TileRegisters {
 /// # Safety
 /// As there; [`TileRegisters`] are configured for `rows` rows, and the depth is in whole chunks.
 #[inline(always)]
-pub(super) unsafe fn tile<const N: usize>(
-    (rows, depth): (usize, usize),
-    left: Left,
-    right: Right,
-    out: Out,
-) {
+pub(super) unsafe fn tile<const N: usize>((rows, depth): (usize, usize), left: Left, right: Right, out: Out) {
     debug_assert!(depth.is_multiple_of(CHUNK));
     // SAFETY: the caller's contract.
     unsafe {
@@ -118,12 +113,7 @@ pub(super) unsafe fn tile<const N: usize>(
 /// # Safety
 /// As [`tile`], with rows for `R` registers.
 #[inline(always)]
-unsafe fn multiply<const R: usize, const N: usize>(
-    chunks: usize,
-    left: Left,
-    right: Right,
-    out: Out,
-) {
+unsafe fn multiply<const R: usize, const N: usize>(chunks: usize, left: Left, right: Right, out: Out) {
     let [left_row, left_chunk, right_row, out_row] =
         [left.row, left.chunk, right.stride, out.stride].map(|units| units * size_of::<f32>());
     let second = |at: *const u8, row: usize| at.wrapping_add(REGISTER_ROWS * row);
