@@ -52,14 +52,17 @@ mod limits {
         let backend = Backend::new(threads, compute);
         let run: fn() -> f32 = match (backend.isa(), compute) {
             // SAFETY: the instruction set was found available.
+            (Isa::Amx, Compute::Bf16) => || unsafe { bf16_tiles() },
+            // SAFETY: as above.
             (Isa::Avx512Bf16, Compute::Bf16) => || unsafe { bf16_512() },
             // SAFETY: as above.
-            (Isa::Avx512 | Isa::Avx512Bf16, Compute::F32) => || unsafe { f32_512() },
+            (Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx, Compute::F32) => || unsafe { f32_512() },
             // SAFETY: as above.
             (Isa::Avx2, Compute::F32) => || unsafe { f32_256() },
             _ => return,
         };
         let flops = match (backend.isa(), compute) {
+            (Isa::Amx, Compute::Bf16) => STEPS * 4 * 16 * 16 * 64,
             (_, Compute::Bf16) => STEPS * CHAINS * 64,
             (Isa::Avx2, Compute::F32) => STEPS * CHAINS * 16,
             (_, Compute::F32) => STEPS * CHAINS * 32,
@@ -99,6 +102,39 @@ mod limits {
     chains!(f32_256, "avx2,fma", _mm256_set1_ps(0.5), |s, f| _mm256_fmadd_ps(s, f, f), _mm256_cvtss_f32);
     #[cfg(target_arch = "x86_64")]
     chains!(bf16_512, "avx512f,avx512bf16", _mm512_set1_ps(0.5), step_bf16, _mm512_cvtss_f32);
+
+    /// Four products of tile registers, `STEPS` times.
+    ///
+    /// # Safety
+    /// The machine has them, and the system allows them.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn bf16_tiles() -> f32 {
+        // Palette 1; eight registers of 64 bytes by 16 rows.
+        let mut config = [0_u8; 64];
+        config[0] = 1;
+        for register in 0..8 {
+            (config[16 + 2 * register], config[48 + register]) = (64, 16);
+        }
+        // SAFETY: the caller's contract; the registers are configured before they are used, and released.
+        unsafe {
+            std::arch::asm!(
+                "ldtilecfg [{config}]",
+                "tilezero tmm4", "tilezero tmm5", "tilezero tmm6", "tilezero tmm7",
+                "2:",
+                "tdpbf16ps tmm0, tmm4, tmm6", "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6", "tdpbf16ps tmm3, tmm5, tmm7",
+                "dec {steps}",
+                "jnz 2b",
+                "tilerelease",
+                config = in(reg) config.as_ptr(),
+                steps = inout(reg) STEPS => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+        0.0
+    }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bf16")]
