@@ -16,6 +16,7 @@ mod portable;
 
 use half::{bf16, f16};
 
+use crate::Rows;
 use crate::register::{self, Left, Out, Pairs, Ready, Right};
 
 #[cfg(target_arch = "x86_64")]
@@ -280,6 +281,9 @@ unsafe fn round_each<S: Simd>(simd: S, from: *const f32) -> S::V {
 /// An element as stored, loaded as f32 lanes.
 pub(crate) trait Element: Copy + Send + Sync + 'static {
     const ZERO: Self;
+    /// The elements of a matrix; none where they are of another type.
+    fn of(rows: Rows<'_>) -> &[Self];
+
     /// # Safety
     /// `LANES` elements can be read.
     unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V;
@@ -311,6 +315,9 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
 
 impl Element for f32 {
     const ZERO: Self = 0.0;
+    fn of(rows: Rows<'_>) -> &[Self] {
+        if let Rows::F32(values) = rows { values } else { &[] }
+    }
     #[inline(always)]
     unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
         // SAFETY: the caller's contract.
@@ -320,6 +327,9 @@ impl Element for f32 {
 
 impl Element for bf16 {
     const ZERO: Self = Self::ZERO;
+    fn of(rows: Rows<'_>) -> &[Self] {
+        if let Rows::Bf16(values) = rows { values } else { &[] }
+    }
     #[inline(always)]
     unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
         // SAFETY: the caller's contract.
@@ -334,6 +344,9 @@ impl Element for bf16 {
 
 impl Element for f16 {
     const ZERO: Self = Self::ZERO;
+    fn of(rows: Rows<'_>) -> &[Self] {
+        if let Rows::F16(values) = rows { values } else { &[] }
+    }
     #[inline(always)]
     unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::V {
         // SAFETY: the caller's contract.

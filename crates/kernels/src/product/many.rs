@@ -1,8 +1,8 @@
 //! Many tokens: both operands are packed, and the multipliers are what takes the time.
 //!
-//! x is packed once for the region. A part is a block of rows of one weight: for each block of depth it packs its
-//! rows into a buffer that stays in the second-level cache and runs some hundred tokens over it, tile by tile; sums lie
-//! tile by tile too, until they are whole. Every result is summed in the order of depth within a block, and blocks are
+//! x is packed once for the region. A part is a block of rows of a weight, or of two whose results are combined: for each
+//! block of depth it packs its rows into a buffer that stays in the second-level cache and runs some hundred tokens over
+//! it, tile by tile; sums lie tile by tile too, until they are whole. Every result is summed in the order of depth within a block, and blocks are
 //! added in order, whatever the tile it stands in: so a token's result does not depend on the others of the call, as
 //! long as they are many.
 
@@ -11,7 +11,7 @@ use std::ops::Range;
 use half::{bf16, f16};
 
 use crate::register::{CHUNK, Left, Out, Pairs, Right, Single, Units, VECTORS, Write};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Element, Kernel, Simd};
 use crate::{Backend, Rows};
 
 use super::ahead::{Ahead, Block};
@@ -21,14 +21,14 @@ use super::{Job, Meeting, Region};
 /// From this number of tokens on, packing pays.
 pub(super) const WORTH_PACKING: usize = 8;
 
-/// Units of depth in one block, at most.
+/// Units of depth in one block, at most, so that a packed panel of rows stays in the first-level cache.
 const BLOCK: usize = 192;
-
-/// Bytes that the left operand of a tile takes at most, so that it stays in the first-level cache.
-const LEFT_BYTES: usize = 18 << 10;
 
 /// And at least. Between the two, a quarter of the depth: sums of sums err less than one long sum.
 const LEAST_BLOCK: usize = 16;
+
+/// Bytes that a block of a packed panel of tokens takes at most, for the same reason.
+const LEFT_BYTES: usize = 18 << 10;
 
 /// Rows in one part, over all its weights, at most: with [`BLOCK`] they take under half the second-level cache.
 const PART_ROWS: usize = 192;
@@ -175,54 +175,41 @@ struct Room {
 
 impl Kernel for Part<'_> {
     type Output = ();
-    /// `out[t, o]` for all tokens t and the rows o of this part.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let (tokens, width) = (self.region.tokens, VECTORS * S::LANES);
-        let most = if self.packed.width == 2 { S::PAIR_ROWS } else { S::TILE_ROWS };
-        let step = tokens.div_ceil(tokens.div_ceil(SUMMED_TOKENS)).next_multiple_of(most);
-        let columns = self.rows.len().next_multiple_of(width);
-        let mut weights = self.backend.scratch().buffer(columns * self.packed.block);
-        let mut sums = self.backend.scratch().buffer(self.job.weights.len() * columns * step);
-        let mut room = Room { weights: weights.as_mut_ptr(), sums: sums.as_mut_ptr() };
-        for first in (0..tokens).step_by(step) {
-            let tokens = first..tokens.min(first + step);
-            for weight in self.job.weights {
-                self.sum(simd, weight, &tokens, room);
-                room.sums = room.sums.wrapping_add(columns * tokens.len());
-            }
-            room.sums = sums.as_mut_ptr();
-            self.combine(width, tokens.len(), room);
-            self.finish(simd, tokens, room);
+        match self.job.weights[0] {
+            Rows::Bf16(_) if S::PAIRS && self.packed.width == 2 => self.multiply::<S, Pairs>(simd),
+            Rows::F32(_) => self.multiply::<S, Single<f32>>(simd),
+            Rows::Bf16(_) => self.multiply::<S, Single<bf16>>(simd),
+            Rows::F16(_) => self.multiply::<S, Single<f16>>(simd),
         }
     }
 }
 
 impl Part<'_> {
-    /// The sums of one weight.
+    /// `out[t, o]` for all tokens t and the rows o of this part.
     #[inline(always)]
-    fn sum<S: Simd>(&self, simd: S, weight: &Rows<'_>, tokens: &Range<usize>, room: Room) {
-        match weight {
-            Rows::Bf16(values) if S::PAIRS && self.packed.width == 2 => {
-                self.multiply::<S, Pairs>(simd, values, tokens, room);
+    fn multiply<S: Simd, U: Units<S>>(self, simd: S) {
+        let (tokens, width) = (self.region.tokens, VECTORS * S::LANES);
+        let step = tokens.div_ceil(tokens.div_ceil(SUMMED_TOKENS)).next_multiple_of(U::ROWS);
+        let columns = self.rows.len().next_multiple_of(width);
+        let mut weights = self.backend.scratch().buffer(columns * self.packed.block);
+        let mut sums = self.backend.scratch().buffer(self.job.weights.len() * columns * step);
+        for first in (0..tokens).step_by(step) {
+            let tokens = first..tokens.min(first + step);
+            let mut room = Room { weights: weights.as_mut_ptr(), sums: sums.as_mut_ptr() };
+            for block in self.packed.blocks() {
+                room.sums = sums.as_mut_ptr();
+                for &weight in self.job.weights {
+                    let weight = U::Weight::of(weight);
+                    self.pack::<S, U>(simd, weight, &block, room);
+                    self.block::<S, U>(simd, weight, (&tokens, &block), room);
+                    room.sums = room.sums.wrapping_add(columns * tokens.len());
+                }
             }
-            Rows::F32(values) => self.multiply::<S, Single<f32>>(simd, values, tokens, room),
-            Rows::Bf16(values) => self.multiply::<S, Single<bf16>>(simd, values, tokens, room),
-            Rows::F16(values) => self.multiply::<S, Single<f16>>(simd, values, tokens, room),
-        }
-    }
-
-    #[inline(always)]
-    fn multiply<S: Simd, U: Units<S>>(
-        &self,
-        simd: S,
-        weight: &[U::Weight],
-        tokens: &Range<usize>,
-        room: Room,
-    ) {
-        for block in self.packed.blocks() {
-            self.pack::<S, U>(simd, weight, &block, room);
-            self.block::<S, U>(simd, weight, (tokens, &block), room);
+            room.sums = sums.as_mut_ptr();
+            self.combine(width, tokens.len(), room);
+            self.finish(simd, tokens, room);
         }
     }
 
