@@ -120,8 +120,7 @@ unsafe fn multiply<const R: usize, const N: usize>(chunks: usize, left: Left, ri
     // SAFETY: the caller's contract: the registers are configured, and memory is read and written as the tile says.
     unsafe {
         asm!(
-            "test {add}, {add}",
-            "jnz 2f",
+            "test {add}, {add}", "jnz 2f",
             "tilezero tmm0",
             ".if {n} == 2", "tilezero tmm1", ".endif",
             ".if {r} == 2", "tilezero tmm2", ".endif",
@@ -133,8 +132,7 @@ unsafe fn multiply<const R: usize, const N: usize>(chunks: usize, left: Left, ri
             ".if {r} == 2", "tileloadd tmm2, [{out_1} + {out_row}]", ".endif",
             ".if {r} * {n} == 4", "tileloadd tmm3, [{out_1} + {out_row} + 64]", ".endif",
             "3:",
-            "test {chunks}, {chunks}",
-            "jz 5f",
+            "test {chunks}, {chunks}", "jz 5f",
             "4:",
             "tileloadd tmm4, [{left} + {left_row}]",
             "tileloadd tmm6, [{right} + {right_row}]",
@@ -151,8 +149,7 @@ unsafe fn multiply<const R: usize, const N: usize>(chunks: usize, left: Left, ri
             ".if {r} * {n} == 4", "tdpbf16ps tmm3, tmm5, tmm7", ".endif",
             "add {left}, {left_chunk}",
             "add {right}, {right_chunk}",
-            "dec {chunks}",
-            "jnz 4b",
+            "dec {chunks}", "jnz 4b",
             "5:",
             "tilestored [{out} + {out_row}], tmm0",
             ".if {n} == 2", "tilestored [{out} + {out_row} + 64], tmm1", ".endif",
