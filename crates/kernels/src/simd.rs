@@ -10,6 +10,7 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -21,102 +22,7 @@ use crate::register::{self, Left, Out, Pairs, Ready, Right};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use amx::TileRegisters;
-
-/// An instruction set that kernels are written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Isa {
-    /// Plain Rust, on every machine.
-    Portable,
-    /// aarch64: NEON.
-    Neon,
-    /// x86-64: AVX2, FMA and F16C.
-    Avx2,
-    /// x86-64: AVX-512 F, BW, DQ and VL.
-    Avx512,
-    /// As `Avx512`, with products of bf16 pairs.
-    Avx512Bf16,
-    /// As `Avx512Bf16`, with products of whole tiles of such pairs: AMX-BF16, on Linux.
-    Amx,
-}
-
-impl Isa {
-    const ALL: [Self; 6] =
-        [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
-
-    /// Every instruction set that this machine runs, slowest first; `Portable` always leads.
-    pub fn available() -> Vec<Self> {
-        Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
-    }
-
-    /// The fastest one that this machine runs.
-    pub fn best() -> Self {
-        Self::available().into_iter().max().unwrap_or(Self::Portable)
-    }
-
-    /// Whether this machine runs it.
-    pub fn is_available(self) -> bool {
-        match self {
-            Self::Portable => true,
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => avx2::detected(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => avx512::detected(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 => avx512::pairs_detected(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Amx => avx512::pairs_detected() && amx::detected(),
-            #[cfg(not(target_arch = "aarch64"))]
-            Self::Neon => false,
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 | Self::Amx => false,
-        }
-    }
-
-    /// Whether it multiplies pairs of bf16.
-    pub(crate) fn has_pairs(self) -> bool {
-        matches!(self, Self::Avx512Bf16 | Self::Amx)
-    }
-
-    /// The same with vectors of at most 256 bits, which every machine with the longer ones has too.
-    pub(crate) fn narrow(self) -> Self {
-        match self {
-            Self::Portable | Self::Neon | Self::Avx2 => self,
-            Self::Avx512 | Self::Avx512Bf16 | Self::Amx => Self::Avx2,
-        }
-    }
-
-    /// Runs `kernel` with this instruction set.
-    ///
-    /// # Safety
-    /// The machine must have it.
-    #[inline]
-    pub(crate) unsafe fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
-            Self::Portable => kernel.run(portable::Portable),
-            // SAFETY: the caller's contract, in each arm.
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon => unsafe { neon::run(kernel) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Self::Avx2 => unsafe { avx2::run(kernel) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Self::Avx512 => unsafe { avx512::run(kernel) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Self::Avx512Bf16 => unsafe { avx512::run_pairs(kernel) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Self::Amx => unsafe { avx512::run_tiles(kernel) },
-            #[cfg(not(target_arch = "aarch64"))]
-            Self::Neon => kernel.run(portable::Portable),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 | Self::Avx512Bf16 | Self::Amx => kernel.run(portable::Portable),
-        }
-    }
-}
+pub use isa::Isa;
 
 /// What is compiled once per instruction set. `run` must be `#[inline(always)]`, and so must all it calls.
 pub(crate) trait Kernel {
