@@ -24,8 +24,8 @@ pub const BLOCK: usize = 256;
 /// The last panel of values may be 16 features wide. Keys in bf16 are filled up to a multiple of 32 features.
 ///
 /// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no
-/// multiple of 16, in bf16 of 32), half of it in bf16, reserved block by block; nothing that is stored moves when the cache grows. A
-/// clone shares all blocks, and copies one only when it writes to it.
+/// multiple of 16, in bf16 of 32), half of it in bf16, reserved block by block; nothing that is stored moves when the
+/// cache grows. A clone shares all blocks, and copies one only when it writes to it.
 #[derive(Clone, Debug)]
 pub struct Cache {
     layout: Layout,

@@ -86,7 +86,7 @@ impl Backend {
     /// `sums[i, f] = Σ_j weights[i, j] · values[from + j, f]`, on the calling thread: weights `[rows, keys]`, sums
     /// `[rows][width]` lanes, overwritten; values `[panels][positions][2]` lanes, the last panel a single lane wide
     /// where the width is odd, or with bf16 weights `[panels][positions / 2][2]` lanes of pairs. Each sum runs over j
-    /// in ascending order, whatever the shapes.
+    /// in ascending order, whatever the shapes; with AMX over those of each [`BF16_DEPTH`] first.
     ///
     /// # Panics
     /// Where the rows are none or more than [`PANEL_ROWS`], the shapes don't fit, or `from` would part a pair.

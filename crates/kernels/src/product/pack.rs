@@ -58,7 +58,7 @@ pub(crate) struct Panel<'a, E> {
 /// Packs the units `block` of one panel of a weight; rows that it lacks of `VECTORS · LANES` are 0.
 ///
 /// # Safety
-/// `to` has room for `block.len() · VECTORS · LANES` units; `block` begins with a chunk and is a multiple of `LANES`
+/// The panel's values are `rows · cols`; `to` has room for `block.len() · VECTORS · LANES` units; `block` begins with a chunk and is a multiple of `LANES`
 /// long.
 #[inline(always)]
 pub(crate) unsafe fn weights<S: Simd, U: Units<S>>(
