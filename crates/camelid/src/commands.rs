@@ -1,25 +1,17 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
-pub mod assets;
-pub mod bench;
-pub mod convert;
-pub mod describe;
-pub mod diff;
-pub mod docs;
-pub mod families;
-pub mod generate;
-pub mod model;
-pub mod perplexity;
-pub mod tokenize;
-pub mod verify;
-pub mod verify_tokenizer;
+mod chores;
+mod explaining;
+mod options;
+mod output;
+mod proving;
+mod running;
 
-mod chat;
-mod declaration;
-mod interrupt;
-mod style;
-mod values;
-mod vocabularies;
+pub use chores::{assets, docs};
+pub use explaining::{convert, describe, diff, families};
+pub use options::model;
+pub use proving::{verify, verify_tokenizer};
+pub use running::{bench, generate, perplexity, tokenize};
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +21,7 @@ use camelid_families::{Declaration, Library};
 /// The command's exit status: what it gave, or 2 and its error on standard error.
 pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        anstream::eprintln!("{} {error:#}", style::bad("error:"));
+        anstream::eprintln!("{} {error:#}", output::style::bad("error:"));
         ExitCode::from(2)
     })
 }

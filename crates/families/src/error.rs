@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::roles::Role;
+use crate::waist::roles::Role;
 
 /// Where an entry of a declaration was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

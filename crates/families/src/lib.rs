@@ -19,64 +19,37 @@
 //! ```
 //!
 //! No family's name stands in this crate's Rust: a family that does not fit needs a new word in the schema
-//! (`src/architecture.rs`), for any family to use.
+//! (`src/waist/architecture.rs`), for any family to use.
 
-mod architecture;
-mod branch;
-mod cache;
-mod check;
-mod chunks;
-mod config;
-mod convert;
-mod declaration;
-mod detect;
+mod composed;
+mod doors;
 mod error;
-mod expr;
-mod fields;
-mod file;
-mod fit;
-mod formula;
-mod gguf;
-mod layer;
-mod library;
-mod load;
-mod model;
-mod open;
-mod plan;
-mod rearrange;
-mod resolve;
-mod roles;
-mod rotary;
-mod rows;
-mod scaling;
-mod scope;
-mod tap;
-mod template;
-mod weights;
-mod words;
+mod resolved;
+mod waist;
+mod written;
 
-pub use architecture::{
+pub use camelid_kernels::{Backend, Compute};
+pub use composed::cache::Cache;
+pub use composed::model::Model;
+pub use composed::tap::{Observer, Stage, Tap};
+pub use doors::convert::Conversion;
+pub use doors::gguf::FromGguf;
+pub use doors::open::Allow;
+pub use doors::rearrange::{Piece, Rearranged};
+pub use error::{Error, Origin, Problem};
+pub use resolved::detect::Detected;
+pub use resolved::resolve::{Unresolved, formulas};
+pub use waist::architecture::{
     Architecture, At, Attention, Block, By, Embedding, Layer, Length, Mlp, MlpKind, Named, Norm, Output, Per,
     Position, Prefix, Residual, Rope, Round, Stack, Wiring,
 };
-pub use cache::Cache;
-pub use camelid_kernels::{Backend, Compute};
-pub use convert::Conversion;
-pub use declaration::Declaration;
-pub use detect::Detected;
-pub use error::{Error, Origin, Problem};
-pub use expr::{Entry, Expr};
-pub use fields::{Fields, difference};
-pub use file::{Entries, Gguf, Size};
-pub use formula::Formula;
-pub use gguf::FromGguf;
-pub use library::Library;
-pub use model::Model;
-pub use open::Allow;
-pub use plan::{Plan, Planned};
-pub use rearrange::{Piece, Rearranged};
-pub use resolve::{Unresolved, formulas};
-pub use roles::Role;
-pub use scaling::Scaling;
-pub use tap::{Observer, Stage, Tap};
-pub use words::{TABLES, Word, tensor_attributes, words};
+pub use waist::fields::{Fields, difference};
+pub use waist::plan::{Plan, Planned};
+pub use waist::roles::Role;
+pub use waist::scaling::Scaling;
+pub use written::declaration::Declaration;
+pub use written::expr::{Entry, Expr};
+pub use written::file::{Entries, Gguf, Size};
+pub use written::formula::Formula;
+pub use written::library::Library;
+pub use written::words::{TABLES, Word, tensor_attributes, words};

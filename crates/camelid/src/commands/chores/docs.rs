@@ -1,0 +1,212 @@
+//! `cargo xtask docs`: the pages that are made from the data. A test fails when they are stale.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::commands::explaining::tree::{children, declared_lines};
+use anyhow::{Context, bail};
+use camelid_families::{Declaration, Expr, Library, Role, TABLES, tensor_attributes, words};
+
+/// Write docs/families.md and docs/schema.md from the declarations and the types
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Write nothing; fail if a page is not what the data says
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Runs `docs`.
+///
+/// # Errors
+/// A page can't be written, or with `--check` is stale.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    for (path, text) in pages()? {
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        if args.check && written != text {
+            bail!("{} is not what the data says; run `cargo xtask docs`", path.display());
+        }
+        if !args.check {
+            std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+            anstream::println!("{}", path.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every page that is made from the data, with its text.
+///
+/// # Errors
+/// A built-in family can't be read.
+pub fn pages() -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let docs = docs.canonicalize().unwrap_or(docs);
+    let library = Library::built_in()?;
+    Ok(vec![(docs.join("families.md"), families(&library)), (docs.join("schema.md"), schema())])
+}
+
+const MADE: &str = "<!-- Made by `cargo xtask docs` from the declarations and the types. Do not edit. -->\n";
+
+fn families(library: &Library) -> String {
+    let mut text = format!("# The families\n{MADE}\n");
+    text += "Each family is a file under `crates/families/families/` that says how it differs from the one it extends.\n\n";
+    text += "## The tree\n```text\n";
+    branch(library, None, "", &mut text);
+    text +=
+        "```\n\n## Sizes\nParameters are counted from the declaration and equal to the published ones.\n\n";
+    text += "| family | size | width | layers | heads | kv heads | head_dim | mlp width | vocabulary | context | tied | parameters |\n";
+    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+    for family in by_age(library) {
+        text += &sizes(family);
+    }
+    text += "\n## What each says\n";
+    for family in by_age(library) {
+        text += &says(library, family);
+    }
+    text
+}
+
+fn by_age(library: &Library) -> Vec<&Declaration> {
+    let mut families: Vec<&Declaration> = library.families().collect();
+    families.sort_by_key(|family| (family.released.clone(), family.chain.len()));
+    families
+}
+
+fn branch(library: &Library, parent: Option<&str>, indent: &str, text: &mut String) {
+    let children = children(library, parent);
+    for (index, family) in children.iter().enumerate() {
+        let last = index + 1 == children.len();
+        let (mark, below) = match (parent, last) {
+            (None, _) => ("", ""),
+            (Some(_), true) => ("└── ", "    "),
+            (Some(_), false) => ("├── ", "│   "),
+        };
+        *text += &format!("{indent}{mark}{}\n", family.name);
+        branch(library, Some(&family.name), &format!("{indent}{below}"), text);
+    }
+}
+
+fn sizes(family: &Declaration) -> String {
+    let row = |size: &camelid_families::Size| {
+        let Ok(resolved) = family.resolve(&size.config, &[]) else { return String::new() };
+        let Some(layer) = resolved.layers.first() else { return String::new() };
+        let context = resolved.stack.context.map_or_else(|| "–".into(), |context| context.to_string());
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {context} | {} | {} |\n",
+            family.name,
+            size.name,
+            resolved.embedding.width,
+            resolved.stack.layers,
+            layer.attention.heads,
+            layer.attention.kv_heads,
+            layer.attention.head_dim,
+            layer.mlp.width,
+            resolved.embedding.vocab,
+            if resolved.output.tie { "yes" } else { "no" },
+            resolved.plan().parameters(),
+        )
+    };
+    family.sizes.iter().map(row).collect()
+}
+
+fn says(library: &Library, family: &Declaration) -> String {
+    let of = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut text = format!("\n### {} (`{}`)\n", family.title, family.name);
+    text += &format!(
+        "{} {}, {}. Source: {}\n\n",
+        of(&family.summary),
+        of(&family.by),
+        of(&family.released),
+        of(&family.source)
+    );
+    if let Some(rule) = &family.matches {
+        text += &format!("Told by `{}`. ", rule.source());
+    }
+    let lines = Library::source(&family.name).map_or(0, declared_lines);
+    text += &format!("{lines} lines beside sizes; {} cases.\n\n", cases(library, family));
+    let parent = family.chain.get(1).map_or("nothing", String::as_str);
+    text += &format!("Beyond `{parent}`:\n\n");
+    let own = |file: &str| file == format!("families/{}.toml", family.name);
+    for (word, entry) in family.words.iter().filter(|(_, entry)| own(&entry.origin.file)) {
+        text += &format!("- `{word}` = `{}`\n", entry.expr.written());
+    }
+    for (roles, entry) in family.tensors.iter().filter(|(_, entry)| own(&entry.origin.file)) {
+        let roles: Vec<_> = roles.iter().map(|role| role.name()).collect();
+        text += &format!("- tensor `{}` = `{}`\n", roles.join(" | "), entry.expr.written());
+    }
+    let mut biased: Vec<(&Expr, Vec<&str>)> = Vec::new();
+    for (role, entry) in family.bias.iter().filter(|(_, entry)| own(&entry.origin.file)) {
+        match biased.iter_mut().find(|(expr, _)| **expr == entry.expr) {
+            Some((_, roles)) => roles.push(role.name()),
+            None => biased.push((&entry.expr, vec![role.name()])),
+        }
+    }
+    for (expr, roles) in biased {
+        text += &format!("- bias of `{}` = `{}`\n", roles.join(" | "), expr.written());
+    }
+    for (key, entry) in family.default.iter().chain(&family.lets).filter(|(_, entry)| own(&entry.origin.file))
+    {
+        text += &format!("- `{key}` is `{}` where config.json does not say\n", entry.expr.written());
+    }
+    text
+}
+
+fn cases(library: &Library, family: &Declaration) -> usize {
+    crate::commands::proving::verify::carried(library, &family.name).map_or(0, |cases| cases.len())
+}
+
+fn schema() -> String {
+    let mut text = format!("# The schema of a family's file\n{MADE}\n");
+    text += include_str!("docs/schema-head.md");
+    for table in TABLES {
+        text +=
+            &format!("\n### `[{table}]`\n| word | type | default | meaning |\n| --- | --- | --- | --- |\n");
+        for word in words().iter().filter(|word| word.table == table) {
+            let default = word.default.as_deref().map_or_else(|| "must be said".into(), |d| format!("`{d}`"));
+            text += &format!("| `{}` | {} | {default} | {} |\n", word.key, word.kind, word.meaning);
+        }
+    }
+    text += include_str!("docs/schema-tensors.md");
+    text += "\n| role | where | shape |\n| --- | --- | --- |\n";
+    for role in Role::ALL {
+        let place = if role.per_layer() { "each layer" } else { "once" };
+        text += &format!("| `{role}` | {place} | {} |\n", shape(role));
+    }
+    text += "\n| attribute | values | meaning |\n| --- | --- | --- |\n";
+    for (name, values) in tensor_attributes() {
+        let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
+        text += &format!("| `{name}` | {} | {} |\n", values.join(", "), attribute(name));
+    }
+    text += include_str!("docs/schema-tail.md");
+    text
+}
+
+fn shape(role: Role) -> &'static str {
+    match role {
+        Role::Embedding | Role::Output => "`[vocab, width]`",
+        Role::Query => "`[heads · head_dim, width]`",
+        Role::Key | Role::Value => "`[kv_heads · head_dim, width]`",
+        Role::AttentionOutput => "`[width, heads · head_dim]`",
+        Role::QueryNorm => "`[head_dim]`, `[heads, head_dim]` or `[heads · head_dim]`, as `per` says",
+        Role::KeyNorm => "`[head_dim]`, `[kv_heads, head_dim]` or `[kv_heads · head_dim]`, as `per` says",
+        Role::Gate | Role::Up => "`[mlp.width, width]`",
+        Role::Down => "`[width, mlp.width]`",
+        Role::AttentionNorm
+        | Role::AttentionOutputNorm
+        | Role::MlpNorm
+        | Role::MlpOutputNorm
+        | Role::FinalNorm => "`[width]`",
+    }
+}
+
+fn attribute(name: &str) -> &'static str {
+    match name {
+        "by" => {
+            "how the rows of several roles lie: all rows of one, then of the next; or for each kv head its queries, its key, its value"
+        }
+        "per" => {
+            "for `query_norm`, `key_norm`: one weight for all heads; one for each head; all heads normed together"
+        }
+        "at" => "for `query_norm`, `key_norm`: before or after the rotary turn",
+        _ => "",
+    }
+}

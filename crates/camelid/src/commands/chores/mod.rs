@@ -1,0 +1,4 @@
+//! The project's own chores: pages made from the data, and what is fetched for tests.
+
+pub mod assets;
+pub mod docs;

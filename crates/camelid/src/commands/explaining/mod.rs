@@ -1,0 +1,7 @@
+//! Subcommands that say what a family or a checkpoint is, and write it in other terms.
+
+pub mod convert;
+pub mod describe;
+pub mod diff;
+pub mod families;
+pub(super) mod tree;

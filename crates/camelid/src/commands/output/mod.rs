@@ -1,0 +1,6 @@
+//! How things are printed: colours, numbers, declarations.
+
+pub(super) mod declaration;
+pub(super) mod progress;
+pub(super) mod style;
+pub(super) mod values;

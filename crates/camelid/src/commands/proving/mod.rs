@@ -1,0 +1,5 @@
+//! Subcommands that hold families and tokenizers to their references.
+
+pub mod verify;
+pub mod verify_tokenizer;
+pub(super) mod vocabularies;

@@ -1,0 +1,154 @@
+//! `camelid bench`: tokens per second, by the contract that the peers' commands keep.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{bail, ensure};
+use camelid_checkpoint::Dtype;
+use camelid_families::{Backend, Cache, Compute, Model};
+use camelid_generate::{Opened, argmax, memory, next_logits};
+
+use crate::commands::options::model::{ComputeType, ModelArgs, load};
+
+/// Measure prefill and decode
+///
+/// Prompt token i is 3 + (i · 7919 + 17) mod (vocab − 3), without BOS. One pass to warm up (the whole prompt and two tokens),
+/// then the timed one with an empty cache: the prompt until the arg max of the last position's logits is known, then single
+/// tokens, greedy, each with its arg max. `checksum` is FNV-1a 64 over these ids as u32, little endian.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which checkpoint
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Tokens of the prompt
+    #[arg(long, value_name = "P", default_value_t = 512)]
+    pub prompt_tokens: usize,
+    /// Tokens after it
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub new_tokens: usize,
+    /// Threads [default: the physical cores]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// The type that weights are stored and products are computed in
+    #[arg(long, value_enum, default_value_t = ComputeType::F32)]
+    pub dtype: ComputeType,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a pass gave: its greedy ids, and its times in seconds.
+struct Passed {
+    ids: Vec<u32>,
+    first_logit: f32,
+    prefill_s: f64,
+    decode_s: f64,
+}
+
+/// Runs `bench`.
+///
+/// # Errors
+/// The checkpoint can't be read, is stored in another type, or the prompt is empty.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    ensure!(args.prompt_tokens > 0, "--prompt-tokens 0: at least one");
+    let begin = Instant::now();
+    let opened = args.model.open()?;
+    let (dtype, compute) = match args.dtype {
+        ComputeType::F32 => ("f32", Compute::F32),
+        ComputeType::Bf16 => ("bf16", Compute::Bf16),
+    };
+    check_stored(&opened, dtype)?;
+    let threads = args.threads.map_or_else(memory::cores, usize::from);
+    let model = load(&opened, Backend::new(threads, compute))?;
+    let load_s = begin.elapsed().as_secs_f64();
+    let vocab = model.architecture().embedding.vocab;
+    ensure!(vocab > 3, "a vocabulary of {vocab} ids holds no prompt");
+    let prompt: Vec<u32> =
+        (0..args.prompt_tokens as u64).map(|i| (3 + (i * 7919 + 17) % (vocab as u64 - 3)) as u32).collect();
+    pass(&model, &prompt, 2)?;
+    let passed = pass(&model, &prompt, args.new_tokens)?;
+    report(&args, dtype, threads, load_s, &passed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Matrices must be stored in the type that is asked for: otherwise the figure would be another's.
+fn check_stored(opened: &Opened, dtype: &str) -> anyhow::Result<()> {
+    let wanted = if dtype == "bf16" { Dtype::Bf16 } else { Dtype::F32 };
+    let matrices = opened.checkpoint().tensors().filter(|tensor| tensor.shape().len() > 1);
+    for tensor in matrices {
+        if tensor.dtype() != wanted && !tensor.dtype().is_quantised() {
+            bail!("--dtype {dtype}: tensor `{}` is stored as {}", tensor.name(), tensor.dtype());
+        }
+    }
+    Ok(())
+}
+
+fn pass(model: &Model, prompt: &[u32], new_tokens: usize) -> anyhow::Result<Passed> {
+    let mut cache = model.cache();
+    let begin = Instant::now();
+    let (first, first_logit) = next(model, prompt, &mut cache)?;
+    let prefill_s = begin.elapsed().as_secs_f64();
+    let mut ids = vec![first];
+    let begin = Instant::now();
+    for step in 0..new_tokens {
+        ids.push(next(model, &[ids[step]], &mut cache)?.0);
+    }
+    Ok(Passed { ids, first_logit, prefill_s, decode_s: begin.elapsed().as_secs_f64() })
+}
+
+/// The arg max after these tokens, the first of the largest, with its logit.
+fn next(model: &Model, tokens: &[u32], cache: &mut Cache) -> anyhow::Result<(u32, f32)> {
+    let logits = next_logits(model, tokens, cache)?;
+    let id = argmax(&logits);
+    Ok((id, logits[id as usize]))
+}
+
+fn report(args: &Args, dtype: &str, threads: usize, load_s: f64, passed: &Passed) -> anyhow::Result<()> {
+    let prefill = args.prompt_tokens as f64 / passed.prefill_s;
+    let decode = (args.new_tokens > 0).then(|| args.new_tokens as f64 / passed.decode_s);
+    let checksum = format!("{:016x}", checksum(&passed.ids));
+    if args.json {
+        let report = serde_json::json!({
+            "peer": "camelid", "version": env!("CARGO_PKG_VERSION"), "dtype": dtype, "threads": threads,
+            "load_s": load_s, "prompt_tokens": args.prompt_tokens, "new_tokens": args.new_tokens,
+            "prefill_tok_s": prefill, "decode_tok_s": decode, "peak_rss_mb": peak_rss_mb(),
+            "first_logits_argmax": passed.ids[0], "first_logit_max": passed.first_logit, "checksum": checksum,
+        });
+        println!("{report}");
+        return Ok(());
+    }
+    anstream::println!("prefill  {prefill:>9.1} tokens a second ({} tokens)", args.prompt_tokens);
+    if let Some(decode) = decode {
+        anstream::println!("decode   {decode:>9.1} tokens a second ({} tokens)", args.new_tokens);
+    }
+    anstream::println!("load     {load_s:>9.3} s");
+    if let Some(peak) = peak_rss_mb() {
+        anstream::println!("memory   {peak:>9.1} MB at most");
+    }
+    anstream::println!("{dtype}, {threads} threads, checksum {checksum}");
+    Ok(())
+}
+
+/// FNV-1a 64 over the ids as u32, little endian.
+fn checksum(ids: &[u32]) -> u64 {
+    ids.iter()
+        .flat_map(|id| id.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// The most memory that this process has held, in MiB, where the system tells.
+fn peak_rss_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some((kib / 1024.0 * 10.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_checksum_is_fnv_1a() {
+        assert_eq!(super::checksum(&[]), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(super::checksum(&[0x6c6c_6568]), 0x0a98_fccc_5fa2_3b26); // "hell"
+    }
+}

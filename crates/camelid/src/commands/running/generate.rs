@@ -1,0 +1,195 @@
+//! `camelid generate`: text from a checkpoint.
+
+use std::io::Read;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use camelid_generate::{Chat, Defaults, Opened, Sampling, Session, Settings, Stop};
+use camelid_tokenizers::{Specials, Tokenizer};
+
+use crate::commands::options::model::{MachineArgs, ModelArgs, load};
+use crate::commands::output::style::dim;
+use crate::commands::running::chat;
+use crate::commands::running::interrupt::Interrupt;
+use crate::commands::running::loaded::Loaded;
+
+/// Tokens where nobody says how many.
+const NEW_TOKENS: usize = 256;
+/// The status of a command that was interrupted, as shells count it.
+const INTERRUPTED: u8 = 130;
+
+/// Continue a prompt, or hold a conversation
+///
+/// The text goes to standard output as it is generated; what it took goes to standard error. The likeliest token is always
+/// taken, unless --temperature or the checkpoint's generation_config.json asks for chance. Ctrl-C ends the text.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which checkpoint
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Where the arithmetic runs
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// The prompt; standard input where it is not given
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Hold a conversation: each line of standard input is a turn; with --prompt, a single one
+    #[arg(long)]
+    pub chat: bool,
+    /// What stands above the conversation
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub system: Option<String>,
+    /// At most so many tokens [default: as generation_config.json says, else 256]
+    #[arg(long, value_name = "N")]
+    pub max_new_tokens: Option<usize>,
+    /// The longest sequence in tokens, in place of the length that the checkpoint was made for
+    #[arg(long, value_name = "N")]
+    pub context: Option<usize>,
+    /// How the next token is chosen
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// A text that ends the text (repeatable)
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Print one JSON object in place of the text; in a conversation, one for each turn
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the next token is chosen. What is not given is as the checkpoint's generation_config.json says.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct SamplingArgs {
+    /// Divide logits by this before drawing; 0 takes the likeliest
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f32>,
+    /// Draw among the K likeliest; 0 is all
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Draw among the likeliest that together reach the probability P
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f32>,
+    /// Draw among those with at least P times the probability of the likeliest
+    #[arg(long, value_name = "P")]
+    pub min_p: Option<f32>,
+    /// Divide (where negative, multiply) the logits of tokens seen by this
+    #[arg(long, value_name = "R")]
+    pub repetition_penalty: Option<f32>,
+    /// Begin the stream of chance here [default: anywhere]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// Runs `generate`.
+///
+/// # Errors
+/// The checkpoint can't be read or does not fit, the prompt is too long, or an option is out of range.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let begin = Instant::now();
+    let opened = args.model.open()?;
+    let tokenizer = opened.tokenizer()?;
+    let chat = args.chat.then(|| opened.template(&*tokenizer)).transpose()?;
+    let settings = settings(&args, &opened.defaults()?, chat.as_ref(), &*tokenizer)?;
+    let prompt = if args.chat { None } else { Some(prompt_ids(&args, &opened, &*tokenizer, &settings)?) };
+    let interrupt = Interrupt::install()?;
+    let model = load(&opened, args.machine.backend())?;
+    let load_s = begin.elapsed().as_secs_f64();
+    let loaded = Loaded { json: args.json, model, tokenizer, settings, interrupt, load_s };
+    let ended = match (chat, prompt) {
+        (Some(chat), _) => chat::converse(&loaded, chat, args.system.clone(), args.prompt.as_deref()),
+        (None, prompt) => {
+            let mut session = Session::new(&loaded.model, &*loaded.tokenizer);
+            loaded.turn(&mut session, &prompt.unwrap_or_default()).map(|turn| turn.stop)
+        }
+    };
+    match ended {
+        Ok(Some(Stop::Interrupt)) => Ok(ExitCode::from(INTERRUPTED)),
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whoever read our output has had enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The options over what the checkpoint says.
+fn settings(
+    args: &Args,
+    defaults: &Defaults,
+    chat: Option<&Chat>,
+    tokenizer: &dyn Tokenizer,
+) -> anyhow::Result<Settings> {
+    let SamplingArgs { temperature, top_k, top_p, min_p, repetition_penalty, seed } = args.sampling;
+    let said = defaults.sampling;
+    let sampling = Sampling {
+        temperature: temperature.unwrap_or(said.temperature),
+        top_k: top_k.unwrap_or(said.top_k),
+        top_p: top_p.unwrap_or(said.top_p),
+        min_p: min_p.unwrap_or(said.min_p),
+        repetition_penalty: repetition_penalty.unwrap_or(said.repetition_penalty),
+        seed: seed.unwrap_or_else(anywhere),
+    };
+    if sampling.is_greedy() && (top_k.is_some() || top_p.is_some() || min_p.is_some() || seed.is_some()) {
+        note(
+            "--top-k, --top-p, --min-p and --seed do nothing here: the likeliest token is taken; give --temperature",
+        );
+    }
+    for unread in &defaults.unread {
+        note(&format!("generation_config.json: {unread} is not implemented, and has no effect"));
+    }
+    let stop_ids = if defaults.eos.is_empty() { &tokenizer.frame().stop } else { &defaults.eos }.clone();
+    let turns = chat.map(|chat| chat.stop.as_slice()).unwrap_or_default();
+    let stop_texts = args.stop.iter().chain(turns).cloned().collect();
+    let max_new_tokens = args.max_new_tokens.or(defaults.max_new_tokens).unwrap_or(NEW_TOKENS);
+    if args.context == Some(0) {
+        bail!("--context 0: at least one token");
+    }
+    Ok(Settings {
+        sampling,
+        max_new_tokens,
+        stop_ids,
+        stop_texts,
+        context: args.context,
+        ..Settings::default()
+    })
+}
+
+/// Some 64 bits of chance.
+fn anywhere() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+fn note(text: &str) {
+    anstream::eprintln!("{}", dim(format!("note: {text}")));
+}
+
+/// The ids of a plain prompt, refused where it is too long: before anything is loaded.
+fn prompt_ids(
+    args: &Args,
+    opened: &Opened,
+    tokenizer: &dyn Tokenizer,
+    settings: &Settings,
+) -> anyhow::Result<Vec<u32>> {
+    let text = match &args.prompt {
+        Some(text) => text.clone(),
+        None => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("the prompt on standard input")?;
+            text
+        }
+    };
+    let ids = tokenizer.encode(&text, Specials::Parse)?;
+    let frame = tokenizer.frame();
+    // Who writes BOS into the prompt does not want it twice.
+    let framed =
+        if !frame.before.is_empty() && ids.starts_with(&frame.before) { ids } else { frame.around(&ids) };
+    let context = settings.context.or(opened.architecture()?.stack.context).unwrap_or(usize::MAX);
+    if framed.len() > context {
+        return Err(camelid_generate::Error::TooLong { tokens: framed.len(), context }.into());
+    }
+    Ok(framed)
+}

@@ -1,0 +1,9 @@
+//! Subcommands that run a checkpoint, or its vocabulary.
+
+pub mod bench;
+pub(super) mod chat;
+pub mod generate;
+pub(super) mod interrupt;
+pub(super) mod loaded;
+pub mod perplexity;
+pub mod tokenize;

@@ -1,0 +1,72 @@
+//! `camelid perplexity`: how surprised a model is by a text.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use camelid_generate::perplexity;
+use camelid_tokenizers::Specials;
+
+use crate::commands::options::model::{MachineArgs, ModelArgs, load};
+use crate::commands::output::progress::bar;
+
+/// Tokens of a window where neither the option nor the checkpoint says fewer.
+const WINDOW: usize = 2048;
+
+/// Measure how surprised a model is by a text: e to the mean of −ln p(token)
+///
+/// The text is read in windows that do not overlap, each by itself, with BOS in front where the family adds it; every token
+/// that something stands before is scored. (llama.cpp scores the second half of each window only: its figures are lower.)
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which checkpoint
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Where the arithmetic runs
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// The text, UTF-8
+    #[arg(long, value_name = "TEXT")]
+    pub file: PathBuf,
+    /// Tokens of a window [default: the checkpoint's context, 2048 at most]
+    #[arg(long, value_name = "N")]
+    pub context: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs `perplexity`.
+///
+/// # Errors
+/// The checkpoint or the text can't be read, or the text has no two tokens.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let opened = args.model.open()?;
+    let tokenizer = opened.tokenizer()?;
+    let text = std::fs::read_to_string(&args.file).with_context(|| args.file.display().to_string())?;
+    let longest = opened.architecture()?.stack.context.unwrap_or(usize::MAX);
+    let context = args.context.unwrap_or(longest.min(WINDOW));
+    let before = tokenizer.frame().before.clone();
+    ensure!(context >= before.len() + 2, "--context {context}: at least {} tokens", before.len() + 2);
+    ensure!(context <= longest, "--context {context}: the checkpoint was made for {longest} tokens");
+    let ids = tokenizer.encode(&text, Specials::Literal)?;
+    ensure!(ids.len() + before.len() >= 2, "{}: it has fewer than two tokens", args.file.display());
+    let model = load(&opened, args.machine.backend())?;
+    let bar = bar(ids.len() as u64, "reading");
+    let nll = perplexity(&model, &ids, &before, context, &mut |read| bar.set_position(read as u64));
+    bar.finish_and_clear();
+    let nll = nll?;
+    if args.json {
+        let report = serde_json::json!({
+            "perplexity": nll.perplexity(), "nll": nll.sum / nll.tokens as f64, "tokens": nll.tokens, "context": context,
+        });
+        println!("{report}");
+    } else {
+        anstream::println!(
+            "perplexity {:.4} over {} tokens, in windows of {context}",
+            nll.perplexity(),
+            nll.tokens
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

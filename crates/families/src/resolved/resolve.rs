@@ -1,0 +1,373 @@
+//! Declaration + config.json → [`Architecture`]. Every problem is gathered, none stops the search for more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use minijinja::value::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+
+use crate::error::Problem;
+use crate::resolved::check;
+use crate::resolved::config;
+use crate::resolved::scope::Scope;
+use crate::waist::architecture::{Architecture, Layer, Named, Position, Stack};
+use crate::waist::roles::{Role, write_roles};
+use crate::written::declaration::{Declaration, root};
+use crate::written::expr::{Entry, Expr};
+use crate::written::file::Entries;
+use crate::written::formula::Formula;
+use crate::written::template::Template;
+use crate::written::words;
+
+/// More layers than any model has; a config.json that asks for more is refused before anything is laid out for it.
+const MOST_LAYERS: usize = 10_000;
+
+/// Why a config.json did not resolve.
+#[derive(Debug, Clone)]
+pub struct Unresolved {
+    /// Every problem.
+    pub problems: Vec<Problem>,
+    /// What it resolves to but for keys that nothing reads.
+    pub architecture: Option<Box<Architecture>>,
+    /// Where there is none: the tensors whose names are known all the same.
+    pub tensors: Vec<String>,
+}
+
+impl Declaration {
+    /// Resolves a config.json to plain numbers. `allowed` are keys that the user waves through, unread.
+    ///
+    /// # Errors
+    /// [`Unresolved`], with every problem: unknown and missing keys, values of the wrong type or out of range.
+    pub fn resolve(
+        &self,
+        config: &Map<String, Json>,
+        allowed: &[String],
+    ) -> Result<Architecture, Unresolved> {
+        let (config, mut problems) = config::rename(self, config);
+        problems.extend(config::refuse(self, &config, allowed));
+        let mut resolver = Resolver { declaration: self, config: Arc::new(config), problems };
+        let Some(architecture) = resolver.architecture() else {
+            let tensors = resolver.names();
+            return Err(Unresolved { problems: resolver.problems, architecture: None, tensors });
+        };
+        let unsound = check::check(self, &architecture);
+        let sound = unsound.is_empty();
+        let problems = [resolver.problems, unsound].concat();
+        if problems.is_empty() {
+            return Ok(architecture);
+        }
+        let architecture = sound.then(|| Box::new(architecture));
+        Err(Unresolved { problems, architecture, tensors: Vec::new() })
+    }
+
+    /// Evaluates a table outside the mathematics, such as `[tokenizer]`, over a config.json.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub fn evaluate<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        entries: &Entries,
+        config: &Map<String, Json>,
+    ) -> Result<T, Vec<Problem>> {
+        let (config, problems) = config::rename(self, config);
+        let mut resolver = Resolver { declaration: self, config: Arc::new(config), problems };
+        let context = resolver.scope(None);
+        let entries: Vec<_> = entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
+        let value = resolver.typed(table, &entries, &context);
+        value.filter(|_| resolver.problems.is_empty()).ok_or(resolver.problems)
+    }
+}
+
+struct Resolver<'a> {
+    declaration: &'a Declaration,
+    config: Arc<Map<String, Json>>,
+    problems: Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    fn architecture(&mut self) -> Option<Architecture> {
+        let context = self.scope(None);
+        let stack_keys = words::keys_of::<Stack>();
+        let stack = self.table("block", &context, |key| stack_keys.contains(key));
+        let embedding = self.table("embedding", &context, |_| true);
+        let norm = self.table("norm", &context, |_| true);
+        let output = self.table("output", &context, |_| true);
+        let has_prefix = self.declaration.words.keys().any(|word| word.starts_with("prefix."));
+        let prefix = if has_prefix { self.table("prefix", &context, |_| true).map(Some) } else { Some(None) };
+        let tensors = self.tensors(&context, |role| !role.per_layer());
+        let stack: Stack = stack?;
+        let layers = self.layers(&stack);
+        Some(Architecture {
+            embedding: embedding?,
+            norm: norm?,
+            output: output?,
+            prefix: prefix?,
+            layers: layers?,
+            stack,
+            tensors: tensors?,
+            inert: self.declaration.inert_tensors.clone(),
+        })
+    }
+
+    fn layers(&mut self, stack: &Stack) -> Option<Vec<Layer>> {
+        if stack.layers > MOST_LAYERS {
+            let message = format!("{} layers; at most {MOST_LAYERS} are taken", stack.layers);
+            self.value("block.layers", message);
+            return None;
+        }
+        let mut layers = Vec::with_capacity(stack.layers);
+        for index in 0..stack.layers {
+            layers.push(self.layer(index)?);
+        }
+        Some(layers)
+    }
+
+    fn layer(&mut self, index: usize) -> Option<Layer> {
+        let context = self.scope(Some(index));
+        let stack_keys = words::keys_of::<Stack>();
+        let block = self.table("block", &context, |key| !stack_keys.contains(key));
+        let attention: Option<crate::Attention> = self.table("attention", &context, |_| true);
+        let turns = attention.as_ref().is_some_and(|attention| attention.position == Position::Rope);
+        let rope = if turns { self.table("rope", &context, |_| true).map(Some) } else { Some(None) };
+        let mlp = self.table("mlp", &context, |_| true);
+        let tensors = self.tensors(&context, Role::per_layer);
+        Some(Layer { block: block?, attention: attention?, rope: rope?, mlp: mlp?, tensors: tensors? })
+    }
+
+    fn scope(&self, layer: Option<usize>) -> Value {
+        Scope::names(self.declaration, self.config.clone(), layer)
+    }
+
+    fn table<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        context: &Value,
+        mine: impl Fn(&str) -> bool,
+    ) -> Option<T> {
+        let declaration = self.declaration;
+        let entries: Vec<(&str, &Entry)> = declaration
+            .words
+            .iter()
+            .filter_map(|(word, entry)| Some((word.strip_prefix(table)?.strip_prefix('.')?, entry)))
+            .filter(|(key, _)| mine(key))
+            .collect();
+        self.typed(table, &entries, context)
+    }
+
+    /// Evaluates entries and reads them as one settings struct. Null takes a key away, so that its default holds.
+    fn typed<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        entries: &[(&str, &Entry)],
+        context: &Value,
+    ) -> Option<T> {
+        let mut values = Map::new();
+        let mut failed = false;
+        for (key, entry) in entries {
+            match entry.expr.json(context) {
+                Ok(Json::Null) => {}
+                Ok(value) => {
+                    values.insert((*key).to_owned(), value);
+                }
+                Err(message) => {
+                    failed = true;
+                    self.failed(&format!("{table}.{key}"), entry, message);
+                }
+            }
+        }
+        if failed {
+            return None;
+        }
+        let written = values.clone();
+        match serde_path_to_error::deserialize(Json::Object(values)) {
+            Ok(settings) => Some(settings),
+            Err(error) => {
+                self.mistyped(table, entries, &written, &error);
+                None
+            }
+        }
+    }
+
+    /// A value of the wrong type, or a word that must be said and is not.
+    fn mistyped(
+        &mut self,
+        table: &str,
+        entries: &[(&str, &Entry)],
+        written: &Map<String, Json>,
+        error: &serde_path_to_error::Error<serde_json::Error>,
+    ) {
+        let said = |key: &str| entries.iter().find(|(known, _)| *known == key).map(|(_, entry)| *entry);
+        let text = error.inner().to_string();
+        let path = error.path().to_string();
+        let problem = match text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            Some(key) if !written.contains_key(root(&path)) => Problem::Value {
+                word: format!("{table}.{key}"),
+                message: said(key).map_or_else(
+                    || "must be said, and no file of the family says it".into(),
+                    |entry| format!("{} gives none, but there must be a value", entry.expr.written()),
+                ),
+                origin: said(key).map(|entry| entry.origin.clone()),
+            },
+            _ => {
+                let key = root(&path);
+                let at =
+                    written.get(key).map(|value| format!(", but the value is {value}")).unwrap_or_default();
+                let word =
+                    if written.contains_key(key) { format!("{table}.{path}") } else { format!("[{table}]") };
+                let origin = said(key).map(|entry| entry.origin.clone());
+                Problem::Value { word, message: format!("{text}{at}"), origin }
+            }
+        };
+        self.push(problem);
+    }
+
+    /// A formula failed: because of keys that are missing, where some are; else for the reason it gave.
+    fn failed(&mut self, word: &str, entry: &Entry, message: String) {
+        let formulas = entry.expr.formulas();
+        let missing =
+            self.missing(formulas.iter().flat_map(|formula| formula.variables()).cloned().collect());
+        if missing.is_empty() {
+            let message = format!("{message}, in {}", entry.expr.written());
+            self.push(Problem::Value { word: word.to_owned(), message, origin: Some(entry.origin.clone()) });
+        }
+        for key in missing {
+            self.push(Problem::MissingKey { key, word: word.to_owned(), origin: entry.origin.clone() });
+        }
+    }
+
+    /// The keys, among those that these names reach, that nobody gives a value.
+    fn missing(&self, mut names: Vec<String>) -> BTreeSet<String> {
+        let (mut missing, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(name) = names.pop() {
+            let key = root(&name).to_owned();
+            if key == "layer"
+                || !seen.insert(key.clone())
+                || self.config.get(&key).is_some_and(|v| !v.is_null())
+            {
+                continue;
+            }
+            let given = [self.declaration.lets.get(&key), self.declaration.default.get(&key)];
+            let Some(entry) = given.into_iter().flatten().next() else {
+                if !self.config.contains_key(&key) {
+                    missing.insert(key);
+                }
+                continue;
+            };
+            names.extend(entry.expr.formulas().into_iter().flat_map(Formula::needs));
+        }
+        missing
+    }
+
+    fn tensors(&mut self, context: &Value, mine: impl Fn(Role) -> bool) -> Option<Vec<Named>> {
+        let declaration = self.declaration;
+        let mut out = Vec::new();
+        let mut failed = false;
+        for (roles, entry) in
+            declaration.tensors.iter().filter(|(roles, _)| roles.iter().any(|role| mine(*role)))
+        {
+            match self.named(roles, entry, context) {
+                Some(named) => out.push(named),
+                None => failed = true,
+            }
+        }
+        (!failed).then_some(out)
+    }
+
+    fn named(&mut self, roles: &[Role], entry: &Entry, context: &Value) -> Option<Named> {
+        let word = format!("tensors.\"{}\"", write_roles(roles));
+        let template = match Template::of(entry) {
+            Ok(template) => template,
+            Err(message) => {
+                self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
+                return None;
+            }
+        };
+        let name = match template.name(context) {
+            Ok(name) => name,
+            Err(message) => {
+                let missing = self.missing(template.variables().into_iter().collect());
+                for key in &missing {
+                    self.push(Problem::MissingKey {
+                        key: key.clone(),
+                        word: word.clone(),
+                        origin: entry.origin.clone(),
+                    });
+                }
+                if missing.is_empty() {
+                    self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
+                }
+                return None;
+            }
+        };
+        let bias = self.bias(roles, context)?;
+        Some(Named { roles: roles.to_vec(), name, bias, by: template.by, per: template.per, at: template.at })
+    }
+
+    /// Whether a tensor has a bias: all its roles must say the same.
+    fn bias(&mut self, roles: &[Role], context: &Value) -> Option<bool> {
+        let mut said = Vec::new();
+        for role in roles {
+            let Some(entry) = self.declaration.bias.get(role) else {
+                said.push(false);
+                continue;
+            };
+            match entry.expr.json(context) {
+                Ok(Json::Bool(bias)) => said.push(bias),
+                Ok(Json::Null) => said.push(false),
+                Ok(other) => {
+                    let (word, message) =
+                        (format!("bias.{role}"), format!("{other} is neither true nor false"));
+                    self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
+                    return None;
+                }
+                Err(message) => {
+                    self.failed(&format!("bias.{role}"), entry, message);
+                    return None;
+                }
+            }
+        }
+        if said.iter().any(|bias| *bias != said[0]) {
+            let word = format!("bias.\"{}\"", write_roles(roles));
+            self.value(&word, "one tensor holds these roles, so all of them have a bias or none".into());
+            return None;
+        }
+        Some(said[0])
+    }
+
+    fn value(&mut self, word: &str, message: String) {
+        let origin = self.declaration.origin(word).cloned();
+        self.push(Problem::Value { word: word.to_owned(), message, origin });
+    }
+
+    fn push(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// The names of all tensors that can be named although something else failed.
+    fn names(&self) -> Vec<String> {
+        let context = self.scope(None);
+        let layers =
+            self.declaration.words.get("block.layers").and_then(|entry| entry.expr.json(&context).ok());
+        let layers =
+            layers.and_then(|value| value.as_u64()).map_or(0, |n| n.min(MOST_LAYERS as u64) as usize);
+        let scopes: Vec<_> = (0..layers).map(|layer| self.scope(Some(layer))).collect();
+        let mut names = Vec::new();
+        for (roles, entry) in &self.declaration.tensors {
+            let Ok(template) = Template::of(entry) else { continue };
+            let per_layer = roles.iter().any(|role| role.per_layer());
+            let contexts = if per_layer { scopes.as_slice() } else { std::slice::from_ref(&context) };
+            names.extend(contexts.iter().filter_map(|context| template.name(context).ok()));
+        }
+        names.into_iter().map(|name| format!("{name}.weight")).collect()
+    }
+}
+
+/// The formulas of an entry, for those who explain a declaration.
+#[must_use]
+pub fn formulas(expr: &Expr) -> Vec<&Formula> {
+    expr.formulas()
+}

@@ -1,0 +1,112 @@
+//! An architecture as words and values, for those who compare two of them.
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use crate::waist::architecture::{Architecture, At, By, Named, Per};
+use crate::waist::roles::write_roles;
+
+/// Word → value, in the order of a declaration. Where layers differ, the value is a list, one for each layer.
+pub type Fields = IndexMap<String, Json>;
+
+impl Architecture {
+    /// Every word with its resolved value; tensors as `tensors."query | key"` with `{layer}` for the layer's number.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        let mut fields = Fields::new();
+        table(&mut fields, "embedding", &self.embedding);
+        table(&mut fields, "block", &self.stack);
+        self.per_layer(&mut fields, "block", |layer| json(&self.layers[layer].block));
+        table(&mut fields, "norm", &self.norm);
+        self.per_layer(&mut fields, "attention", |layer| json(&self.layers[layer].attention));
+        self.per_layer(&mut fields, "rope", |layer| json(&self.layers[layer].rope));
+        if let Some(prefix) = &self.prefix {
+            table(&mut fields, "prefix", prefix);
+        }
+        self.per_layer(&mut fields, "mlp", |layer| json(&self.layers[layer].mlp));
+        table(&mut fields, "output", &self.output);
+        self.tensors_of(&mut fields);
+        fields
+    }
+
+    /// The words of one table that each layer has, gathered over the layers.
+    fn per_layer(&self, fields: &mut Fields, name: &str, of: impl Fn(usize) -> Json) {
+        let layers: Vec<Json> = (0..self.layers.len()).map(of).collect();
+        let keys = layers.iter().filter_map(Json::as_object).flat_map(|table| table.keys().cloned());
+        let keys: indexmap::IndexSet<String> = keys.collect();
+        for key in keys {
+            let values: Vec<Json> =
+                layers.iter().map(|layer| layer.get(&key).cloned().unwrap_or(Json::Null)).collect();
+            fields.insert(format!("{name}.{key}"), gather(values));
+        }
+    }
+
+    fn tensors_of(&self, fields: &mut Fields) {
+        let mut gathered: IndexMap<String, Vec<Json>> = IndexMap::new();
+        for (layer, named) in
+            self.layers.iter().enumerate().flat_map(|(i, l)| l.tensors.iter().map(move |n| (i, n)))
+        {
+            let described = describe(named, Some(layer));
+            gathered.entry(write_roles(&named.roles)).or_default().push(described);
+        }
+        for named in &self.tensors {
+            gathered.entry(write_roles(&named.roles)).or_default().push(describe(named, None));
+        }
+        for (roles, values) in gathered {
+            fields.insert(format!("tensors.\"{roles}\""), gather(values));
+        }
+    }
+}
+
+/// The words in which two architectures differ, with both values; null where one has no such word.
+#[must_use]
+pub fn difference(a: &Architecture, b: &Architecture) -> Vec<(String, Json, Json)> {
+    let (a, b) = (a.fields(), b.fields());
+    let words: indexmap::IndexSet<&String> = a.keys().chain(b.keys()).collect();
+    let of = |fields: &Fields, word: &String| fields.get(word).cloned().unwrap_or(Json::Null);
+    words
+        .into_iter()
+        .map(|word| (word.clone(), of(&a, word), of(&b, word)))
+        .filter(|(_, a, b)| a != b)
+        .collect()
+}
+
+fn table(fields: &mut Fields, name: &str, settings: &impl serde::Serialize) {
+    if let Json::Object(entries) = json(settings) {
+        fields.extend(entries.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+    }
+}
+
+fn json(settings: &impl serde::Serialize) -> Json {
+    serde_json::to_value(settings).unwrap_or(Json::Null)
+}
+
+/// One value where all are equal, else the list.
+fn gather(values: Vec<Json>) -> Json {
+    match values.split_first() {
+        Some((first, rest)) if rest.iter().all(|value| value == first) => first.clone(),
+        _ => Json::Array(values),
+    }
+}
+
+/// A tensor's name with its layer's number taken out, and what else is said of it, in the words of the schema.
+fn describe(named: &Named, layer: Option<usize>) -> Json {
+    let name = match layer {
+        Some(layer) => named.name.replacen(&format!(".{layer}."), ".{layer}.", 1),
+        None => named.name.clone(),
+    };
+    let mut text = name;
+    if named.bias {
+        text.push_str(" + bias");
+    }
+    for (unusual, what, value) in [
+        (named.by != By::default(), "by ", json(&named.by)),
+        (named.per != Per::default(), "per ", json(&named.per)),
+        (named.at != At::default(), "", json(&named.at)),
+    ] {
+        if unusual {
+            text.extend([", ", what, value.as_str().unwrap_or_default()]);
+        }
+    }
+    Json::String(text)
+}

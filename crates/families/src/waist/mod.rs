@@ -1,0 +1,10 @@
+//! The narrow waist: the [`Architecture`](architecture::Architecture) in plain numbers, its roles, and the plan of tensors that follows.
+//!
+//! It knows nothing of files, formulas or arithmetic; every other room reads it.
+
+pub(crate) mod architecture;
+pub(crate) mod chunks;
+pub(crate) mod fields;
+pub(crate) mod plan;
+pub(crate) mod roles;
+pub(crate) mod scaling;

@@ -1,0 +1,256 @@
+//! A declaration: a family's file with all that it inherits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Origin};
+use crate::waist::roles::{Role, write_roles};
+use crate::written::expr::{Entry, Expr};
+use crate::written::file::{Entries, File, Gguf, Size};
+use crate::written::formula::Formula;
+use crate::written::template::Template;
+
+/// A family, whole.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// Its name: the file's, without `.toml`.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// The names of the files it is made of, itself first, the root last.
+    pub chain: Vec<String>,
+    /// The rule over config.json that tells its checkpoints. A file without one is there to be extended only.
+    pub matches: Option<Formula>,
+    /// The historical ancestor, where `extends` is mere reuse.
+    pub after: Option<String>,
+    /// The family of which this is another naming.
+    pub form_of: Option<String>,
+    /// When it was released, as `2024-06`.
+    pub released: Option<String>,
+    /// Who made it.
+    pub by: Option<String>,
+    /// What is new in it, in one sentence.
+    pub summary: Option<String>,
+    /// The paper, or the code, that it is declared from.
+    pub source: Option<String>,
+    /// Older and newer spellings of keys: from → to, in the order in which they apply.
+    pub rename: Vec<(String, Entry)>,
+    /// What a key is worth that config.json lacks, or holds null for.
+    pub default: Entries,
+    /// Names of the declaration's own, for formulas to share.
+    pub lets: Entries,
+    /// Keys that would matter, were they anything else.
+    pub require: Entries,
+    /// Globs of inert keys.
+    pub inert_keys: Vec<String>,
+    /// Globs of inert tensors.
+    pub inert_tensors: Vec<String>,
+    /// `table.key` → entry, for the tables of mathematics.
+    pub words: Entries,
+    /// Roles → the name template of the tensor that holds them, with its attributes.
+    pub tensors: Vec<(Vec<Role>, Entry)>,
+    /// Role → whether it has a bias.
+    pub bias: BTreeMap<Role, Entry>,
+    /// Published sizes.
+    pub sizes: Vec<Size>,
+    /// The tokenizer's settings.
+    pub tokenizer: Entries,
+    /// The chat template's name and the texts that stop a turn.
+    pub chat: Entries,
+    /// How a GGUF file calls things.
+    pub gguf: Gguf,
+}
+
+impl Declaration {
+    /// Lays a chain of files over one another: `files[0]` is the family's own, the last is the root.
+    pub(crate) fn merge(files: &[&File]) -> Result<Declaration, Error> {
+        let own = files[0];
+        let mut merged = Declaration::empty(own, files);
+        for file in files.iter().rev() {
+            merged.default.extend(file.default.clone());
+            merged.lets.extend(file.lets.clone());
+            merged.require.extend(file.require.clone());
+            merged.words.extend(file.words.clone());
+            merged.tokenizer.extend(file.tokenizer.clone());
+            merged.chat.extend(file.chat.clone());
+            merged.gguf.words.extend(file.gguf.words.clone());
+            merged.gguf.config.extend(file.gguf.config.clone());
+            merged.inert_keys.extend(globs(file, "keys")?);
+            merged.inert_tensors.extend(globs(file, "tensors")?);
+            overlay(&mut merged.tensors, &file.tensors)?;
+            overlay(&mut merged.gguf.tensors, &file.gguf.tensors)?;
+            for (roles, entry) in &file.bias {
+                merged.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
+            }
+        }
+        for file in files {
+            for (from, to) in &file.rename {
+                if !merged.rename.iter().any(|(known, _)| known == from) {
+                    merged.rename.push((from.clone(), to.clone()));
+                }
+            }
+        }
+        merged.check(own)?;
+        Ok(merged)
+    }
+
+    fn empty(own: &File, files: &[&File]) -> Declaration {
+        let text = |key| own.head_text(key).map(str::to_owned);
+        let matches = own.head.get("match").and_then(|entry| match &entry.expr {
+            Expr::Formula(formula) => Some(formula.clone()),
+            Expr::Literal(_) | Expr::List(_) | Expr::Table(_) => None,
+        });
+        Declaration {
+            name: own.name.clone(),
+            title: text("title").unwrap_or_else(|| own.name.clone()),
+            chain: files.iter().map(|file| file.name.clone()).collect(),
+            matches,
+            after: text("after"),
+            form_of: text("form_of"),
+            released: text("released"),
+            by: text("by"),
+            summary: text("summary"),
+            source: text("source"),
+            rename: Vec::new(),
+            default: Entries::new(),
+            lets: Entries::new(),
+            require: Entries::new(),
+            inert_keys: Vec::new(),
+            inert_tensors: Vec::new(),
+            words: Entries::new(),
+            tensors: Vec::new(),
+            bias: BTreeMap::new(),
+            sizes: own.sizes.clone(),
+            tokenizer: Entries::new(),
+            chat: Entries::new(),
+            gguf: Gguf::default(),
+        }
+    }
+
+    /// The dotted names of config.json's keys that surviving formulas read, through defaults and lets.
+    #[must_use]
+    pub fn reads(&self) -> BTreeSet<String> {
+        let mut direct: Vec<&Formula> = Vec::new();
+        let tensors = self.tensors.iter().chain(&self.gguf.tensors).map(|(_, entry)| entry);
+        let entries = self
+            .words
+            .values()
+            .chain(self.bias.values())
+            .chain(self.tokenizer.values())
+            .chain(self.chat.values());
+        for entry in entries.chain(tensors.clone()) {
+            direct.extend(entry.expr.formulas());
+        }
+        let mut names: Vec<String> = direct.iter().flat_map(|formula| formula.variables().clone()).collect();
+        names.extend(
+            tensors.filter_map(|entry| Template::of(entry).ok()).flat_map(|template| template.variables()),
+        );
+        let mut seen = BTreeSet::new();
+        while let Some(name) = names.pop() {
+            let root = name.split('.').next().unwrap_or_default().to_owned();
+            if !seen.insert(name) {
+                continue;
+            }
+            for entry in [self.default.get(&root), self.lets.get(&root)].into_iter().flatten() {
+                names.extend(entry.expr.formulas().iter().flat_map(|formula| formula.variables().clone()));
+            }
+        }
+        seen.remove("layer");
+        seen
+    }
+
+    /// What the file itself says must be of use: a default or a let that nothing reads is a slip of the pen.
+    fn check(&self, own: &File) -> Result<(), Error> {
+        if self.words.is_empty() {
+            return Ok(()); // config habits alone: whoever extends them reads them
+        }
+        let reads: BTreeSet<String> = self.reads().iter().map(|name| root(name).to_owned()).collect();
+        for (key, entry) in own.default.iter().chain(&own.lets) {
+            if !reads.contains(key) {
+                let message = format!("`{key}` is given a value, but no formula reads it");
+                return Err(Error::Declaration { origin: entry.origin.clone(), message });
+            }
+        }
+        for (roles, entry) in own.tensors.iter().chain(&own.gguf.tensors) {
+            Template::of(entry).map_err(|message| Error::Declaration {
+                origin: entry.origin.clone(),
+                message: format!("{}: {message}", write_roles(roles)),
+            })?;
+        }
+        for (from, entry) in &own.rename {
+            if entry.expr.text().is_none() {
+                let message = format!("`{from}` must be renamed to a key, a string");
+                return Err(Error::Declaration { origin: entry.origin.clone(), message });
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the files that may hold the family's vocabulary.
+    #[must_use]
+    pub fn tokenizer_files(&self) -> Vec<&str> {
+        let Some(Expr::List(files)) = self.tokenizer.get("files").map(|entry| &entry.expr) else {
+            return Vec::new();
+        };
+        fn name(file: &Expr) -> Option<&str> {
+            match file {
+                Expr::Table(file) => file.get("name").and_then(Expr::text),
+                Expr::Literal(_) | Expr::Formula(_) | Expr::List(_) => None,
+            }
+        }
+        files.iter().filter_map(name).collect()
+    }
+
+    /// Where a word was said.
+    #[must_use]
+    pub fn origin(&self, word: &str) -> Option<&Origin> {
+        self.words.get(word).map(|entry| &entry.origin)
+    }
+}
+
+/// The key of config.json under which a dotted name starts.
+pub(crate) fn root(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
+    let Some(entry) = file.ignore.get(key) else { return Ok(Vec::new()) };
+    let error = |message: String| Error::Declaration { origin: entry.origin.clone(), message };
+    let Expr::List(list) = &entry.expr else {
+        return Err(error(format!("ignore.{key} must be a list of names, with * for any run of letters")));
+    };
+    list.iter()
+        .map(|expr| {
+            let text =
+                expr.text().ok_or_else(|| error(format!("ignore.{key}: {} is no name", expr.written())))?;
+            glob::Pattern::new(text).map_err(|e| error(format!("ignore.{key}: `{text}`: {e}")))?;
+            Ok(text.to_owned())
+        })
+        .collect()
+}
+
+/// Lays a child's tensors over its parent's. A role has one owner: naming it evicts the parent's key that held it.
+pub(crate) fn overlay(
+    parent: &mut Vec<(Vec<Role>, Entry)>,
+    child: &[(Vec<Role>, Entry)],
+) -> Result<(), Error> {
+    let named: BTreeSet<Role> = child.iter().flat_map(|(roles, _)| roles.clone()).collect();
+    let (evicted, kept): (Vec<_>, Vec<_>) = std::mem::take(parent)
+        .into_iter()
+        .partition(|(roles, _)| roles.iter().any(|role| named.contains(role)));
+    for (roles, _) in &evicted {
+        if let Some(orphan) = roles.iter().find(|role| !named.contains(role)) {
+            let (by, entry) =
+                child.iter().find(|(own, _)| own.iter().any(|r| roles.contains(r))).unwrap_or(&child[0]);
+            let message = format!(
+                "naming `{}` takes apart the parent's `{}`, and `{orphan}` is left without a name",
+                write_roles(by),
+                write_roles(roles)
+            );
+            return Err(Error::Declaration { origin: entry.origin.clone(), message });
+        }
+    }
+    *parent = kept;
+    let none = Expr::Literal(serde_json::Value::Null);
+    parent.extend(child.iter().filter(|(_, entry)| entry.expr != none).cloned());
+    Ok(())
+}

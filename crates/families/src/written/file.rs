@@ -1,0 +1,265 @@
+//! One family's file, as written: TOML in, entries with their places out. Nothing is inherited yet.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use crate::error::{Error, Origin};
+use crate::waist::roles::{Role, read_roles};
+use crate::written::expr::{Entry, Expr};
+use crate::written::words;
+
+/// Entries by key, in the order written.
+pub type Entries = IndexMap<String, Entry>;
+
+/// A published size: the keys of its `config.json` and the number of its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Size {
+    /// Its name, such as `7B`.
+    pub name: String,
+    /// The published count.
+    pub parameters: u64,
+    /// Its config.json: the family's `[release]` with this size's own keys over it.
+    pub config: Map<String, Json>,
+}
+
+/// How the family's tensors and metadata are called in a GGUF file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Gguf {
+    /// `architecture`, `permuted`, `offset`.
+    pub words: Entries,
+    /// Key of config.json → formula over the metadata.
+    pub config: Entries,
+    /// Roles → tensor name.
+    pub tensors: Vec<(Vec<Role>, Entry)>,
+}
+
+/// One file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) head: Entries,
+    pub(crate) rename: Entries,
+    pub(crate) default: Entries,
+    pub(crate) lets: Entries,
+    pub(crate) require: Entries,
+    pub(crate) ignore: Entries,
+    /// `table.key` → entry, for the tables of mathematics.
+    pub(crate) words: Entries,
+    pub(crate) tensors: Vec<(Vec<Role>, Entry)>,
+    pub(crate) bias: Vec<(Vec<Role>, Entry)>,
+    pub(crate) sizes: Vec<Size>,
+    pub(crate) tokenizer: Entries,
+    pub(crate) chat: Entries,
+    pub(crate) gguf: Gguf,
+}
+
+/// The keys that stand outside any table.
+pub(crate) const HEAD: [&str; 9] =
+    ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
+const CONFIG: [&str; 5] = ["rename", "default", "let", "require", "ignore"];
+const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
+
+struct Reader<'a> {
+    text: &'a str,
+    label: &'a str,
+}
+
+type Key<'i> = Spanned<DeString<'i>>;
+type Val<'i> = Spanned<DeValue<'i>>;
+
+impl File {
+    /// Reads a family's file.
+    pub(crate) fn read(name: &str, label: &str, text: &str) -> Result<File, Error> {
+        let reader = Reader { text, label };
+        let document = DeTable::parse(text).map_err(|e| Error::Toml {
+            file: label.to_owned(),
+            message: e.to_string().trim_end().to_owned(),
+        })?;
+        let mut file = File { name: name.to_owned(), label: label.to_owned(), ..File::default() };
+        let mut release = Map::new();
+        let mut sizes = None;
+        for (key, value) in document.get_ref() {
+            match key.get_ref().as_ref() {
+                head if HEAD.contains(&head) => {
+                    file.head.insert(head.to_owned(), reader.head(key, value)?);
+                }
+                "rename" => file.rename = reader.entries(key, value)?,
+                "default" => file.default = reader.entries(key, value)?,
+                "let" => file.lets = reader.entries(key, value)?,
+                "require" => file.require = reader.entries(key, value)?,
+                "ignore" => file.ignore = reader.known(key, value, &["keys", "tensors"])?,
+                "tensors" => file.tensors = reader.roles(key, value)?,
+                "bias" => file.bias = reader.roles(key, value)?,
+                "release" => release = reader.literals(key, value)?,
+                "sizes" => sizes = Some((key, value)),
+                "tokenizer" => file.tokenizer = reader.entries(key, value)?,
+                "chat" => file.chat = reader.known(key, value, &["template", "stop", "system"])?,
+                "gguf" => file.gguf = reader.gguf(key, value)?,
+                table if words::TABLES.contains(&table) => {
+                    let known: Vec<_> = words::keys(table).into_iter().collect();
+                    let entries = reader.known(key, value, &known)?;
+                    file.words
+                        .extend(entries.into_iter().map(|(word, entry)| (format!("{table}.{word}"), entry)));
+                }
+                unknown => return Err(reader.unknown(key, unknown)),
+            }
+        }
+        if let Some((key, value)) = sizes {
+            file.sizes = reader.sizes(key, value, &release)?;
+        }
+        Ok(file)
+    }
+
+    /// A string outside any table.
+    pub(crate) fn head_text(&self, key: &str) -> Option<&str> {
+        self.head.get(key).and_then(|entry| entry.expr.text())
+    }
+}
+
+impl Reader<'_> {
+    fn origin(&self, offset: usize) -> Origin {
+        let line = self.text.get(..offset).unwrap_or(self.text).matches('\n').count() + 1;
+        Origin { file: self.label.to_owned(), line }
+    }
+
+    fn error(&self, offset: usize, message: String) -> Error {
+        Error::Declaration { origin: self.origin(offset), message }
+    }
+
+    fn unknown(&self, key: &Key<'_>, name: &str) -> Error {
+        let known: Vec<_> = HEAD.iter().chain(&CONFIG).chain(&words::TABLES).chain(&REST).copied().collect();
+        self.error(
+            key.span().start,
+            format!("`{name}` is no key of a family's file; there are {}", known.join(", ")),
+        )
+    }
+
+    fn head(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Entry, Error> {
+        let entry = self.entry(key, value)?;
+        let name = key.get_ref().as_ref();
+        let fits = match entry.expr {
+            Expr::Formula(_) => name == "match",
+            Expr::Literal(Json::String(_)) => name != "match",
+            Expr::Literal(_) | Expr::List(_) | Expr::Table(_) => false,
+        };
+        let wanted =
+            if name == "match" { "a formula, such as \"= model_type == 'name'\"" } else { "a string" };
+        if fits { Ok(entry) } else { Err(self.error(key.span().start, format!("`{name}` must be {wanted}"))) }
+    }
+
+    fn entry(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Entry, Error> {
+        let expr = Expr::read(value.get_ref())
+            .map_err(|message| self.error(value.span().start, format!("{} = {message}", key.get_ref())))?;
+        Ok(Entry { expr, origin: self.origin(key.span().start) })
+    }
+
+    fn table<'v, 'i>(&self, key: &Key<'_>, value: &'v Val<'i>) -> Result<&'v DeTable<'i>, Error> {
+        match value.get_ref() {
+            DeValue::Table(table) => Ok(table),
+            _ => Err(self.error(key.span().start, format!("`{}` must be a table", key.get_ref()))),
+        }
+    }
+
+    fn entries(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Entries, Error> {
+        self.table(key, value)?
+            .iter()
+            .map(|(k, v)| Ok((k.get_ref().to_string(), self.entry(k, v)?)))
+            .collect()
+    }
+
+    fn known(&self, key: &Key<'_>, value: &Val<'_>, known: &[&str]) -> Result<Entries, Error> {
+        for entry in self.table(key, value)?.keys() {
+            let name = entry.get_ref().as_ref();
+            if !known.contains(&name) {
+                let message =
+                    format!("`{name}` is no key of [{}]; there are {}", key.get_ref(), known.join(", "));
+                return Err(self.error(entry.span().start, message));
+            }
+        }
+        self.entries(key, value)
+    }
+
+    fn roles(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Vec<(Vec<Role>, Entry)>, Error> {
+        let mut out: Vec<(Vec<Role>, Entry)> = Vec::new();
+        for (k, v) in self.table(key, value)? {
+            let roles = read_roles(k.get_ref()).map_err(|message| self.error(k.span().start, message))?;
+            if let Some(twice) = roles.iter().find(|role| out.iter().any(|(named, _)| named.contains(role))) {
+                return Err(
+                    self.error(k.span().start, format!("`{twice}` is named twice in [{}]", key.get_ref()))
+                );
+            }
+            out.push((roles, self.entry(k, v)?));
+        }
+        Ok(out)
+    }
+
+    fn literals(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Map<String, Json>, Error> {
+        let table = self.table(key, value)?;
+        let nothing = minijinja::Value::from(());
+        table
+            .iter()
+            .map(|(k, v)| {
+                let entry = self.entry(k, v)?;
+                if !entry.expr.formulas().is_empty() {
+                    let message =
+                        format!("{}: keys of config.json are literals here, not formulas", k.get_ref());
+                    return Err(self.error(k.span().start, message));
+                }
+                let value =
+                    entry.expr.json(&nothing).map_err(|message| self.error(k.span().start, message))?;
+                Ok((k.get_ref().to_string(), value))
+            })
+            .collect()
+    }
+
+    fn gguf(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Gguf, Error> {
+        let mut gguf = Gguf::default();
+        for (k, v) in self.table(key, value)? {
+            match k.get_ref().as_ref() {
+                "config" => gguf.config = self.entries(k, v)?,
+                "tensors" => gguf.tensors = self.roles(k, v)?,
+                name @ ("architecture" | "permuted" | "offset" | "ignore") => {
+                    gguf.words.insert(name.to_owned(), self.entry(k, v)?);
+                }
+                name => {
+                    let known = "architecture, permuted, offset, ignore, config, tensors";
+                    return Err(self
+                        .error(k.span().start, format!("`{name}` is no key of [gguf]; there are {known}")));
+                }
+            }
+        }
+        Ok(gguf)
+    }
+
+    fn sizes(&self, key: &Key<'_>, value: &Val<'_>, release: &Map<String, Json>) -> Result<Vec<Size>, Error> {
+        let DeValue::Array(list) = value.get_ref() else {
+            return Err(self.error(key.span().start, "`sizes` must be written as [[sizes]]".into()));
+        };
+        list.iter().map(|size| self.size(key, size, release)).collect()
+    }
+
+    fn size(&self, key: &Key<'_>, value: &Val<'_>, release: &Map<String, Json>) -> Result<Size, Error> {
+        let table = self.table(key, value)?;
+        let (mut name, mut parameters, mut config) = (None, None, release.clone());
+        for (k, v) in table {
+            let at = k.span().start;
+            match k.get_ref().as_ref() {
+                "name" => name = v.get_ref().as_str().map(str::to_owned),
+                "parameters" => parameters = v.get_ref().as_integer().and_then(|i| i.as_str().parse().ok()),
+                "config" => config.extend(self.literals(k, v)?),
+                other => {
+                    let message =
+                        format!("`{other}` is no key of [[sizes]]; there are name, parameters, config");
+                    return Err(self.error(at, message));
+                }
+            }
+        }
+        let lacks = |what: &str| self.error(value.span().start, format!("[[sizes]] needs `{what}`"));
+        let name = name.ok_or_else(|| lacks("name, a string"))?;
+        let parameters = parameters.ok_or_else(|| lacks("parameters, a count"))?;
+        Ok(Size { name, parameters, config })
+    }
+}
