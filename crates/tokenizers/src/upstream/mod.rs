@@ -42,7 +42,7 @@ pub fn upstream(file: &[u8], settings: &Settings) -> Result<Option<Upstream>, Er
 
 fn tiktoken(file: &[u8], settings: &Settings) -> Result<Upstream, Error> {
     let pattern = settings.pattern.clone().unwrap_or_default();
-    let ranks = crate::tiktoken::parse(file, &pattern)?;
+    let ranks = crate::formats::tiktoken::parse(file, &pattern)?;
     let tokens = (0..ranks.vocab_size() as u32).map(|id| (ranks.piece(id).unwrap_or_default().to_vec(), id));
     let specials = settings.specials()?.into_iter().map(|special| (special.name, special.id));
     let core = tiktoken_rs::CoreBPE::new(tokens.collect(), specials.collect(), &pattern);
