@@ -44,8 +44,8 @@ pub use waist::architecture::{
     Position, Prefix, Residual, Rope, Round, Stack, Wiring,
 };
 pub use waist::fields::{Fields, difference};
-pub use waist::plan::{Plan, Planned};
-pub use waist::roles::Role;
+pub use waist::plan::{Part, Plan, Planned};
+pub use waist::roles::{Kind, Role};
 pub use waist::scaling::Scaling;
 pub use written::declaration::Declaration;
 pub use written::expr::{Entry, Expr};

@@ -63,23 +63,21 @@ impl Cache {
         rule: Option<&Prefix>,
         tokens: &[u32],
     ) -> Result<Option<Prefixed>, Error> {
-        let Some(rule) = rule else { return Ok(None) };
+        let Some(Prefix { until, hold }) = rule else { return Ok(None) };
         if !self.is_empty() {
             return Ok(self.prefix);
         }
-        let end = tokens.iter().position(|token| *token == rule.until).ok_or_else(|| {
+        let end = tokens.iter().position(|token| token == until).ok_or_else(|| {
             let message = "the first call must hold the whole prompt, up to and with the token";
-            Error::Input(format!("{message} {} that ends its two-way prefix", rule.until))
+            Error::Input(format!("{message} {until} that ends its two-way prefix"))
         })?;
-        if rule.hold.is_empty() {
+        if hold.is_empty() {
             return Ok(Some(Prefixed { end, hold: end }));
         }
-        let held = rule.hold.iter().find_map(|hold| tokens.iter().position(|token| token == hold));
+        let held = hold.iter().find_map(|hold| tokens.iter().position(|token| token == hold));
         let hold = held.ok_or_else(|| {
-            Error::Input(format!(
-                "the prompt holds none of the tokens {:?} at which its places stand still",
-                rule.hold
-            ))
+            let message = "the prompt holds none of the tokens";
+            Error::Input(format!("{message} {hold:?} at which its places stand still"))
         })?;
         Ok(Some(Prefixed { end, hold }))
     }

@@ -8,13 +8,16 @@ use ndarray::Array2;
 use crate::composed::branch::{AttentionBranch, Pass};
 use crate::composed::rows;
 use crate::composed::tap::{Observer, Stage, Tap};
-use crate::waist::architecture::{Block, Residual, Wiring};
+use crate::waist::architecture::{Residual, Wiring};
 
 /// A layer, ready to run. A norm that is not there is the identity.
 #[derive(Debug)]
 pub(crate) struct LayerParts {
     pub(crate) index: usize,
-    pub(crate) block: Block,
+    pub(crate) wiring: Wiring,
+    pub(crate) residual: Residual,
+    pub(crate) residual_scale: f32,
+    pub(crate) branch_scale: f32,
     pub(crate) attention_norm: Option<Norm>,
     pub(crate) attention: AttentionBranch,
     pub(crate) attention_output_norm: Option<Norm>,
@@ -32,7 +35,7 @@ impl LayerParts {
         cache: &mut Cache,
         observer: &mut O,
     ) -> Array2<f32> {
-        let x = match self.block.wiring {
+        let x = match self.wiring {
             Wiring::Sequential => {
                 let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x, pass), observer);
                 let branch = self.attention(&normed, pass, cache, observer);
@@ -78,12 +81,11 @@ impl LayerParts {
         branch: &Array2<f32>,
         pass: &Pass<'_>,
     ) -> Array2<f32> {
-        let mut residual = match self.block.residual {
+        let mut residual = match self.residual {
             Residual::Stream => x,
             Residual::Norm => normed,
         };
-        let (alpha, b) = (self.block.residual_scale as f32, self.block.branch_scale as f32);
-        rows::combine(&mut residual, alpha, b, branch, pass.backend);
+        rows::combine(&mut residual, self.residual_scale, self.branch_scale, branch, pass.backend);
         residual
     }
 

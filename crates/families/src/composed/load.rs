@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use camelid_attention::Attention;
+use camelid_attention::Attention as Core;
 use camelid_checkpoint::Checkpoint;
 use camelid_dual_chunk::DualChunk;
 use camelid_kernels::Backend;
@@ -16,9 +16,12 @@ use crate::composed::fit::fit;
 use crate::composed::layer::LayerParts;
 use crate::composed::model::{Head, Model};
 use crate::composed::rotary::Rotary;
-use crate::composed::weights::Weights;
+use crate::composed::weights::{Held, Inside, Outside, Weights, missing};
 use crate::error::{Error, Problem};
-use crate::waist::architecture::{Architecture, Layer, MlpKind, Position, Rope};
+use crate::waist::architecture::{
+    self as waist, Architecture, Attention, Block, Embedding, Layer, MlpKind, Named, Output, Position, Rope,
+    Stack,
+};
 use crate::waist::plan::Plan;
 use crate::waist::roles::Role;
 
@@ -46,7 +49,8 @@ impl Model {
             return Err(Error::Misfit { place, family: String::new(), problems });
         }
         let weights = Weights::read(&architecture, &plan.tensors, checkpoint, progress)?;
-        Loader { architecture: &architecture, weights, rotaries: Vec::new() }.compose(backend)
+        let norms = Norms::of(&architecture.norm);
+        Loader { architecture: &architecture, norms, rotaries: Vec::new() }.compose(weights, backend)
     }
 }
 
@@ -70,123 +74,164 @@ fn untied(
 
 struct Loader<'a> {
     architecture: &'a Architecture,
-    weights: Weights,
+    norms: Norms,
     rotaries: Vec<Rotary>,
 }
 
+/// What all norms of a model share.
+struct Norms {
+    settings: Settings,
+    /// Folded into every weight.
+    offset: f32,
+}
+
+// Every struct of the waist is taken apart here, word by word: one that is declared and not computed does not compile.
+// What is left as `_` is no arithmetic, or the plan's.
 impl Loader<'_> {
-    fn compose(mut self, backend: Backend) -> Result<Model, Error> {
-        let embedding = self.weights.matrix(None, Role::Embedding)?;
-        let final_norm = self.norm(None, Role::FinalNorm)?;
-        let head = self.head(&embedding)?;
-        let architecture = self.architecture;
-        let layers = architecture.layers.iter().enumerate().map(|(index, layer)| self.layer(index, layer));
-        let layers = layers.collect::<Result<Vec<_>, _>>()?;
-        let rotaries = self.rotaries;
+    fn compose(&mut self, weights: Weights, backend: Backend) -> Result<Model, Error> {
+        let Architecture { embedding, stack, norm: _, layers, output, prefix, tensors: _, inert: _ } =
+            self.architecture;
+        let Embedding { vocab: _, width: _, scale } = embedding;
+        let Stack { layers: _, context: _ } = stack;
+        let Weights { outside, layers: inside } = weights;
+        let Outside { embedding: table, final_norm, output: head } = outside;
+        let table = table.matrix().cloned().ok_or_else(|| missing(Role::Embedding))?;
+        let layers = layers.iter().zip(inside).enumerate();
+        let layers: Result<Vec<_>, _> =
+            layers.map(|(index, (layer, inside))| self.layer(index, layer, inside)).collect();
         Ok(Model {
-            architecture: architecture.clone(),
+            architecture: self.architecture.clone(),
             backend,
-            embedding,
-            layers,
-            rotaries,
-            final_norm,
-            head,
+            embedding_scale: *scale as f32,
+            prefix: prefix.clone(),
+            layers: layers?,
+            rotaries: std::mem::take(&mut self.rotaries),
+            final_norm: self.norms.norm(0, final_norm)?,
+            head: compose_head(output, &table, head)?,
+            embedding: table,
         })
     }
 
-    fn head(&mut self, embedding: &Weight) -> Result<Head, Error> {
-        let output = &self.architecture.output;
-        let weight = if output.tie { embedding.clone() } else { self.weights.matrix(None, Role::Output)? };
-        let bias = self.weights.bias(None, Role::Output);
-        let scale = output.scale as f32;
-        let factors = if output.unit_rows {
-            Some(unit_factors(&weight).into_iter().map(|factor| factor * scale).collect())
-        } else {
-            (scale != 1.0).then(|| vec![scale; weight.rows()])
-        };
-        Ok(Head { linear: Linear { weight, bias }, factors, softcap: output.softcap.map(|cap| cap as f32) })
-    }
-
-    fn layer(&mut self, index: usize, layer: &Layer) -> Result<LayerParts, Error> {
+    fn layer(&mut self, index: usize, layer: &Layer, inside: Inside) -> Result<LayerParts, Error> {
+        let Layer { block, attention, rope, mlp, tensors } = layer;
+        let &Block { wiring, branch_scale, residual, residual_scale } = block;
+        let Inside {
+            attention_norm,
+            query,
+            key,
+            value,
+            query_norm,
+            key_norm,
+            attention_output,
+            attention_output_norm,
+            mlp_norm,
+            gate,
+            up,
+            down,
+            mlp_output_norm,
+        } = inside;
+        let turn = rope.as_ref().map(|rope| self.turn(index, rope, attention)).transpose()?;
+        let norms = &self.norms;
         Ok(LayerParts {
             index,
-            block: layer.block.clone(),
-            attention_norm: self.norm(Some(index), Role::AttentionNorm)?,
-            attention: self.attention(index, layer)?,
-            attention_output_norm: self.norm(Some(index), Role::AttentionOutputNorm)?,
-            mlp_norm: self.norm(Some(index), Role::MlpNorm)?,
-            mlp: self.mlp(index, layer)?,
-            mlp_output_norm: self.norm(Some(index), Role::MlpOutputNorm)?,
-        })
-    }
-
-    fn attention(&mut self, index: usize, layer: &Layer) -> Result<AttentionBranch, Error> {
-        let attention = &layer.attention;
-        let slopes = (attention.position == Position::Alibi).then(|| camelid_alibi::slopes(attention.heads));
-        let settings = camelid_attention::Settings {
-            heads: attention.heads,
-            kv_heads: attention.kv_heads,
-            head_dim: attention.head_dim,
-            scale: attention.scale,
-            softcap: attention.softcap,
-            slopes,
-        };
-        let turn = layer.rope.as_ref().map(|rope| self.turn(index, rope, layer)).transpose()?;
-        Ok(AttentionBranch {
-            query: self.linear(index, Role::Query)?,
-            key: self.linear(index, Role::Key)?,
-            value: self.linear(index, Role::Value)?,
-            output: self.linear(index, Role::AttentionOutput)?,
-            query_norm: self.head_norm(index, Role::QueryNorm)?,
-            key_norm: self.head_norm(index, Role::KeyNorm)?,
-            turn,
-            logn: attention.logn,
-            window: attention.window.and_then(NonZeroUsize::new),
-            core: Attention::new(settings).map_err(|error| component(index, &error))?,
+            wiring,
+            residual,
+            residual_scale: residual_scale as f32,
+            branch_scale: branch_scale as f32,
+            attention_norm: norms.norm(index, attention_norm)?,
+            attention: AttentionBranch {
+                query: query.linear(Role::Query)?,
+                key: key.linear(Role::Key)?,
+                value: value.linear(Role::Value)?,
+                output: attention_output.linear(Role::AttentionOutput)?,
+                query_norm: norms.of_heads(index, tensors, Role::QueryNorm, query_norm)?,
+                key_norm: norms.of_heads(index, tensors, Role::KeyNorm, key_norm)?,
+                turn,
+                logn: attention.logn,
+                window: attention.window.and_then(NonZeroUsize::new),
+                core: compose_core(index, attention)?,
+            },
+            attention_output_norm: norms.norm(index, attention_output_norm)?,
+            mlp_norm: norms.norm(index, mlp_norm)?,
+            mlp: compose_mlp(index, mlp, [gate, up, down])?,
+            mlp_output_norm: norms.norm(index, mlp_output_norm)?,
         })
     }
 
     /// Layers that turn alike share one table.
-    fn turn(&mut self, index: usize, rope: &Rope, layer: &Layer) -> Result<usize, Error> {
-        let dual_chunk = layer.attention.dual_chunk.map(DualChunk::new).transpose();
+    fn turn(&mut self, index: usize, rope: &Rope, attention: &Attention) -> Result<usize, Error> {
+        let dual_chunk = attention.dual_chunk.map(DualChunk::new).transpose();
         let dual_chunk = dual_chunk.map_err(|error| component(index, &error))?;
-        let rotary = Rotary { rope: rope.clone(), head_dim: layer.attention.head_dim, dual_chunk };
+        let rotary = Rotary { rope: rope.clone(), head_dim: attention.head_dim, dual_chunk };
         Ok(self.rotaries.iter().position(|known| *known == rotary).unwrap_or_else(|| {
             self.rotaries.push(rotary);
             self.rotaries.len() - 1
         }))
     }
+}
 
-    fn mlp(&mut self, index: usize, layer: &Layer) -> Result<Mlp, Error> {
-        let (up, down) = (self.linear(index, Role::Up)?, self.linear(index, Role::Down)?);
-        let layers = match layer.mlp.kind {
-            MlpKind::Gated => Layers::Gated { gate: self.linear(index, Role::Gate)?, up, down },
-            MlpKind::Plain => Layers::Plain { up, down },
-        };
-        Mlp::new(layers, layer.mlp.activation).map_err(|error| component(index, &error))
-    }
+/// The sums over keys of one layer. What is `_` here acts on queries and keys before them: turns, factors, and which keys
+/// are seen.
+fn compose_core(index: usize, attention: &Attention) -> Result<Core, Error> {
+    let &Attention { heads, kv_heads, head_dim, scale, softcap, window: _, logn: _, dual_chunk: _, position } =
+        attention;
+    let slopes = match position {
+        Position::Alibi => Some(camelid_alibi::slopes(heads)),
+        Position::Rope | Position::None => None,
+    };
+    let settings = camelid_attention::Settings { heads, kv_heads, head_dim, scale, softcap, slopes };
+    Core::new(settings).map_err(|error| component(index, &error))
+}
 
-    fn linear(&mut self, index: usize, role: Role) -> Result<Linear, Error> {
-        let layer = Some(index);
-        Ok(Linear { weight: self.weights.matrix(layer, role)?, bias: self.weights.bias(layer, role) })
+fn compose_mlp(index: usize, mlp: &waist::Mlp, [gate, up, down]: [Held; 3]) -> Result<Mlp, Error> {
+    let &waist::Mlp { kind, width: _, activation } = mlp;
+    let (up, down) = (up.linear(Role::Up)?, down.linear(Role::Down)?);
+    let layers = match kind {
+        MlpKind::Gated => Layers::Gated { gate: gate.linear(Role::Gate)?, up, down },
+        MlpKind::Plain => Layers::Plain { up, down },
+    };
+    Mlp::new(layers, activation).map_err(|error| component(index, &error))
+}
+
+fn compose_head(output: &Output, embedding: &Weight, held: Held) -> Result<Head, Error> {
+    let &Output { tie, unit_rows, scale, softcap } = output;
+    let own = held.matrix().cloned();
+    let weight = if tie { Some(embedding.clone()) } else { own };
+    let weight = weight.ok_or_else(|| missing(Role::Output))?;
+    let scale = scale as f32;
+    let factors = if unit_rows {
+        Some(unit_factors(&weight).into_iter().map(|factor| factor * scale).collect())
+    } else {
+        (scale != 1.0).then(|| vec![scale; weight.rows()])
+    };
+    let linear = Linear { weight, bias: held.bias() };
+    Ok(Head { linear, factors, softcap: softcap.map(|cap| cap as f32) })
+}
+
+impl Norms {
+    fn of(norm: &waist::Norm) -> Norms {
+        let &waist::Norm { kind, eps, offset } = norm;
+        Norms { settings: Settings { kind, eps }, offset: offset as f32 }
     }
 
     /// A norm, where its tensor is named: offset + w becomes the weight.
-    fn norm(&mut self, layer: Option<usize>, role: Role) -> Result<Option<Norm>, Error> {
-        let Some(weight) = self.weights.vector(layer, role) else { return Ok(None) };
-        let norm = &self.architecture.norm;
-        let weight = offset_weight(Array1::from(weight), norm.offset as f32);
-        let bias = self.weights.bias(layer, role).map(Array1::from);
-        let settings = Settings { kind: norm.kind, eps: norm.eps };
-        Norm::new(settings, weight, bias)
-            .map(Some)
-            .map_err(|error| component(layer.unwrap_or_default(), &error))
+    fn norm(&self, layer: usize, held: Held) -> Result<Option<Norm>, Error> {
+        let Some((weight, bias)) = held.vector() else { return Ok(None) };
+        let weight = offset_weight(Array1::from(weight), self.offset);
+        let norm = Norm::new(self.settings, weight, bias.map(Array1::from));
+        norm.map(Some).map_err(|error| component(layer, &error))
     }
 
-    fn head_norm(&mut self, index: usize, role: Role) -> Result<Option<HeadNorm>, Error> {
-        let named = self.architecture.tensor(Some(index), role);
-        let Some((per, at)) = named.map(|named| (named.per, named.at)) else { return Ok(None) };
-        Ok(self.norm(Some(index), role)?.map(|norm| HeadNorm { norm, per, at }))
+    fn of_heads(
+        &self,
+        layer: usize,
+        tensors: &[Named],
+        role: Role,
+        held: Held,
+    ) -> Result<Option<HeadNorm>, Error> {
+        let Some(named) = tensors.iter().find(|named| named.roles.contains(&role)) else { return Ok(None) };
+        let &Named { roles: _, name: _, bias: _, by: _, per, at } = named;
+        Ok(self.norm(layer, held)?.map(|norm| HeadNorm { norm, per, at }))
     }
 }
 

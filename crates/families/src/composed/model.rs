@@ -12,7 +12,7 @@ use crate::composed::rotary::{Places, Rotary};
 use crate::composed::rows;
 use crate::composed::tap::{Observer, Stage, Tap};
 use crate::error::Error;
-use crate::waist::architecture::Architecture;
+use crate::waist::architecture::{Architecture, Prefix};
 
 /// A model, ready to run. It is never changed: what a sequence leaves behind is in the caller's [`Cache`].
 #[derive(Debug)]
@@ -20,6 +20,9 @@ pub struct Model {
     pub(crate) architecture: Architecture,
     pub(crate) backend: Backend,
     pub(crate) embedding: Weight,
+    /// What an embedding is multiplied by after look-up.
+    pub(crate) embedding_scale: f32,
+    pub(crate) prefix: Option<Prefix>,
     pub(crate) layers: Vec<LayerParts>,
     pub(crate) rotaries: Vec<Rotary>,
     pub(crate) final_norm: Option<Norm>,
@@ -69,7 +72,7 @@ impl Model {
         observer: &mut impl Observer,
     ) -> Result<Array2<f32>, Error> {
         self.check(tokens, cache)?;
-        let prefix = cache.find_prefix(self.architecture.prefix.as_ref(), tokens)?;
+        let prefix = cache.find_prefix(self.prefix.as_ref(), tokens)?;
         let (first, length) = (cache.len(), cache.len() + tokens.len());
         let first_length = if first == 0 { length } else { cache.first };
         let places = Places { tokens: first..length, axes: axes(first..length, prefix), first_length };
@@ -105,7 +108,7 @@ impl Model {
     }
 
     fn check(&self, tokens: &[u32], cache: &Cache) -> Result<(), Error> {
-        let vocab = self.architecture.embedding.vocab;
+        let vocab = self.embedding.rows();
         if tokens.is_empty() {
             return Err(Error::Input("there is no token to go on from".into()));
         }
@@ -124,8 +127,8 @@ impl Model {
     }
 
     fn embed(&self, tokens: &[u32]) -> Array2<f32> {
-        let mut x = Array2::zeros((tokens.len(), self.architecture.embedding.width));
-        let scale = self.architecture.embedding.scale as f32;
+        let mut x = Array2::zeros((tokens.len(), self.embedding.cols()));
+        let scale = self.embedding_scale;
         for (mut row, token) in x.axis_iter_mut(Axis(0)).zip(tokens) {
             let row = row.as_slice_mut().expect("a row of a new array is contiguous");
             self.embedding.row(*token as usize, row);

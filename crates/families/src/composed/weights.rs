@@ -1,22 +1,85 @@
-//! Checkpoint tensors → one weight or vector per role: packed layouts taken apart, rows left in the mapped file.
+//! Checkpoint tensors → what each role holds: packed layouts taken apart, rows left in the mapped file.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use camelid_checkpoint::{Checkpoint, Dtype, Tensor};
-use camelid_linear::Weight;
+use camelid_linear::{Linear, Weight};
 
 use crate::error::{Error, Problem};
 use crate::waist::architecture::{Architecture, By};
-use crate::waist::plan::Planned;
-use crate::waist::roles::Role;
+use crate::waist::plan::{Part, Planned};
+use crate::waist::roles::{Kind, Role};
 
-/// The weights and biases of a model, by layer and role.
+/// What a model's tensors come to, role by role.
+///
+/// Each role has a field. Whoever composes takes these structs apart, so that a role that nothing computes with does not
+/// compile.
 #[derive(Debug, Default)]
 pub(crate) struct Weights {
-    matrices: HashMap<(Option<usize>, Role), Weight>,
-    vectors: HashMap<(Option<usize>, Role), Vec<f32>>,
-    biases: HashMap<(Option<usize>, Role), Vec<f32>>,
+    pub(crate) outside: Outside,
+    pub(crate) layers: Vec<Inside>,
+}
+
+/// The roles outside the layers.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    pub(crate) embedding: Held,
+    pub(crate) final_norm: Held,
+    pub(crate) output: Held,
+}
+
+/// The roles of one layer.
+#[derive(Debug, Default)]
+pub(crate) struct Inside {
+    pub(crate) attention_norm: Held,
+    pub(crate) query: Held,
+    pub(crate) key: Held,
+    pub(crate) value: Held,
+    pub(crate) query_norm: Held,
+    pub(crate) key_norm: Held,
+    pub(crate) attention_output: Held,
+    pub(crate) attention_output_norm: Held,
+    pub(crate) mlp_norm: Held,
+    pub(crate) gate: Held,
+    pub(crate) up: Held,
+    pub(crate) down: Held,
+    pub(crate) mlp_output_norm: Held,
+}
+
+/// What one role holds: a matrix or a vector, as its kind says; nothing where no tensor is named.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    matrix: Option<Weight>,
+    vector: Option<Vec<f32>>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Held {
+    /// The matrix, where one is named.
+    pub(crate) fn matrix(&self) -> Option<&Weight> {
+        self.matrix.as_ref()
+    }
+
+    /// The projection that the role is.
+    pub(crate) fn linear(self, role: Role) -> Result<Linear, Error> {
+        let weight = self.matrix.ok_or_else(|| missing(role))?;
+        Ok(Linear { weight, bias: self.bias })
+    }
+
+    /// The vector with its bias, where one is named.
+    pub(crate) fn vector(self) -> Option<(Vec<f32>, Option<Vec<f32>>)> {
+        Some((self.vector?, self.bias))
+    }
+
+    /// The bias alone, of a projection whose matrix is another's.
+    pub(crate) fn bias(self) -> Option<Vec<f32>> {
+        self.bias
+    }
+}
+
+/// A role that the model can't do without and that no tensor plays.
+pub(crate) fn missing(role: Role) -> Error {
+    Error::Input(format!("no tensor plays the role `{role}`"))
 }
 
 impl Weights {
@@ -28,6 +91,7 @@ impl Weights {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Weights, Error> {
         let mut weights = Weights::default();
+        weights.layers.resize_with(architecture.layers.len(), Inside::default);
         for (index, planned) in planned.iter().enumerate() {
             let tensor = checkpoint.tensor(&planned.name).ok_or_else(|| {
                 let problem =
@@ -41,46 +105,83 @@ impl Weights {
     }
 
     fn take(&mut self, architecture: &Architecture, planned: &Planned, tensor: &Tensor) -> Result<(), Error> {
-        let key = |role: Role| (planned.layer, role);
         let runs = runs(architecture, planned);
-        if planned.name.ends_with(".bias") || planned.roles.iter().any(|role| role.is_norm()) {
-            let values = tensor.to_f32()?;
-            let table = if planned.name.ends_with(".bias") { &mut self.biases } else { &mut self.vectors };
-            let row = values.len() / planned.shape[0];
+        let is_matrix =
+            planned.part == Part::Weight && planned.roles.iter().all(|r| r.kind() == Kind::Matrix);
+        if is_matrix {
+            let whole = matrix(tensor, &planned.shape)?;
             for (role, runs) in runs {
-                let part =
-                    runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied().collect();
-                table.insert(key(role), part);
+                let part = match runs.as_slice() {
+                    [run] if *run == (0..whole.rows()) => whole.clone(),
+                    [run] => whole.slice_rows(run.clone()),
+                    many => whole.gather_rows(many),
+                };
+                self.held(planned.layer, role)?.matrix = Some(part);
             }
             return Ok(());
         }
-        let whole = matrix(tensor, &planned.shape)?;
+        let values = tensor.to_f32()?;
+        let row = values.len() / planned.shape[0];
         for (role, runs) in runs {
-            let part = match runs.as_slice() {
-                [run] if *run == (0..whole.rows()) => whole.clone(),
-                [run] => whole.slice_rows(run.clone()),
-                many => whole.gather_rows(many),
-            };
-            self.matrices.insert(key(role), part);
+            let part = runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied().collect();
+            let held = self.held(planned.layer, role)?;
+            match planned.part {
+                Part::Weight => held.vector = Some(part),
+                Part::Bias => held.bias = Some(part),
+            }
         }
         Ok(())
     }
 
-    /// The matrix of a role. It is in the plan, so it is here.
-    pub(crate) fn matrix(&mut self, layer: Option<usize>, role: Role) -> Result<Weight, Error> {
-        self.matrices
-            .remove(&(layer, role))
-            .ok_or_else(|| Error::Input(format!("no tensor plays the role `{role}`")))
+    fn held(&mut self, layer: Option<usize>, role: Role) -> Result<&mut Held, Error> {
+        let Weights { outside, layers } = self;
+        let Some(layer) = layer else { return outside.held(role).ok_or_else(|| missing(role)) };
+        let inside = layers.get_mut(layer).and_then(|inside| inside.held(role));
+        inside.ok_or_else(|| missing(role))
     }
+}
 
-    /// The weight of a norm, where one is named.
-    pub(crate) fn vector(&mut self, layer: Option<usize>, role: Role) -> Option<Vec<f32>> {
-        self.vectors.remove(&(layer, role))
+impl Outside {
+    fn held(&mut self, role: Role) -> Option<&mut Held> {
+        match role {
+            Role::Embedding => Some(&mut self.embedding),
+            Role::FinalNorm => Some(&mut self.final_norm),
+            Role::Output => Some(&mut self.output),
+            Role::AttentionNorm
+            | Role::Query
+            | Role::Key
+            | Role::Value
+            | Role::QueryNorm
+            | Role::KeyNorm
+            | Role::AttentionOutput
+            | Role::AttentionOutputNorm
+            | Role::MlpNorm
+            | Role::Gate
+            | Role::Up
+            | Role::Down
+            | Role::MlpOutputNorm => None,
+        }
     }
+}
 
-    /// The bias of a role, where it has one.
-    pub(crate) fn bias(&mut self, layer: Option<usize>, role: Role) -> Option<Vec<f32>> {
-        self.biases.remove(&(layer, role))
+impl Inside {
+    fn held(&mut self, role: Role) -> Option<&mut Held> {
+        match role {
+            Role::AttentionNorm => Some(&mut self.attention_norm),
+            Role::Query => Some(&mut self.query),
+            Role::Key => Some(&mut self.key),
+            Role::Value => Some(&mut self.value),
+            Role::QueryNorm => Some(&mut self.query_norm),
+            Role::KeyNorm => Some(&mut self.key_norm),
+            Role::AttentionOutput => Some(&mut self.attention_output),
+            Role::AttentionOutputNorm => Some(&mut self.attention_output_norm),
+            Role::MlpNorm => Some(&mut self.mlp_norm),
+            Role::Gate => Some(&mut self.gate),
+            Role::Up => Some(&mut self.up),
+            Role::Down => Some(&mut self.down),
+            Role::MlpOutputNorm => Some(&mut self.mlp_output_norm),
+            Role::Embedding | Role::FinalNorm | Role::Output => None,
+        }
     }
 }
 

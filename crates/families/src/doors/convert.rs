@@ -11,7 +11,7 @@ use crate::doors::rearrange::{Rearranged, rearrange};
 use crate::error::{Error, Problem};
 use crate::resolved::config;
 use crate::resolved::scope::Scope;
-use crate::waist::architecture::{Architecture, Rope};
+use crate::waist::architecture::{Architecture, Named, Rope};
 use crate::waist::fields::difference;
 use crate::waist::roles::Role;
 use crate::waist::scaling::Scaling;
@@ -282,11 +282,19 @@ fn normal(architecture: &Architecture) -> Architecture {
     normal
 }
 
+/// An attribute as a family's file writes it.
+fn written(attribute: &impl serde::Serialize) -> String {
+    serde_json::to_value(attribute).map(|value| value.to_string()).unwrap_or_default()
+}
+
 fn normal_rope(rope: &Rope, head_dim: usize) -> Rope {
     let mut normal = rope.clone();
     if matches!(&normal.scaling, Some(Scaling::Plain(camelid_rope::Scaling::Default {}))) {
         normal.scaling = None;
     }
+    // What this leaves as it is says something in every case.
+    let Rope { theta: _, pairing: _, fraction: _, context: _, scaling: _, length: _, axes: _, round: _ } =
+        rope;
     let other = Rope { context: None, ..normal.clone() };
     let of = |rope: &Rope| rope.frequencies(head_dim, 1).map(|f| (f.inverse, f.factor));
     if !normal.depends_on_length(head_dim) && of(&normal).is_ok() && of(&normal) == of(&other) {
@@ -316,9 +324,11 @@ fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
     for named in architecture.tensors.iter().chain(layers) {
         let own = named.roles.iter().filter(|role| **role != Role::Output || !architecture.output.tie);
         for role in own {
-            let mut says = String::from(if named.bias { "a tensor with a bias" } else { "a tensor" });
-            if role.is_norm() {
-                says += &format!(", per {:?}, {:?}", named.per, named.at).to_lowercase();
+            // Names and packing are what conversion changes; all else must be the same.
+            let Named { roles: _, name: _, bias, by: _, per, at } = named;
+            let mut says = String::from(if *bias { "a tensor with a bias" } else { "a tensor" });
+            if matches!(role, Role::QueryNorm | Role::KeyNorm) {
+                says += &format!(", per = {}, at = {}", written(per), written(at));
             }
             out.entry(format!("tensors.{role}")).or_default().insert(says);
         }

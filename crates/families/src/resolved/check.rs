@@ -3,7 +3,10 @@
 use camelid_rope::Pairing;
 
 use crate::error::Problem;
-use crate::waist::architecture::{Architecture, Attention, Layer, MlpKind, Rope, Wiring};
+use crate::waist::architecture::{
+    Architecture, Attention, Block, Embedding, Layer, Mlp, MlpKind, Norm, Output, Residual, Rope, Stack,
+    Wiring,
+};
 use crate::waist::roles::Role;
 use crate::written::declaration::Declaration;
 
@@ -11,18 +14,24 @@ use crate::written::declaration::Declaration;
 const LARGEST: usize = 1 << 31;
 
 /// Every value out of range, each with the word that said it.
+///
+/// Every struct is taken apart word by word, so that a new one does not compile until somebody says what it may be. What is
+/// left as `_` may be anything that its type takes.
 pub(crate) fn check(declaration: &Declaration, architecture: &Architecture) -> Vec<Problem> {
     let mut found = Found { declaration, problems: Vec::new() };
     found.outside(architecture);
     for (index, layer) in architecture.layers.iter().enumerate() {
-        found.attention(index, &layer.attention);
+        let Layer { block, attention, rope, mlp, tensors: _ } = layer;
+        found.attention(index, attention);
         found.together(architecture, layer);
-        if let Some(rope) = &layer.rope {
+        if let Some(rope) = rope {
             found.rope(index, rope, architecture, layer);
         }
-        found.size("mlp.width", layer.mlp.width);
-        found.finite("block.branch_scale", layer.block.branch_scale);
-        found.finite("block.residual_scale", layer.block.residual_scale);
+        let &Mlp { kind: _, width, activation: _ } = mlp;
+        found.size("mlp.width", width);
+        let &Block { wiring: _, branch_scale, residual: _, residual_scale } = block;
+        found.finite("block.branch_scale", branch_scale);
+        found.finite("block.residual_scale", residual_scale);
         found.layer_roles(index, layer);
     }
     found.problems
@@ -35,45 +44,52 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn outside(&mut self, architecture: &Architecture) {
-        self.size("embedding.vocab", architecture.embedding.vocab);
-        self.size("embedding.width", architecture.embedding.width);
-        self.size("block.layers", architecture.stack.layers);
-        self.finite("embedding.scale", architecture.embedding.scale);
-        self.finite("output.scale", architecture.output.scale);
-        self.positive("output.softcap", architecture.output.softcap);
-        if !(architecture.norm.eps.is_finite() && architecture.norm.eps >= 0.0) {
-            self.push("norm.eps", format!("{} is no small positive number", architecture.norm.eps));
+        // A prefix is looked for in the tokens, which check it.
+        let Architecture { embedding, stack, norm, layers: _, output, prefix: _, tensors: _, inert: _ } =
+            architecture;
+        let &Embedding { vocab, width, scale } = embedding;
+        self.size("embedding.vocab", vocab);
+        self.size("embedding.width", width);
+        self.finite("embedding.scale", scale);
+        let &Stack { layers, context: _ } = stack;
+        self.size("block.layers", layers);
+        let &Output { tie, unit_rows: _, scale, softcap } = output;
+        self.finite("output.scale", scale);
+        self.positive("output.softcap", softcap);
+        let &Norm { kind: _, eps, offset } = norm;
+        if !(eps.is_finite() && eps >= 0.0) {
+            self.push("norm.eps", format!("{eps} is no small positive number"));
         }
-        self.finite("norm.offset", architecture.norm.offset);
+        self.finite("norm.offset", offset);
         let has = |role| architecture.tensor(None, role).is_some();
         if !has(Role::Embedding) {
             self.role(Role::Embedding, "every model looks its tokens up in");
         }
-        if !has(Role::Output) && !architecture.output.tie {
+        if !has(Role::Output) && !tie {
             self.role(Role::Output, "an untied model needs for its logits");
         }
     }
 
     fn attention(&mut self, layer: usize, attention: &Attention) {
-        self.size("attention.heads", attention.heads);
-        self.size("attention.head_dim", attention.head_dim);
-        let kv_heads = attention.kv_heads;
-        if kv_heads == 0 || !attention.heads.is_multiple_of(kv_heads) {
-            let message = format!("{kv_heads} kv heads do not divide {} heads", attention.heads);
-            self.push("attention.kv_heads", message);
+        let Attention { heads, kv_heads, head_dim, scale, softcap, window, logn, dual_chunk, position: _ } =
+            attention;
+        self.size("attention.heads", *heads);
+        self.size("attention.head_dim", *head_dim);
+        if *kv_heads == 0 || !heads.is_multiple_of(*kv_heads) {
+            self.push("attention.kv_heads", format!("{kv_heads} kv heads do not divide {heads} heads"));
         }
-        self.finite("attention.scale", attention.scale);
-        self.positive("attention.softcap", attention.softcap);
-        if attention.window == Some(0) {
+        self.finite("attention.scale", *scale);
+        self.positive("attention.softcap", *softcap);
+        if *window == Some(0) {
             self.push(
                 "attention.window",
                 format!("layer {layer}: a window of 0 lets a query see nothing; `none` is no window"),
             );
         }
-        if attention.logn.is_some_and(|trained| trained < 2) {
+        if logn.is_some_and(|trained| trained < 2) {
             self.push("attention.logn", "the base of the logarithm must be at least 2".into());
         }
-        if let Some(Err(error)) = attention.dual_chunk.as_ref().map(|dual_chunk| dual_chunk.check()) {
+        if let Some(Err(error)) = dual_chunk.as_ref().map(|dual_chunk| dual_chunk.check()) {
             self.push("attention.dual_chunk", error.to_string());
         }
     }
@@ -99,24 +115,27 @@ impl Found<'_> {
     }
 
     fn rope(&mut self, index: usize, rope: &Rope, architecture: &Architecture, layer: &Layer) {
-        if !(rope.fraction > 0.0 && rope.fraction <= 1.0) {
-            self.push("rope.fraction", format!("{} is not above 0 and at most 1", rope.fraction));
+        // theta, context and scaling are checked together, by the crate that knows the formulas.
+        let &Rope { theta: _, pairing: _, fraction, context: _, scaling: _, length: _, axes, round: _ } =
+            rope;
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            self.push("rope.fraction", format!("{fraction} is not above 0 and at most 1"));
             return;
         }
         let rotary_dim = rope.rotary_dim(layer.attention.head_dim);
-        if rotary_dim < 2 || !rotary_dim.is_multiple_of(2 * rope.axes.max(1)) {
+        if rotary_dim < 2 || !rotary_dim.is_multiple_of(2 * axes.max(1)) {
             let message = format!(
                 "layer {index}: {rotary_dim} of {} features turn, which is no positive multiple of {}",
                 layer.attention.head_dim,
-                2 * rope.axes.max(1)
+                2 * axes.max(1)
             );
             self.push("rope.fraction", message);
             return;
         }
-        if !(1..=2).contains(&rope.axes) {
-            self.push("rope.axes", format!("{} axes; there are 1 and 2", rope.axes));
+        if !(1..=2).contains(&axes) {
+            self.push("rope.axes", format!("{axes} axes; there are 1 and 2"));
         }
-        if rope.axes == 2 && architecture.prefix.is_none() {
+        if axes == 2 && architecture.prefix.is_none() {
             self.push("rope.axes", "2 axes need [prefix], which counts their places".into());
         }
         if let Err(error) = rope.check(layer.attention.head_dim) {
@@ -141,7 +160,7 @@ impl Found<'_> {
             }
             MlpKind::Gated | MlpKind::Plain => {}
         }
-        if layer.block.residual == crate::Residual::Norm && layer.block.wiring == Wiring::Parallel {
+        if layer.block.residual == Residual::Norm && layer.block.wiring == Wiring::Parallel {
             self.push(
                 "block.residual",
                 "a residual from the norm is defined for sequential wiring only".into(),

@@ -58,9 +58,15 @@ impl Scope {
             if let Some(value) = known.values.get(name) {
                 return Some(value.clone());
             }
-            if known.pending.iter().any(|pending| pending == name) || known.pending.len() == DEEPEST {
-                let circle = known.pending.join(" → ");
+            if let Some(start) = known.pending.iter().position(|pending| pending == name) {
+                let circle = known.pending[start..].join(" → ");
                 return Some(failure(format!("`{name}` needs itself: {circle} → {name}")));
+            }
+            if known.pending.len() == DEEPEST {
+                let first = &known.pending[0];
+                return Some(failure(format!(
+                    "`{first}` builds on more than {DEEPEST} other names, one upon the other"
+                )));
             }
             known.pending.push(name.to_owned());
         }

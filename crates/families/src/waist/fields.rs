@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::waist::architecture::{Architecture, At, By, Named, Per};
+use crate::waist::architecture::{Architecture, At, By, Layer, Named, Per};
 use crate::waist::roles::write_roles;
 
 /// Word → value, in the order of a declaration. Where layers differ, the value is a list, one for each layer.
@@ -14,17 +14,20 @@ impl Architecture {
     #[must_use]
     pub fn fields(&self) -> Fields {
         let mut fields = Fields::new();
-        table(&mut fields, "embedding", &self.embedding);
-        table(&mut fields, "block", &self.stack);
+        // Every table is named, here and for each layer: a new one does not compile until it has a place among them.
+        let Architecture { embedding, stack, norm, layers, output, prefix, tensors: _, inert: _ } = self;
+        for Layer { block: _, attention: _, rope: _, mlp: _, tensors: _ } in layers {}
+        table(&mut fields, "embedding", embedding);
+        table(&mut fields, "block", stack);
         self.per_layer(&mut fields, "block", |layer| json(&self.layers[layer].block));
-        table(&mut fields, "norm", &self.norm);
+        table(&mut fields, "norm", norm);
         self.per_layer(&mut fields, "attention", |layer| json(&self.layers[layer].attention));
         self.per_layer(&mut fields, "rope", |layer| json(&self.layers[layer].rope));
-        if let Some(prefix) = &self.prefix {
+        if let Some(prefix) = prefix {
             table(&mut fields, "prefix", prefix);
         }
         self.per_layer(&mut fields, "mlp", |layer| json(&self.layers[layer].mlp));
-        table(&mut fields, "output", &self.output);
+        table(&mut fields, "output", output);
         self.tensors_of(&mut fields);
         fields
     }

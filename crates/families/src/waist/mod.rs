@@ -5,6 +5,7 @@
 pub(crate) mod architecture;
 pub(crate) mod chunks;
 pub(crate) mod fields;
+pub(crate) mod frequencies;
 pub(crate) mod plan;
 pub(crate) mod roles;
 pub(crate) mod scaling;

@@ -1,13 +1,15 @@
 //! The plan of tensors: name, shape and layout of everything that a checkpoint must hold, from the architecture alone.
 
-use crate::waist::architecture::{Architecture, Attention, By, Layer, Named, Per};
-use crate::waist::roles::Role;
+use crate::waist::architecture::{Architecture, Attention, By, Layer, Mlp, Named, Per};
+use crate::waist::roles::{Kind, Role};
 
 /// One tensor of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Its full name, `.weight` or `.bias` included.
     pub name: String,
+    /// Weight or bias.
+    pub part: Part,
     /// Its shape, as upstream stores it: `[out, in]` for a projection.
     pub shape: Vec<usize>,
     /// Its layer, if it belongs to one.
@@ -16,6 +18,15 @@ pub struct Planned {
     pub roles: Vec<Role>,
     /// How their rows lie.
     pub by: By,
+}
+
+/// Which of a named tensor's two parts one tensor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// What the role is.
+    Weight,
+    /// What is added after it.
+    Bias,
 }
 
 /// Everything that a checkpoint must hold, and what it may.
@@ -62,22 +73,26 @@ impl Architecture {
             named.roles.iter().map(|role| self.shape(layer, *role, named.per)).collect();
         let mut shape = shapes[0].clone();
         shape[0] = shapes.iter().map(|shape| shape[0]).sum();
-        let planned = |suffix: &str, shape: Vec<usize>| Planned {
-            name: format!("{}.{suffix}", named.name),
+        let planned = |part: Part, shape: Vec<usize>| Planned {
+            name: named.part(part),
+            part,
             shape,
             layer,
             roles: named.roles.clone(),
             by: named.by,
         };
-        let weight = planned("weight", shape.clone());
+        let weight = planned(Part::Weight, shape.clone());
         if self.output.tie && named.roles == [Role::Output] {
             plan.tied = Some(weight);
             return;
         }
-        let bias_shape = if named.roles.iter().any(|role| role.is_norm()) { shape } else { vec![shape[0]] };
+        let bias_shape = match named.roles[0].kind() {
+            Kind::Matrix => vec![shape[0]],
+            Kind::Norm => shape,
+        };
         plan.tensors.push(weight);
         if named.bias {
-            plan.tensors.push(planned("bias", bias_shape));
+            plan.tensors.push(planned(Part::Bias, bias_shape));
         }
     }
 
@@ -95,9 +110,33 @@ impl Architecture {
     }
 }
 
+impl Named {
+    /// The full name of one of its parts.
+    #[must_use]
+    pub fn part(&self, part: Part) -> String {
+        match part {
+            Part::Weight => format!("{}.weight", self.name),
+            Part::Bias => format!("{}.bias", self.name),
+        }
+    }
+}
+
 impl Layer {
     fn shape(&self, role: Role, per: Per, width: usize) -> Vec<usize> {
-        let Attention { heads, kv_heads, head_dim, .. } = self.attention;
+        // Each word is named, so that a new one does not compile until somebody says whether it changes a shape.
+        let Layer { block: _, attention, rope: _, mlp, tensors: _ } = self;
+        let &Attention {
+            heads,
+            kv_heads,
+            head_dim,
+            scale: _,
+            softcap: _,
+            window: _,
+            logn: _,
+            dual_chunk: _,
+            position: _,
+        } = attention;
+        let &Mlp { kind: _, width: mlp_width, activation: _ } = mlp;
         let per_head = |heads: usize| match per {
             Per::Head => vec![head_dim],
             Per::EachHead => vec![heads, head_dim],
@@ -109,8 +148,8 @@ impl Layer {
             Role::QueryNorm => per_head(heads),
             Role::KeyNorm => per_head(kv_heads),
             Role::AttentionOutput => vec![width, heads * head_dim],
-            Role::Gate | Role::Up => vec![self.mlp.width, width],
-            Role::Down => vec![width, self.mlp.width],
+            Role::Gate | Role::Up => vec![mlp_width, width],
+            Role::Down => vec![width, mlp_width],
             Role::AttentionNorm
             | Role::AttentionOutputNorm
             | Role::MlpNorm

@@ -44,6 +44,15 @@ pub enum Role {
     Output,
 }
 
+/// What the tensor of a role is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A table, or a projection `[out, in]`.
+    Matrix,
+    /// The weight of a norm.
+    Norm,
+}
+
 impl Role {
     /// Every role, in the order in which a token meets them.
     pub const ALL: [Role; 16] = [
@@ -71,19 +80,33 @@ impl Role {
         !matches!(self, Role::Embedding | Role::FinalNorm | Role::Output)
     }
 
+    /// What the tensor is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Role::Embedding
+            | Role::Query
+            | Role::Key
+            | Role::Value
+            | Role::AttentionOutput
+            | Role::Gate
+            | Role::Up
+            | Role::Down
+            | Role::Output => Kind::Matrix,
+            Role::AttentionNorm
+            | Role::QueryNorm
+            | Role::KeyNorm
+            | Role::AttentionOutputNorm
+            | Role::MlpNorm
+            | Role::MlpOutputNorm
+            | Role::FinalNorm => Kind::Norm,
+        }
+    }
+
     /// Whether the tensor is the weight of a norm.
     #[must_use]
     pub fn is_norm(self) -> bool {
-        matches!(
-            self,
-            Role::AttentionNorm
-                | Role::QueryNorm
-                | Role::KeyNorm
-                | Role::AttentionOutputNorm
-                | Role::MlpNorm
-                | Role::MlpOutputNorm
-                | Role::FinalNorm
-        )
+        self.kind() == Kind::Norm
     }
 
     /// The name in declarations.

@@ -66,21 +66,7 @@ impl Declaration {
         let own = files[0];
         let mut merged = Declaration::empty(own, files);
         for file in files.iter().rev() {
-            merged.default.extend(file.default.clone());
-            merged.lets.extend(file.lets.clone());
-            merged.require.extend(file.require.clone());
-            merged.words.extend(file.words.clone());
-            merged.tokenizer.extend(file.tokenizer.clone());
-            merged.chat.extend(file.chat.clone());
-            merged.gguf.words.extend(file.gguf.words.clone());
-            merged.gguf.config.extend(file.gguf.config.clone());
-            merged.inert_keys.extend(globs(file, "keys")?);
-            merged.inert_tensors.extend(globs(file, "tensors")?);
-            overlay(&mut merged.tensors, &file.tensors)?;
-            overlay(&mut merged.gguf.tensors, &file.gguf.tensors)?;
-            for (roles, entry) in &file.bias {
-                merged.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
-            }
+            merged.inherit(file)?;
         }
         for file in files {
             for (from, to) in &file.rename {
@@ -91,6 +77,44 @@ impl Declaration {
         }
         merged.check(own)?;
         Ok(merged)
+    }
+
+    /// Lays one file over what is inherited so far. A table that is left out here does not compile.
+    fn inherit(&mut self, file: &File) -> Result<(), Error> {
+        // The head and the sizes are the file's own; renames go the other way round, child first.
+        let File {
+            name: _,
+            label: _,
+            head: _,
+            rename: _,
+            default,
+            lets,
+            require,
+            ignore,
+            words,
+            tensors,
+            bias,
+            sizes: _,
+            tokenizer,
+            chat,
+            gguf,
+        } = file;
+        self.default.extend(default.clone());
+        self.lets.extend(lets.clone());
+        self.require.extend(require.clone());
+        self.words.extend(words.clone());
+        self.tokenizer.extend(tokenizer.clone());
+        self.chat.extend(chat.clone());
+        self.inert_keys.extend(globs(ignore, "keys")?);
+        self.inert_tensors.extend(globs(ignore, "tensors")?);
+        overlay(&mut self.tensors, tensors)?;
+        for (roles, entry) in bias {
+            self.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
+        }
+        let Gguf { words, config, tensors } = gguf;
+        self.gguf.words.extend(words.clone());
+        self.gguf.config.extend(config.clone());
+        overlay(&mut self.gguf.tensors, tensors)
     }
 
     fn empty(own: &File, files: &[&File]) -> Declaration {
@@ -212,8 +236,8 @@ pub(crate) fn root(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
-    let Some(entry) = file.ignore.get(key) else { return Ok(Vec::new()) };
+fn globs(ignore: &Entries, key: &str) -> Result<Vec<String>, Error> {
+    let Some(entry) = ignore.get(key) else { return Ok(Vec::new()) };
     let error = |message: String| Error::Declaration { origin: entry.origin.clone(), message };
     let Expr::List(list) = &entry.expr else {
         return Err(error(format!("ignore.{key} must be a list of names, with * for any run of letters")));

@@ -12,7 +12,7 @@ use camelid_tokenizers::{Gguf, Kind, Settings, Specials, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::commands::Which;
+use crate::commands::options::which::Which;
 
 /// Turn text into ids, or ids into text
 ///

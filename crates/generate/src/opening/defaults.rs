@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::Sampling;
+use crate::choice::sampling::Sampling;
 
 /// `generation_config.json`, as far as it is read here.
 #[derive(Debug, Clone, Default, PartialEq)]

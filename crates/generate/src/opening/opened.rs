@@ -8,8 +8,9 @@ use camelid_families::{Allow, Architecture, Backend, Declaration, Library, Model
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
-use crate::defaults::{Defaults, ids};
-use crate::{ChatTemplate, Error, vocabulary};
+use crate::opening::defaults::{Defaults, ids};
+use crate::opening::vocabulary;
+use crate::{ChatTemplate, Error};
 
 /// How to open a checkpoint.
 #[derive(Debug, Clone, Default)]

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use crate::logits::argmax;
-use crate::{Error, Sampling};
+use crate::Error;
+use crate::choice::logits::argmax;
+use crate::choice::sampling::Sampling;
 
 /// Draws tokens as a [`Sampling`] says. It remembers which ids it has seen, and where its stream of chance stands.
 ///

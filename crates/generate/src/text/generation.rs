@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use camelid_tokenizers::{Stream, Tokenizer};
 
-use crate::sampler::Sampler;
-use crate::session::{Session, Settings};
-use crate::stop::{Stop, StopTexts};
-use crate::{Error, logits};
+use crate::choice::logits;
+use crate::choice::sampler::Sampler;
+use crate::choice::sampling::Sampling;
+use crate::text::session::Session;
+use crate::text::stop::{Stop, StopTexts};
+use crate::{Error, memory};
 
 /// A generated token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +63,68 @@ fn by_id(settings: &mut Settings, tokenizer: &dyn Tokenizer) {
         stop_ids.extend(special.map(|special| special.id));
         special.is_none()
     });
+}
+
+/// How a text is generated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How the next token is chosen.
+    pub sampling: Sampling,
+    /// At most so many tokens are generated.
+    pub max_new_tokens: usize,
+    /// Ids that end the text.
+    pub stop_ids: Vec<u32>,
+    /// Texts that end the text; they are not part of it. The name of a special token means the token.
+    pub stop_texts: Vec<String>,
+    /// The longest sequence, in tokens, in place of the length that the checkpoint was made for.
+    pub context: Option<usize>,
+    /// A prompt is read in pieces of so many tokens, where that is a law of the architecture: it bounds memory, and lets an
+    /// interrupt in.
+    pub piece: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            sampling: Sampling::default(),
+            max_new_tokens: 256,
+            stop_ids: Vec::new(),
+            stop_texts: Vec::new(),
+            context: None,
+            piece: 512,
+        }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Continues a prompt, token by token. Nothing is computed before the first is asked for.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`], [`Error::TooLong`], [`Error::Memory`], [`Error::Sampling`]; all before any arithmetic and
+    /// before any memory is taken.
+    pub fn generate<'s>(
+        &'s mut self,
+        prompt: &[u32],
+        settings: &Settings,
+    ) -> Result<Generation<'s, 'a>, Error> {
+        let mut sampler = Sampler::new(settings.sampling)?;
+        let context = settings.context.or(self.model.architecture().stack.context).unwrap_or(usize::MAX);
+        if prompt.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if prompt.len() > context {
+            return Err(Error::TooLong { tokens: prompt.len(), context });
+        }
+        let tokens = prompt.len().saturating_add(settings.max_new_tokens).min(context);
+        let needed = memory::cache_bytes(self.model.architecture(), tokens);
+        let free = memory::free().map_or(u64::MAX, |free| free.saturating_add(self.cache.bytes() as u64));
+        if needed > free {
+            return Err(Error::Memory { tokens, needed, free });
+        }
+        self.keep_common(prompt)?;
+        sampler.see(prompt);
+        Ok(Generation::new(self, prompt, settings.clone(), context, sampler))
+    }
 }
 
 /// An iterator over generated tokens. It ends after the token that ends the text, or after an error; [`Generation::stop`]
