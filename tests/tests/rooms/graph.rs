@@ -13,9 +13,9 @@ type Names = Vec<String>;
 
 /// The files of one crate.
 #[derive(Debug)]
-pub struct Crate {
+pub(crate) struct Crate {
     /// The folder of its sources.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     files: BTreeMap<Names, File>,
 }
 
@@ -32,7 +32,7 @@ struct File {
 
 impl Crate {
     /// Reads every file under a folder of sources but those of tests.
-    pub fn read(root: &Path) -> Crate {
+    pub(crate) fn read(root: &Path) -> Crate {
         let mut files = BTreeMap::new();
         for path in sources(root) {
             let text = std::fs::read_to_string(&path).expect("a source file");
@@ -45,7 +45,7 @@ impl Crate {
     }
 
     /// Each pair of files of which the first uses the second, as paths within the folder of sources.
-    pub fn arrows(&self) -> BTreeSet<(PathBuf, PathBuf)> {
+    pub(crate) fn arrows(&self) -> BTreeSet<(PathBuf, PathBuf)> {
         let within = |file: &File| file.path.strip_prefix(&self.root).expect("below it").to_owned();
         let mut arrows = BTreeSet::new();
         for (module, file) in &self.files {
@@ -237,7 +237,7 @@ fn tree(tokens: &[TokenTree], before: &[String]) -> Vec<(Names, String)> {
 }
 
 /// Every Rust file of a folder, but tests.
-pub fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

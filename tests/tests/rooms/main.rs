@@ -133,7 +133,7 @@ fn arrows_between_rooms_go_one_way_as_the_architecture_page_says() {
 #[test]
 fn no_files_use_one_another_in_a_circle() {
     let mut found = Vec::new();
-    for folder in crates() {
+    for folder in crates().into_iter().filter(|folder| !folder.ends_with("verify/src")) {
         let arrows = Crate::read(&folder).arrows();
         let name =
             folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
