@@ -28,6 +28,8 @@ def arguments():
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a key of config.json, as JSON")
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--layer-scale", action="store_true", help="each layer's output times a number of its own")
+    parser.add_argument("--called", metavar="MODEL_TYPE", help="the model_type to write, where the network is a new one")
     return parser.parse_args()
 
 
@@ -46,7 +48,17 @@ def build(args):
                 weight.copy_(weight + 0.3 * torch.randn_like(weight))
             else:
                 weight.copy_(torch.randn_like(weight) * (1.6 / weight.shape[-1] ** 0.5))
+    if args.layer_scale:
+        scale_layers(model)
     return model, config
+
+
+def scale_layers(model):
+    """What Gemma 4's layers do last (transformers 5.24.0, modeling_gemma4.py): hidden_states *= self.layer_scalar."""
+    for layer in model.model.layers:
+        layer.register_buffer("layer_scalar", 0.4 + 1.2 * torch.rand(1))
+        layer.register_forward_hook(lambda layer, _inputs, output: (
+            (output[0] * layer.layer_scalar, *output[1:]) if isinstance(output, tuple) else output * layer.layer_scalar))
 
 
 def trace(model, ids):
@@ -97,14 +109,14 @@ def main():
     weights = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()
                if not (config.tie_word_embeddings and name == "lm_head.weight")}
     save_file(weights, args.out / "model.safetensors", metadata={"format": "pt"})
-    keys = config.to_diff_dict() | {"architectures": [type(model).__name__], "model_type": config.model_type}
+    keys = config.to_diff_dict() | {"architectures": [type(model).__name__], "model_type": args.called or config.model_type}
     (args.out / "config.json").write_text(json.dumps(keys, indent=2, sort_keys=True) + "\n")
     save_file({"input_ids": ids[0], "logits": logits.float().contiguous(), "logits_f64": exact.double().contiguous(),
                "greedy_ids": tokens, "greedy_logits": token_logits.contiguous(), **taps},
               args.out / "reference.safetensors")
     error = float((logits.double() - exact).abs().max() / exact.abs().max())
     note = {"source": f"transformers {transformers.__version__} {type(model).__name__}, eager attention",
-            "torch": torch.__version__, "seed": args.seed, "set": args.set, "T": args.tokens, "rel_err_f32_vs_f64": error}
+            "torch": torch.__version__, "seed": args.seed, "set": args.set, "layer_scale": args.layer_scale, "T": args.tokens, "rel_err_f32_vs_f64": error}
     (args.out / "reference.json").write_text(json.dumps(note, indent=1) + "\n")
     print(f"{args.out}: {args.tokens} tokens, f32 against f64 {error:.1e}")
 

@@ -41,7 +41,7 @@ pub use resolved::detect::Detected;
 pub use resolved::resolve::{Unresolved, formulas};
 pub use waist::architecture::{
     Architecture, At, Attention, Block, By, Embedding, Layer, Length, Mlp, MlpKind, Named, Norm, Output, Per,
-    Position, Prefix, Residual, Rope, Round, Stack, Wiring,
+    Position, Prefix, Residual, Rope, Round, Stack, Suffix, Wiring,
 };
 pub use waist::fields::{Fields, difference};
 pub use waist::plan::{Part, Plan, Planned};

@@ -6,7 +6,7 @@ use camelid_norm::Norm;
 use ndarray::Array2;
 
 use crate::composed::branch::{AttentionBranch, Pass};
-use crate::composed::rows;
+use crate::composed::rows::{self, Factors};
 use crate::composed::tap::{Observer, Stage, Tap};
 use crate::waist::architecture::{Residual, Wiring};
 
@@ -16,8 +16,10 @@ pub(crate) struct LayerParts {
     pub(crate) index: usize,
     pub(crate) wiring: Wiring,
     pub(crate) residual: Residual,
-    pub(crate) residual_scale: f32,
-    pub(crate) branch_scale: f32,
+    /// Where the first of two branches joins the stream.
+    pub(crate) within: Factors,
+    /// Where the stream leaves the layer.
+    pub(crate) last: Factors,
     pub(crate) attention_norm: Option<Norm>,
     pub(crate) attention: AttentionBranch,
     pub(crate) attention_output_norm: Option<Norm>,
@@ -39,10 +41,10 @@ impl LayerParts {
             Wiring::Sequential => {
                 let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x, pass), observer);
                 let branch = self.attention(&normed, pass, cache, observer);
-                let x = self.join(x, normed, &branch, pass);
+                let x = self.join(x, normed, &branch, self.within, pass);
                 let normed = self.tap(Stage::MlpInput, apply(&self.mlp_norm, &x, pass), observer);
                 let branch = self.mlp(&normed, pass, observer);
-                self.join(x, normed, &branch, pass)
+                self.join(x, normed, &branch, self.last, pass)
             }
             Wiring::Parallel => {
                 let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x, pass), observer);
@@ -51,7 +53,7 @@ impl LayerParts {
                 let mlp_input = self.tap(Stage::MlpInput, mlp_input, observer);
                 let branches =
                     self.attention(&normed, pass, cache, observer) + self.mlp(&mlp_input, pass, observer);
-                self.join(x, normed, &branches, pass)
+                self.join(x, normed, &branches, self.last, pass)
             }
         };
         self.tap(Stage::Layer, x, observer)
@@ -73,19 +75,20 @@ impl LayerParts {
         applied(&self.mlp_output_norm, out, pass)
     }
 
-    /// alpha · r(x) + b · branch
+    /// scale · (alpha · r(x) + b · branch)
     fn join(
         &self,
         x: Array2<f32>,
         normed: Array2<f32>,
         branch: &Array2<f32>,
+        factors: Factors,
         pass: &Pass<'_>,
     ) -> Array2<f32> {
         let mut residual = match self.residual {
             Residual::Stream => x,
             Residual::Norm => normed,
         };
-        rows::combine(&mut residual, self.residual_scale, self.branch_scale, branch, pass.backend);
+        rows::combine(&mut residual, branch, factors, pass.backend);
         residual
     }
 

@@ -16,6 +16,7 @@ use crate::composed::fit::fit;
 use crate::composed::layer::LayerParts;
 use crate::composed::model::{Head, Model};
 use crate::composed::rotary::Rotary;
+use crate::composed::rows::Factors;
 use crate::composed::weights::{Held, Inside, Outside, Weights, missing};
 use crate::error::{Error, Problem};
 use crate::waist::architecture::{
@@ -129,15 +130,17 @@ impl Loader<'_> {
             up,
             down,
             mlp_output_norm,
+            layer_scale,
         } = inside;
         let turn = rope.as_ref().map(|rope| self.turn(index, rope, attention)).transpose()?;
         let norms = &self.norms;
+        let within = Factors { alpha: residual_scale as f32, b: branch_scale as f32, scale: 1.0 };
         Ok(LayerParts {
             index,
             wiring,
             residual,
-            residual_scale: residual_scale as f32,
-            branch_scale: branch_scale as f32,
+            within,
+            last: Factors { scale: layer_scale.number().unwrap_or(1.0), ..within },
             attention_norm: norms.norm(index, attention_norm)?,
             attention: AttentionBranch {
                 query: query.linear(Role::Query)?,
@@ -230,7 +233,7 @@ impl Norms {
         held: Held,
     ) -> Result<Option<HeadNorm>, Error> {
         let Some(named) = tensors.iter().find(|named| named.roles.contains(&role)) else { return Ok(None) };
-        let &Named { roles: _, name: _, bias: _, by: _, per, at } = named;
+        let &Named { roles: _, name: _, suffix: _, bias: _, by: _, per, at } = named;
         Ok(self.norm(layer, held)?.map(|norm| HeadNorm { norm, per, at }))
     }
 }

@@ -44,6 +44,7 @@ pub(crate) struct Inside {
     pub(crate) up: Held,
     pub(crate) down: Held,
     pub(crate) mlp_output_norm: Held,
+    pub(crate) layer_scale: Held,
 }
 
 /// What one role holds: a matrix or a vector, as its kind says; nothing where no tensor is named.
@@ -69,6 +70,11 @@ impl Held {
     /// The vector with its bias, where one is named.
     pub(crate) fn vector(self) -> Option<(Vec<f32>, Option<Vec<f32>>)> {
         Some((self.vector?, self.bias))
+    }
+
+    /// The one number, where one is named.
+    pub(crate) fn number(self) -> Option<f32> {
+        self.vector?.first().copied()
     }
 
     /// The bias alone, of a projection whose matrix is another's.
@@ -159,7 +165,8 @@ impl Outside {
             | Role::Gate
             | Role::Up
             | Role::Down
-            | Role::MlpOutputNorm => None,
+            | Role::MlpOutputNorm
+            | Role::LayerScale => None,
         }
     }
 }
@@ -180,6 +187,7 @@ impl Inside {
             Role::Up => Some(&mut self.up),
             Role::Down => Some(&mut self.down),
             Role::MlpOutputNorm => Some(&mut self.mlp_output_norm),
+            Role::LayerScale => Some(&mut self.layer_scale),
             Role::Embedding | Role::FinalNorm | Role::Output => None,
         }
     }

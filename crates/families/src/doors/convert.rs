@@ -325,7 +325,7 @@ fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
         let own = named.roles.iter().filter(|role| **role != Role::Output || !architecture.output.tie);
         for role in own {
             // Names and packing are what conversion changes; all else must be the same.
-            let Named { roles: _, name: _, bias, by: _, per, at } = named;
+            let Named { roles: _, name: _, suffix: _, bias, by: _, per, at } = named;
             let mut says = String::from(if *bias { "a tensor with a bias" } else { "a tensor" });
             if matches!(role, Role::QueryNorm | Role::KeyNorm) {
                 says += &format!(", per = {}, at = {}", written(per), written(at));

@@ -11,8 +11,8 @@ use crate::error::Problem;
 use crate::resolved::check;
 use crate::resolved::config;
 use crate::resolved::scope::Scope;
-use crate::waist::architecture::{Architecture, Layer, Named, Position, Stack};
-use crate::waist::roles::{Role, write_roles};
+use crate::waist::architecture::{Architecture, Layer, Named, Position, Stack, Suffix};
+use crate::waist::roles::{Kind, Role, write_roles};
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::Entries;
@@ -302,7 +302,13 @@ impl Resolver<'_> {
             }
         };
         let bias = self.bias(roles, context)?;
-        Some(Named { roles: roles.to_vec(), name, bias, by: template.by, per: template.per, at: template.at })
+        let Template { suffix, by, per, at, .. } = template;
+        if bias && (suffix == Suffix::None || roles[0].kind() == Kind::Number) {
+            let word = format!("bias.\"{}\"", write_roles(roles));
+            self.value(&word, format!("`{name}` is a number or a parameter of its own, which has no bias"));
+            return None;
+        }
+        Some(Named { roles: roles.to_vec(), name, suffix, bias, by, per, at })
     }
 
     /// Whether a tensor has a bias: all its roles must say the same.
@@ -360,9 +366,13 @@ impl Resolver<'_> {
             let Ok(template) = Template::of(entry) else { continue };
             let per_layer = roles.iter().any(|role| role.per_layer());
             let contexts = if per_layer { scopes.as_slice() } else { std::slice::from_ref(&context) };
-            names.extend(contexts.iter().filter_map(|context| template.name(context).ok()));
+            let own = contexts.iter().filter_map(|context| template.name(context).ok());
+            names.extend(own.map(|name| match template.suffix {
+                Suffix::Weight => format!("{name}.weight"),
+                Suffix::None => name,
+            }));
         }
-        names.into_iter().map(|name| format!("{name}.weight")).collect()
+        names
     }
 }
 

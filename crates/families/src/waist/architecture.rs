@@ -1,7 +1,8 @@
 //! The narrow waist: what a declaration and a `config.json` come to, in plain numbers.
 //!
 //! The composition, the plan of tensors, `describe`, `diff` and `--prove` read this and nothing else. The field names are
-//! the words of the schema; the doc comments are its documentation (`docs/schema.md` is made from them).
+//! the words of the schema; the doc comments are its documentation (`docs/schema.md` is made from them). A new word goes by
+//! `docs/adding-a-word.md`.
 
 use camelid_mlp::Activation;
 use camelid_rope::Pairing;
@@ -74,7 +75,8 @@ pub struct Stack {
 /// `[block]`, the part that each layer may have its own of: how the branches A (attention) and M (MLP) join the stream x.
 ///
 /// n₁, n₂ are the norms `attention_norm` and `mlp_norm`, each the identity where its tensor is not named; the branches'
-/// results pass through `attention_output_norm` and `mlp_output_norm` where those are named.
+/// results pass through `attention_output_norm` and `mlp_output_norm` where those are named. Where a `layer_scale` is named,
+/// the stream is multiplied by it last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
@@ -288,6 +290,9 @@ pub struct Named {
     pub roles: Vec<Role>,
     /// Its name, without `.weight`.
     pub name: String,
+    /// What follows its name.
+    #[serde(default)]
+    pub suffix: Suffix,
     /// Whether `.bias` stands beside `.weight`.
     pub bias: bool,
     /// How the rows of several roles lie.
@@ -296,6 +301,17 @@ pub struct Named {
     pub per: Per,
     /// For a norm of queries or keys: before or after the rotary turn.
     pub at: At,
+}
+
+/// What follows the name in the checkpoint: `.weight`, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Suffix {
+    /// `.weight`, as modules of PyTorch have.
+    #[default]
+    Weight,
+    /// Nothing, as a parameter or buffer that belongs to no module of its own.
+    None,
 }
 
 /// How the rows of several roles lie in one tensor.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::waist::architecture::{Architecture, At, By, Layer, Named, Per};
+use crate::waist::architecture::{Architecture, At, By, Layer, Named, Per, Suffix};
 use crate::waist::roles::write_roles;
 
 /// Word → value, in the order of a declaration. Where layers differ, the value is a list, one for each layer.
@@ -94,18 +94,19 @@ fn gather(values: Vec<Json>) -> Json {
 
 /// A tensor's name with its layer's number taken out, and what else is said of it, in the words of the schema.
 fn describe(named: &Named, layer: Option<usize>) -> Json {
-    let name = match layer {
-        Some(layer) => named.name.replacen(&format!(".{layer}."), ".{layer}.", 1),
-        None => named.name.clone(),
+    let Named { roles: _, name, suffix, bias, by, per, at } = named;
+    let mut text = match layer {
+        Some(layer) => name.replacen(&format!(".{layer}."), ".{layer}.", 1),
+        None => name.clone(),
     };
-    let mut text = name;
-    if named.bias {
+    if *bias {
         text.push_str(" + bias");
     }
     for (unusual, what, value) in [
-        (named.by != By::default(), "by ", json(&named.by)),
-        (named.per != Per::default(), "per ", json(&named.per)),
-        (named.at != At::default(), "", json(&named.at)),
+        (*suffix != Suffix::default(), "suffix ", json(suffix)),
+        (*by != By::default(), "by ", json(by)),
+        (*per != Per::default(), "per ", json(per)),
+        (*at != At::default(), "", json(at)),
     ] {
         if unusual {
             text.extend([", ", what, value.as_str().unwrap_or_default()]);

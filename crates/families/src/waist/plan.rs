@@ -1,6 +1,6 @@
 //! The plan of tensors: name, shape and layout of everything that a checkpoint must hold, from the architecture alone.
 
-use crate::waist::architecture::{Architecture, Attention, By, Layer, Mlp, Named, Per};
+use crate::waist::architecture::{Architecture, Attention, By, Layer, Mlp, Named, Per, Suffix};
 use crate::waist::roles::{Kind, Role};
 
 /// One tensor of the plan.
@@ -88,7 +88,7 @@ impl Architecture {
         }
         let bias_shape = match named.roles[0].kind() {
             Kind::Matrix => vec![shape[0]],
-            Kind::Norm => shape,
+            Kind::Norm | Kind::Number => shape,
         };
         plan.tensors.push(weight);
         if named.bias {
@@ -114,9 +114,10 @@ impl Named {
     /// The full name of one of its parts.
     #[must_use]
     pub fn part(&self, part: Part) -> String {
-        match part {
-            Part::Weight => format!("{}.weight", self.name),
-            Part::Bias => format!("{}.bias", self.name),
+        match (part, self.suffix) {
+            (Part::Weight, Suffix::Weight) => format!("{}.weight", self.name),
+            (Part::Weight, Suffix::None) => self.name.clone(),
+            (Part::Bias, Suffix::Weight | Suffix::None) => format!("{}.bias", self.name),
         }
     }
 }
@@ -150,6 +151,7 @@ impl Layer {
             Role::AttentionOutput => vec![width, heads * head_dim],
             Role::Gate | Role::Up => vec![mlp_width, width],
             Role::Down => vec![width, mlp_width],
+            Role::LayerScale => vec![1],
             Role::AttentionNorm
             | Role::AttentionOutputNorm
             | Role::MlpNorm

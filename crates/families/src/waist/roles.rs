@@ -38,6 +38,8 @@ pub enum Role {
     Down,
     /// The norm of what the MLP gives, before it joins the residual, `[width]`.
     MlpOutputNorm,
+    /// What the stream is multiplied by where it leaves the layer: one number, `[1]`.
+    LayerScale,
     /// The norm after the last layer, `[width]`.
     FinalNorm,
     /// The head, `[vocab, width]`.
@@ -51,11 +53,16 @@ pub enum Kind {
     Matrix,
     /// The weight of a norm.
     Norm,
+    /// One number.
+    Number,
 }
+
+/// A role that [`Role::ALL`] leaves out does not compile.
+const _: () = assert!(Role::ALL.len() == Role::Output as usize + 1);
 
 impl Role {
     /// Every role, in the order in which a token meets them.
-    pub const ALL: [Role; 16] = [
+    pub const ALL: [Role; 17] = [
         Role::Embedding,
         Role::AttentionNorm,
         Role::Query,
@@ -70,6 +77,7 @@ impl Role {
         Role::Up,
         Role::Down,
         Role::MlpOutputNorm,
+        Role::LayerScale,
         Role::FinalNorm,
         Role::Output,
     ];
@@ -100,7 +108,14 @@ impl Role {
             | Role::MlpNorm
             | Role::MlpOutputNorm
             | Role::FinalNorm => Kind::Norm,
+            Role::LayerScale => Kind::Number,
         }
+    }
+
+    /// Whether its rows may lie beside those of others in one tensor: a projection of a branch's input.
+    #[must_use]
+    pub fn packs(self) -> bool {
+        matches!(self, Role::Query | Role::Key | Role::Value | Role::Gate | Role::Up)
     }
 
     /// Whether the tensor is the weight of a norm.
@@ -127,6 +142,7 @@ impl Role {
             Role::Up => "up",
             Role::Down => "down",
             Role::MlpOutputNorm => "mlp_output_norm",
+            Role::LayerScale => "layer_scale",
             Role::FinalNorm => "final_norm",
             Role::Output => "output",
         }
@@ -157,6 +173,18 @@ pub(crate) fn read_roles(text: &str) -> Result<Vec<Role>, String> {
         return Err(format!("`{text}` names `{}` twice", twice.1));
     }
     Ok(roles)
+}
+
+/// Whether one tensor may hold these roles.
+pub(crate) fn share(roles: &[Role]) -> Result<(), String> {
+    let alone = roles.iter().find(|role| !role.packs()).filter(|_| roles.len() > 1);
+    let Some(alone) = alone else { return Ok(()) };
+    let can: Vec<_> = Role::ALL.into_iter().filter(|role| role.packs()).map(Role::name).collect();
+    Err(format!(
+        "`{}`: `{alone}` has a tensor of its own; only {} may share one",
+        write_roles(roles),
+        can.join(", ")
+    ))
 }
 
 /// `query | key | value`, as declarations write it.

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Origin};
-use crate::waist::roles::{Role, read_roles};
+use crate::waist::roles::{Role, read_roles, share};
 use crate::written::expr::{Entry, Expr};
 use crate::written::words;
 
@@ -91,7 +91,7 @@ impl File {
                 "let" => file.lets = reader.entries(key, value)?,
                 "require" => file.require = reader.entries(key, value)?,
                 "ignore" => file.ignore = reader.known(key, value, &["keys", "tensors"])?,
-                "tensors" => file.tensors = reader.roles(key, value)?,
+                "tensors" => file.tensors = reader.tensors(key, value)?,
                 "bias" => file.bias = reader.roles(key, value)?,
                 "release" => release = reader.literals(key, value)?,
                 "sizes" => sizes = Some((key, value)),
@@ -182,6 +182,15 @@ impl Reader<'_> {
         self.entries(key, value)
     }
 
+    /// Names of tensors by the roles that each holds.
+    fn tensors(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Vec<(Vec<Role>, Entry)>, Error> {
+        let tensors = self.roles(key, value)?;
+        for (roles, entry) in &tensors {
+            share(roles).map_err(|message| Error::Declaration { origin: entry.origin.clone(), message })?;
+        }
+        Ok(tensors)
+    }
+
     fn roles(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Vec<(Vec<Role>, Entry)>, Error> {
         let mut out: Vec<(Vec<Role>, Entry)> = Vec::new();
         for (k, v) in self.table(key, value)? {
@@ -220,7 +229,7 @@ impl Reader<'_> {
         for (k, v) in self.table(key, value)? {
             match k.get_ref().as_ref() {
                 "config" => gguf.config = self.entries(k, v)?,
-                "tensors" => gguf.tensors = self.roles(k, v)?,
+                "tensors" => gguf.tensors = self.tensors(k, v)?,
                 name @ ("architecture" | "permuted" | "offset" | "ignore") => {
                     gguf.words.insert(name.to_owned(), self.entry(k, v)?);
                 }

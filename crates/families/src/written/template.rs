@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use crate::waist::architecture::{At, By, Per};
+use crate::waist::architecture::{At, By, Per, Suffix};
 use crate::written::expr::{Entry, Expr};
 use crate::written::formula::Formula;
 use crate::written::words;
@@ -14,6 +14,7 @@ use crate::written::words;
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     parts: Vec<Part>,
+    pub(crate) suffix: Suffix,
     pub(crate) by: By,
     pub(crate) per: Per,
     pub(crate) at: At,
@@ -26,9 +27,9 @@ enum Part {
 }
 
 impl Template {
-    /// Reads `"name"`, or `{ name = "…", by = …, per = …, at = … }`.
+    /// Reads `"name"`, or `{ name = "…", suffix = …, by = …, per = …, at = … }`.
     pub(crate) fn of(entry: &Entry) -> Result<Template, String> {
-        let wanted = "a tensor is a name, or { name = \"…\" } with by, per or at";
+        let wanted = "a tensor is a name, or { name = \"…\" } with suffix, by, per or at";
         let (name, attributes) = match &entry.expr {
             Expr::Literal(Json::String(name)) => (name.clone(), None),
             Expr::Literal(Json::Null) => (String::new(), None),
@@ -38,17 +39,27 @@ impl Template {
             }
             Expr::Literal(_) | Expr::Formula(_) | Expr::List(_) => return Err(wanted.into()),
         };
-        let mut template =
-            Template { parts: parts(&name)?, by: By::Rows, per: Per::Head, at: At::BeforeRope };
+        let mut template = Template {
+            parts: parts(&name)?,
+            suffix: Suffix::default(),
+            by: By::default(),
+            per: Per::default(),
+            at: At::default(),
+        };
         for (key, value) in attributes.into_iter().flatten() {
             let text =
                 value.text().ok_or_else(|| format!("`{key}` must be a word, not {}", value.written()))?;
             match key.as_str() {
                 "name" => {}
+                "suffix" => template.suffix = word("suffix", text)?,
                 "by" => template.by = word("by", text)?,
                 "per" => template.per = word("per", text)?,
                 "at" => template.at = word("at", text)?,
-                _ => return Err(format!("`{key}` is no attribute of a tensor; there are name, by, per, at")),
+                _ => {
+                    return Err(format!(
+                        "`{key}` is no attribute of a tensor; there are name, suffix, by, per, at"
+                    ));
+                }
             }
         }
         Ok(template)

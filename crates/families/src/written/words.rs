@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::Value as Json;
 
 use crate::waist::architecture::{
-    At, Attention, Block, By, Embedding, Mlp, Norm, Output, Per, Prefix, Rope, Stack,
+    At, Attention, Block, By, Embedding, Mlp, Norm, Output, Per, Prefix, Rope, Stack, Suffix,
 };
 
 /// The tables of mathematics, in the order in which a declaration writes them.
@@ -66,6 +66,7 @@ pub(crate) fn keys_of<T: JsonSchema>() -> BTreeSet<String> {
 #[must_use]
 pub fn tensor_attributes() -> IndexMap<&'static str, Vec<String>> {
     IndexMap::from([
+        ("suffix", names(&schema_for!(Suffix))),
         ("by", names(&schema_for!(By))),
         ("per", names(&schema_for!(Per))),
         ("at", names(&schema_for!(At))),

@@ -239,6 +239,7 @@ const LIST: &[Mistake] = &[
     }),
     mistake("tensors", "names exchanged", exchanged),
     mistake("tensors", "a norm left out", |s| NORMS.map(|role| without(s, role)).into()),
+    mistake("tensors", "a layer's scale left out", |s| vec![without(s, Role::LayerScale)]),
     mistake("bias", "bias left out", |s| Role::ALL.map(|role| biased(s, role)).into()),
     mistake("tensors", "norm of heads before or after the turn", |s| {
         vec![named(s, |named| {

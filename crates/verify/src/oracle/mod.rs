@@ -133,7 +133,7 @@ impl<'a> Oracle<'a> {
         Ok(self.logits(&x)?)
     }
 
-    /// r(x) + b·A(n₁x), then the same with the MLP; or both branches on the same input.
+    /// r(x) + b·A(n₁x), then the same with the MLP; or both branches on the same input. Last, the layer's own scale.
     fn layer(
         &self,
         index: usize,
@@ -176,6 +176,10 @@ impl<'a> Oracle<'a> {
         let x = match block.wiring {
             Wiring::Sequential => join(&between, &read, &out),
             Wiring::Parallel => join(&between, &normed, &(attended + out)),
+        };
+        let x = match self.tensors.get(here, Role::LayerScale) {
+            Some(scale) => x * scale[[0, 0]],
+            None => x,
         };
         hook(at(Stage::Layer), x)
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use camelid_checkpoint::Checkpoint;
-use camelid_families::{Architecture, By, Named, Role};
+use camelid_families::{Architecture, By, Named, Part, Role};
 use ndarray::{Array2, Axis};
 
 use crate::error::Error;
@@ -55,14 +55,14 @@ impl Tensors {
                 continue;
             }
             let owners = owners(architecture, layer, named);
-            let find = |suffix: &str| {
-                let name = format!("{}.{suffix}", named.name);
+            let find = |part: Part| {
+                let name = named.part(part);
                 let found = bank.0.get(&name).map(|(_, table)| table.clone());
                 found.ok_or_else(|| wrong(format!("there is no tensor `{name}`")))
             };
-            deal(&mut all.weights, layer, named, &owners, find("weight")?)?;
+            deal(&mut all.weights, layer, named, &owners, find(Part::Weight)?)?;
             if named.bias {
-                let row = find("bias")?;
+                let row = find(Part::Bias)?;
                 let column = Array2::from_shape_fn((row.len(), 1), |(at, _)| {
                     row[[at / row.ncols(), at % row.ncols()]]
                 });

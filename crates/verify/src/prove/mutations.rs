@@ -337,7 +337,7 @@ fn stages_of(role: Role) -> &'static [&'static str] {
         Role::AttentionOutputNorm | Role::MlpNorm | Role::Gate | Role::Up | Role::Down => {
             &["mlp_input", "mlp"]
         }
-        Role::MlpOutputNorm => &["layer"],
+        Role::MlpOutputNorm | Role::LayerScale => &["layer"],
         Role::FinalNorm => &["final_norm"],
         Role::Output => &["logits"],
     }

@@ -1,6 +1,6 @@
 //! What a tensor's entry is changed to: names exchanged between equal shapes, packed rows in another order, a bias left out.
 
-use camelid_families::{Architecture, Named, Role};
+use camelid_families::{Architecture, Kind, Named, Role};
 
 use super::mutations::{Mutation, across, flipped, others};
 use crate::change::Editor;
@@ -50,7 +50,7 @@ pub(crate) fn tensor_mutations(editor: &Editor<'_>, word: &str) -> Vec<(String, 
             vec![each(editor, &roles, |named| named.at = across(named.at))],
         );
     }
-    if roles.iter().all(|role| role.is_norm()) {
+    if roles.iter().all(|role| role.kind() != Kind::Matrix) {
         add("left out".into(), &[], vec![without(editor, &roles)]);
     }
     out

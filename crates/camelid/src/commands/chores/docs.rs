@@ -190,6 +190,7 @@ fn shape(role: Role) -> &'static str {
         Role::KeyNorm => "`[head_dim]`, `[kv_heads, head_dim]` or `[kv_heads · head_dim]`, as `per` says",
         Role::Gate | Role::Up => "`[mlp.width, width]`",
         Role::Down => "`[width, mlp.width]`",
+        Role::LayerScale => "`[1]`",
         Role::AttentionNorm
         | Role::AttentionOutputNorm
         | Role::MlpNorm
@@ -203,6 +204,7 @@ fn attribute(name: &str) -> &'static str {
         "by" => {
             "how the rows of several roles lie: all rows of one, then of the next; or for each kv head its queries, its key, its value"
         }
+        "suffix" => "what follows the name in the checkpoint: `.weight`, or nothing",
         "per" => {
             "for `query_norm`, `key_norm`: one weight for all heads; one for each head; all heads normed together"
         }
