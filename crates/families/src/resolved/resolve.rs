@@ -17,6 +17,7 @@ use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::Entries;
 use crate::written::formula::Formula;
+use crate::written::said::plainly;
 use crate::written::template::Template;
 use crate::written::words;
 
@@ -212,12 +213,13 @@ impl Resolver<'_> {
             },
             _ => {
                 let key = root(&path);
-                let at =
-                    written.get(key).map(|value| format!(", but the value is {value}")).unwrap_or_default();
+                let pointer = format!("/{}", path.replace('.', "/"));
+                let whole = Json::Object(written.clone());
+                let value = whole.pointer(&pointer).or_else(|| written.get(key));
                 let word =
                     if written.contains_key(key) { format!("{table}.{path}") } else { format!("[{table}]") };
                 let origin = said(key).map(|entry| entry.origin.clone());
-                Problem::Value { word, message: format!("{text}{at}"), origin }
+                Problem::Value { word, message: plainly(&text, value), origin }
             }
         };
         self.push(problem);

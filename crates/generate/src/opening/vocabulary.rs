@@ -56,7 +56,7 @@ pub(crate) fn of_gguf(path: &Path, metadata: &Metadata) -> Result<Box<dyn Tokeni
     let table = own.filter_map(|(key, value)| Some((key.to_owned(), value.to_json()?))).collect();
     let gguf: Gguf = serde_json::from_value(Json::Object(table)).map_err(|error| Error::File {
         path: path.to_owned(),
-        message: format!("tokenizer.ggml: {error}"),
+        message: format!("tokenizer.ggml: {}", camelid_families::plainly(&error.to_string(), None)),
     })?;
     open_gguf(&gguf, &Settings::default()).map_err(|error| error.within(path).into())
 }
