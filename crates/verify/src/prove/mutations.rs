@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::change::Editor;
 use crate::diagnose::ACTIVATIONS;
+use crate::every_word::knows_every_word;
 
 use super::tensors::tensor_mutations;
 
@@ -201,6 +202,8 @@ const TABLE: &[Line] = &[
     line("output.softcap", "half as much again", |t| t.times(1.5)),
     line("output.softcap", "put in", |t| t.put_in(json!(1.0))),
 ];
+
+knows_every_word!(TABLE, but []);
 
 impl Target<'_> {
     fn tokens(&self) -> usize {
