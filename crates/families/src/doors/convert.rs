@@ -264,7 +264,12 @@ fn bare(expr: &Expr) -> Option<&str> {
 }
 
 fn told(word: &str, wanted: &Json, got: &Json) -> Problem {
-    let say = |value: &Json| if value.is_null() { "none".to_owned() } else { value.to_string() };
+    let say = |value: &Json| match value {
+        Json::Null => "none".to_owned(),
+        // What is said of a tensor is prose, not a value.
+        Json::String(text) if word.starts_with("tensors.") => text.clone(),
+        other => other.to_string(),
+    };
     let message = format!("the checkpoint has {}, and this family would make it {}", say(wanted), say(got));
     Problem::Value { word: word.to_owned(), message, origin: None }
 }
@@ -284,7 +289,7 @@ fn normal(architecture: &Architecture) -> Architecture {
 
 /// An attribute as a family's file writes it.
 fn written(attribute: &impl serde::Serialize) -> String {
-    serde_json::to_value(attribute).map(|value| value.to_string()).unwrap_or_default()
+    serde_json::to_value(attribute).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn normal_rope(rope: &Rope, head_dim: usize) -> Rope {
@@ -328,7 +333,7 @@ fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
             let Named { roles: _, name: _, suffix: _, bias, by: _, per, at } = named;
             let mut says = String::from(if *bias { "a tensor with a bias" } else { "a tensor" });
             if matches!(role, Role::QueryNorm | Role::KeyNorm) {
-                says += &format!(", per = {}, at = {}", written(per), written(at));
+                says += &format!(", per {}, at {}", written(per), written(at));
             }
             out.entry(format!("tensors.{role}")).or_default().insert(says);
         }
