@@ -1,10 +1,12 @@
 //! y = x·Wᵀ for weights as stored: dot products for few tokens ([`few`]), packed tiles for many ([`many`]).
 
 mod ahead;
+mod blocks;
 mod few;
 mod many;
 pub(crate) mod pack;
 mod region;
+mod source;
 
 use crate::pool::SyncPtr;
 use crate::{Backend, Compute, Dtype, Rows};
@@ -131,5 +133,9 @@ fn columns(x: &[f32], tokens: usize) -> Option<usize> {
 fn rows(weight: Rows<'_>, cols: usize) -> usize {
     let whole = weight.len().is_multiple_of(cols);
     assert!(whole, "weight of {} elements, not rows of {cols}", weight.len());
+    if let Rows::Blocks(blocks, bytes) = weight {
+        let whole = cols.is_multiple_of(blocks.numbers()) && bytes.len().is_multiple_of(blocks.bytes());
+        assert!(whole, "rows of {cols} elements are no whole blocks of {blocks:?}");
+    }
     weight.len() / cols
 }

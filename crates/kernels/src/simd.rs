@@ -10,6 +10,7 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod integers;
 mod isa;
 mod lanes;
 #[cfg(target_arch = "aarch64")]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use camelid_checkpoint::{Checkpoint, Dtype, Tensor};
-use camelid_linear::{Linear, Weight};
+use camelid_linear::{Blocks, Linear, Weight};
 
 use crate::error::{Error, Problem};
 use crate::waist::architecture::{Architecture, By};
@@ -193,19 +193,36 @@ impl Inside {
     }
 }
 
-/// A matrix over the tensor's own bytes; a quantised one is widened to f32 first.
+/// A matrix over the tensor's own bytes, quantised blocks as they lie; of a type without a kernel it is widened to f32 first.
 pub(crate) fn matrix(tensor: &Tensor, shape: &[usize]) -> Result<Weight, Error> {
     let misfit = |message: String| Error::Input(format!("tensor `{}`: {message}", tensor.name()));
-    if tensor.dtype().is_quantised() {
-        return matrix(&tensor.dequantise()?, shape);
-    }
-    let dtype = match tensor.dtype() {
-        Dtype::F32 => camelid_linear::Dtype::F32,
-        Dtype::F16 => camelid_linear::Dtype::F16,
-        Dtype::Bf16 => camelid_linear::Dtype::Bf16,
-        other => return Err(misfit(format!("it is stored as {other}, which is no type of weights"))),
+    let Some(dtype) = computed_as(tensor.dtype()) else {
+        if tensor.dtype().is_quantised() {
+            return matrix(&tensor.dequantise()?, shape);
+        }
+        return Err(misfit(format!("it is stored as {}, which is no type of weights", tensor.dtype())));
     };
     Weight::new(tensor.bytes()?, dtype, shape[0], shape[1]).map_err(|error| misfit(error.to_string()))
+}
+
+/// The type in which products take a stored type as it is.
+fn computed_as(dtype: Dtype) -> Option<camelid_linear::Dtype> {
+    let blocks = |blocks| Some(camelid_linear::Dtype::Blocks(blocks));
+    match dtype {
+        Dtype::F32 => Some(camelid_linear::Dtype::F32),
+        Dtype::F16 => Some(camelid_linear::Dtype::F16),
+        Dtype::Bf16 => Some(camelid_linear::Dtype::Bf16),
+        Dtype::Q4_0 => blocks(Blocks::Q4_0),
+        Dtype::Q4_1 => blocks(Blocks::Q4_1),
+        Dtype::Q5_0 => blocks(Blocks::Q5_0),
+        Dtype::Q5_1 => blocks(Blocks::Q5_1),
+        Dtype::Q8_0 => blocks(Blocks::Q8_0),
+        Dtype::Q4K => blocks(Blocks::Q4K),
+        Dtype::Q5K => blocks(Blocks::Q5K),
+        Dtype::Q6K => blocks(Blocks::Q6K),
+        Dtype::F64 | Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => None,
+        Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => None,
+    }
 }
 
 /// Which rows of a tensor belong to each of its roles.

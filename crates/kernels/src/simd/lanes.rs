@@ -22,6 +22,8 @@ pub(crate) const MOST_LANES: usize = 16;
 /// Where a lane is NaN, `max` and `min` give `b`.
 pub(crate) trait Simd: Copy {
     type V: Copy;
+    /// `LANES` integers of 32 bits.
+    type I: Copy;
     const LANES: usize;
     /// Rows of `x` in one register tile of a product, beside `TILE_VECTORS` vectors of outputs: as the registers allow.
     const TILE_ROWS: usize;
@@ -79,6 +81,31 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// As there.
     unsafe fn tile_of_pairs<const N: usize>(self, shape: (usize, usize), left: Left, right: Right, out: Out);
+
+    /// `LANES` bytes, each from 0 to 255.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn load_u8(self, from: *const u8) -> Self::I;
+    /// `LANES` bytes, each from −128 to 127.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn load_i8(self, from: *const u8) -> Self::I;
+    fn splat_int(self, value: i32) -> Self::I;
+    fn and(self, a: Self::I, b: Self::I) -> Self::I;
+    fn or(self, a: Self::I, b: Self::I) -> Self::I;
+    fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// a · 2^BITS.
+    fn shift_left<const BITS: u32>(self, a: Self::I) -> Self::I;
+    /// The bits of a, `bits` places lower, zeros above; fewer than 32.
+    fn shift_right(self, a: Self::I, bits: u32) -> Self::I;
+    /// 1 in lane i where bit i of `bits` is set, else 0.
+    fn bits(self, bits: u32) -> Self::I;
+    /// The f16 of these bits, as f32.
+    fn half(self, bits: u16) -> f32;
+    /// Each integer as f32; exact for |a| ≤ 2²⁴.
+    fn to_float(self, a: Self::I) -> Self::V;
 
     /// Brings the cache line of an address into the second-level cache; it need not be readable.
     #[inline(always)]

@@ -4,6 +4,7 @@ use std::arch::aarch64::*;
 
 use half::{bf16, f16};
 
+use super::integers;
 use super::lanes::{Kernel, MOST_LANES, Simd};
 use super::operands::{Left, Out, Right};
 use super::portable::Portable;
@@ -32,6 +33,7 @@ macro_rules! call {
 
 impl Simd for Neon {
     type V = float32x4_t;
+    type I = integers::I;
     const LANES: usize = 4;
     const TILE_ROWS: usize = 10;
 
@@ -92,6 +94,12 @@ impl Simd for Neon {
     #[inline(always)]
     fn sum(self, a: float32x4_t) -> f32 {
         call!(vaddvq_f32(a))
+    }
+    integers::plain!();
+    #[inline(always)]
+    fn to_float(self, a: integers::I) -> float32x4_t {
+        // SAFETY: an array of as many lanes.
+        unsafe { self.load(a.map(|a| a as f32).as_ptr()) }
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> float32x4_t {
