@@ -4,12 +4,12 @@ use camelid_kernels::Backend;
 use camelid_linear::{Linear, forward_gated};
 use ndarray::{Array2, ArrayView2};
 
-use crate::Activation;
+use crate::Glu;
 
 /// The layers of an MLP. Width is the number of features between them, often called `intermediate_size`.
 #[derive(Clone, Debug)]
 pub enum Layers {
-    /// y = down(f(gate x) ⊙ up x)
+    /// y = down(f(gate x) ⊙ up x), or as a [`Glu`] says
     Gated {
         /// `[width, in]`
         gate: Linear,
@@ -31,11 +31,11 @@ pub enum Layers {
 #[derive(Clone, Debug)]
 pub struct Mlp {
     layers: Layers,
-    activation: Activation,
+    glu: Glu,
 }
 
 /// Layers that don't fit together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// Gate and up multiply element by element, so their weights have one shape.
     #[error("gate {gate:?} and up {up:?} differ in shape")]
@@ -63,6 +63,20 @@ pub enum Error {
         /// Rows of the weight.
         rows: usize,
     },
+    /// A number that is not finite, or a limit that is not above zero.
+    #[error("{name} is {value}, which is out of range")]
+    Range {
+        /// The field of [`Glu`].
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// α is the slope within SiLU; no other activation has one.
+    #[error("alpha is given, but only silu has a slope to change")]
+    Alpha,
+    /// A plain MLP has no gate, so nothing that a limit, a shift or α could be put on.
+    #[error("alpha, limit and shift need a gated MLP")]
+    Plain,
 }
 
 /// Elements that one part of a parallel region activates; below it a region would cost more than it saves.
@@ -72,8 +86,10 @@ impl Mlp {
     /// An MLP of these layers.
     ///
     /// # Errors
-    /// Where their shapes don't fit together.
-    pub fn new(layers: Layers, activation: Activation) -> Result<Self, Error> {
+    /// Where their shapes don't fit together, or a number of `glu` is out of range.
+    pub fn new(layers: Layers, glu: impl Into<Glu>) -> Result<Self, Error> {
+        let glu = glu.into();
+        glu.check()?;
         match &layers {
             Layers::Gated { gate, up, down } => {
                 if shape(gate) != shape(up) {
@@ -82,9 +98,10 @@ impl Mlp {
                 check_bias("gate", gate)?;
                 check_pair(up, down)?;
             }
+            Layers::Plain { .. } if !glu.is_plain() => return Err(Error::Plain),
             Layers::Plain { up, down } => check_pair(up, down)?,
         }
-        Ok(Self { layers, activation })
+        Ok(Self { layers, glu })
     }
 
     /// The layers.
@@ -92,9 +109,9 @@ impl Mlp {
         &self.layers
     }
 
-    /// The function between them.
-    pub fn activation(&self) -> Activation {
-        self.activation
+    /// What stands between them.
+    pub fn glu(&self) -> Glu {
+        self.glu
     }
 
     /// y `[tokens, out]` of x `[tokens, in]`. Gate and up run in one parallel region.
@@ -106,15 +123,14 @@ impl Mlp {
         match &self.layers {
             Layers::Gated { gate, up, down } => {
                 let inner = forward_gated([gate, up], x, backend, |gate, up| {
-                    self.activation.apply(gate, backend);
-                    backend.times(gate, up);
+                    self.glu.meet(gate, up, backend);
                 });
                 down.forward(inner.view(), backend)
             }
             Layers::Plain { up, down } => {
                 let mut inner = up.forward(x, backend);
                 let elements = inner.as_slice_mut().expect("a result of linear is contiguous");
-                backend.run_chunks(elements, PART, |_, part| self.activation.apply(part, backend));
+                backend.run_chunks(elements, PART, |_, part| self.glu.activation.apply(part, backend));
                 down.forward(inner.view(), backend)
             }
         }
