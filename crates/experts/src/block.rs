@@ -86,7 +86,8 @@ impl Experts {
             None => Array2::zeros(x.raw_dim()),
         };
         // Ascending, so that each token's sum has one order whatever its company.
-        for (index, own) in self.tokens_of(choice).into_iter().enumerate().filter(|(_, own)| !own.is_empty()) {
+        for (index, own) in self.tokens_of(choice).into_iter().enumerate().filter(|(_, own)| !own.is_empty())
+        {
             let rows: Vec<usize> = own.iter().map(|(token, _)| *token).collect();
             let mut inputs = x.select(Axis(0), &rows);
             if self.router.weighs_input() {

@@ -110,7 +110,11 @@ impl Router {
             weights.iter_mut().for_each(|weight| *weight /= sum.max(LEAST));
         }
         let factor = |expert: usize| self.factors.as_ref().map_or(1.0, |f| f64::from(f[expert]));
-        experts.iter().zip(weights).map(|(expert, weight)| (*expert, weight * scale * factor(*expert))).collect()
+        experts
+            .iter()
+            .zip(weights)
+            .map(|(expert, weight)| (*expert, weight * scale * factor(*expert)))
+            .collect()
     }
 
     /// The experts of the groups that may be chosen from.

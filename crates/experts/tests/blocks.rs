@@ -6,7 +6,7 @@ use camelid_experts::{
 use camelid_kernels::{Backend, Compute};
 use camelid_linear::{Linear, Weight};
 use camelid_mlp::{Activation, Glu, Layers, Mlp};
-use ndarray::{Array2, Axis, concatenate, s};
+use ndarray::{Array2, Axis, Slice, concatenate};
 use proptest::prelude::*;
 
 /// One expert in plain numbers.
@@ -52,9 +52,8 @@ fn known(width: usize, features: usize, biased: bool, seed: u64) -> Known {
         gate: matrix(width, features, seed),
         up: matrix(width, features, seed + 1),
         down: matrix(features, width, seed + 2),
-        biases: biased.then(|| {
-            [numbers(width, seed + 3), numbers(width, seed + 4), numbers(features, seed + 5)]
-        }),
+        biases: biased
+            .then(|| [numbers(width, seed + 3), numbers(width, seed + 4), numbers(features, seed + 5)]),
     }
 }
 
@@ -71,7 +70,18 @@ fn settings() -> impl Strategy<Value = Settings> {
             (1..=groups_kept * size).prop_map(move |chosen| {
                 let (score, over, group_by, weigh, normalise) = words;
                 let experts = groups * size;
-                Settings { experts, chosen, score, over, groups, groups_kept, group_by, normalise, scale: 1.7, weigh }
+                Settings {
+                    experts,
+                    chosen,
+                    score,
+                    over,
+                    groups,
+                    groups_kept,
+                    group_by,
+                    normalise,
+                    scale: 1.7,
+                    weigh,
+                }
             })
         })
     })
@@ -92,7 +102,9 @@ fn blocks() -> impl Strategy<Value = Block> {
                 router: matrix(count, features, seed + 11),
                 correction: if corrected { numbers(count, seed + 12) } else { vec![0.0; count] },
                 factors: numbers(count, seed + 13),
-                experts: (0..count as u64).map(|e| known(width, features, biased, seed + 100 * (e + 1))).collect(),
+                experts: (0..count as u64)
+                    .map(|e| known(width, features, biased, seed + 100 * (e + 1)))
+                    .collect(),
                 shared: known(width + 1, features, false, seed + 14),
                 shared_gate: gated.then(|| numbers(features, seed + 20)),
                 x: matrix(tokens, features, seed + 21) * 2.0,
@@ -136,9 +148,8 @@ impl Known {
             let (which, row) = row(at);
             [&self.gate, &self.up][which][[row, col]]
         });
-        let bias = self.biases.as_ref().map(|biases| {
-            (0..2 * rows).map(|at| biases[row(at).0][row(at).1]).collect()
-        });
+        let bias =
+            self.biases.as_ref().map(|biases| (0..2 * rows).map(|at| biases[row(at).0][row(at).1]).collect());
         (both, bias)
     }
 
@@ -176,12 +187,13 @@ impl Block {
     }
 
     fn built(&self, experts: Vec<Expert>) -> Experts {
-        let [gate, up, down] = [&self.shared.gate, &self.shared.up, &self.shared.down].map(|w| linear(w, None));
+        let [gate, up, down] =
+            [&self.shared.gate, &self.shared.up, &self.shared.down].map(|w| linear(w, None));
         let mlp = Mlp::new(Layers::Gated { gate, up, down }, self.glu).expect("it fits");
-        let gate = self.shared_gate.as_ref().map(|gate| Linear {
-            weight: Weight::from_f32(1, gate.len(), gate),
-            bias: None,
-        });
+        let gate = self
+            .shared_gate
+            .as_ref()
+            .map(|gate| Linear { weight: Weight::from_f32(1, gate.len(), gate), bias: None });
         Experts::new(self.router(), experts, self.glu, Some(Shared { mlp, gate })).expect("it fits")
     }
 
@@ -193,7 +205,9 @@ impl Block {
             self.router.outer_iter().map(|w| w.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum()).collect();
         let scored = |z: &[f64]| -> Vec<f64> {
             match score {
-                Score::Softmax => z.iter().map(|a| a.exp() / z.iter().map(|b| b.exp()).sum::<f64>()).collect(),
+                Score::Softmax => {
+                    z.iter().map(|a| a.exp() / z.iter().map(|b| b.exp()).sum::<f64>()).collect()
+                }
                 Score::Sigmoid => z.iter().map(|a| 1.0 / (1.0 + (-a).exp())).collect(),
                 Score::SqrtSoftplus => z.iter().map(|a| (1.0 + a.exp()).ln().sqrt()).collect(),
             }
@@ -259,8 +273,8 @@ proptest! {
             prop_assert_eq!(&experts.forward(block.x.view(), &Backend::new(threads, Compute::F32)), &y);
         }
         let at = at.min(block.x.nrows());
-        let [a, b] = [s![..at, ..], s![at.., ..]].map(|part| {
-            experts.forward(block.x.slice(part), &Backend::serial())
+        let [a, b] = [Slice::from(..at), Slice::from(at..)].map(|part| {
+            experts.forward(block.x.slice_axis(Axis(0), part), &Backend::serial())
         });
         prop_assert_eq!(concatenate(Axis(0), &[a.view(), b.view()]).expect("one width"), y);
     }

@@ -67,10 +67,7 @@ fn experts_that_do_not_fit_are_refused_and_none_is_laid_out() {
     );
     says(built(vec![expert(4, 3), odd], silu, None), "expert 1 packs gate and up in 5 rows, an odd number");
     let limit = Glu { limit: Some(0.0), ..silu };
-    says(
-        built(vec![expert(4, 3), expert(4, 3)], limit, None),
-        "expert 0: limit is 0, which is out of range",
-    );
+    says(built(vec![expert(4, 3), expert(4, 3)], limit, None), "expert 0: limit is 0, which is out of range");
     let mlp = |inputs, out| {
         let layers = Layers::Gated { gate: linear(4, inputs), up: linear(4, inputs), down: linear(out, 4) };
         Mlp::new(layers, silu).expect("it fits")
@@ -90,7 +87,8 @@ fn an_expert_that_is_not_chosen_is_never_laid_out() {
         let turned = |rows, cols| Side { lies: Lies::InOut, ..side(cols, rows) };
         Expert::new(Sides::Apart { gate: turned(5, 1), up: turned(5, 1) }, turned(1, 5))
     };
-    let experts = Experts::new(router, (0..4).map(turned).collect(), Activation::Silu, None).expect("it fits");
+    let experts =
+        Experts::new(router, (0..4).map(turned).collect(), Activation::Silu, None).expect("it fits");
     let chosen = || experts.experts().iter().map(Expert::was_chosen).collect::<Vec<_>>();
     assert_eq!(chosen(), [false; 4]);
     experts.forward(Array2::ones((3, 1)).view(), &Backend::serial());

@@ -47,7 +47,11 @@ impl Cache {
     pub fn append(&mut self, c: ArrayView2<'_, f32>, k_r: ArrayView2<'_, f32>, backend: &Backend) {
         let fits = c.nrows() == k_r.nrows() && [c.ncols(), k_r.ncols()] == [self.rank, self.turned];
         let shapes = (c.shape(), k_r.shape());
-        assert!(fits, "{:?} and {:?} for a cache of [_, {}] and [_, {}]", shapes.0, shapes.1, self.rank, self.turned);
+        assert!(
+            fits,
+            "{:?} and {:?} for a cache of [_, {}] and [_, {}]",
+            shapes.0, shapes.1, self.rank, self.turned
+        );
         let rows = concatenate(Axis(1), &[c, k_r]).expect("as many rows");
         let width = self.width();
         for row in rows.outer_iter() {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use camelid_attention::{BLOCK, Partial, Segment};
 use camelid_kernels::Backend;
-use ndarray::{Array2, Array3, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, ArrayView3, ArrayViewMut3, Axis, Slice};
 
 use crate::cache::Cache;
 use crate::latent::Latent;
@@ -22,24 +22,24 @@ impl Latent {
         let Settings { heads, rank, unturned, value_dim, .. } = self.settings;
         let (seen, reach) = seen(reach);
         let rows = cache.rows(seen);
-        let made = self.up.forward(rows.slice(s![.., ..rank]), backend);
+        let made = self.up.forward(rows.slice_axis(Axis(1), Slice::from(..rank)), backend);
         let positions = rows.nrows();
         let made = made.into_shape_with_order((positions, heads, unturned + value_dim)).expect("contiguous");
         let key_dim = self.settings.key_dim();
         let wide = key_dim.max(value_dim);
         let mut keys = Array3::zeros((positions, heads, wide));
-        keys.slice_mut(s![.., .., ..unturned]).assign(&made.slice(s![.., .., ..unturned]));
-        let turned = rows.slice(s![.., rank..]).insert_axis(Axis(1));
-        keys.slice_mut(s![.., .., unturned..key_dim]).assign(&turned);
+        features_mut(&mut keys, ..unturned).assign(&features(made.view(), ..unturned));
+        let turned = rows.slice_axis(Axis(1), Slice::from(rank..)).insert_axis(Axis(1));
+        features_mut(&mut keys, unturned..key_dim).assign(&turned);
         let mut values = Array3::zeros((positions, heads, wide));
-        values.slice_mut(s![.., .., ..value_dim]).assign(&made.slice(s![.., .., unturned..]));
+        features_mut(&mut values, ..value_dim).assign(&features(made.view(), unturned..));
         let mut lent = self.expanded.cache(cache.compute());
         lent.append(keys.view(), values.view(), backend);
         let mut filled = Array3::zeros((queries.shape()[0], heads, wide));
-        filled.slice_mut(s![.., .., ..key_dim]).assign(&queries);
+        features_mut(&mut filled, ..key_dim).assign(&queries);
         let segment = Segment { queries: filled.view(), reach: &reach };
         let y = self.expanded.forward(&[segment], &lent, backend);
-        y.slice(s![.., .., ..value_dim]).to_owned()
+        features(y.view(), ..value_dim).to_owned()
     }
 
     /// Queries carried into the latent space, where all heads share the cached rows as keys and as values.
@@ -69,14 +69,14 @@ impl Latent {
         let carried = self.carried();
         let mut parts: Vec<Array2<f32>> = vec![Array2::zeros((0, 0)); heads];
         backend.run_each(&mut parts, |head, part| {
-            let own = queries.slice(s![.., head, ..unturned]);
+            let own = features(queries, ..unturned).index_axis_move(Axis(1), head);
             *part = carried[head].forward(own, backend);
         });
         let mut out = Array3::zeros((queries.shape()[0], heads, self.settings.cached()));
         for (head, part) in parts.iter().enumerate() {
-            out.slice_mut(s![.., head, ..rank]).assign(part);
+            features_mut(&mut out, ..rank).index_axis_move(Axis(1), head).assign(part);
         }
-        out.slice_mut(s![.., .., rank..]).assign(&queries.slice(s![.., .., unturned..]));
+        features_mut(&mut out, rank..).assign(&features(queries, unturned..));
         out
     }
 
@@ -85,11 +85,12 @@ impl Latent {
         let Settings { heads, rank, value_dim, .. } = self.settings;
         let mut parts: Vec<Array2<f32>> = vec![Array2::zeros((0, 0)); heads];
         backend.run_each(&mut parts, |head, part| {
-            *part = self.values[head].forward(sums.slice(s![.., head, ..rank]), backend);
+            let own = features(sums.view(), ..rank).index_axis_move(Axis(1), head);
+            *part = self.values[head].forward(own, backend);
         });
         let mut out = Array3::zeros((sums.shape()[0], heads, value_dim));
         for (head, part) in parts.iter().enumerate() {
-            out.slice_mut(s![.., head, ..]).assign(part);
+            out.index_axis_mut(Axis(1), head).assign(part);
         }
         out
     }
@@ -129,6 +130,17 @@ impl Latent {
         }
         out
     }
+}
+
+/// Some features of every head.
+fn features(x: ArrayView3<'_, f32>, which: impl Into<Slice>) -> ArrayView3<'_, f32> {
+    let mut x = x;
+    x.slice_axis_inplace(Axis(2), which.into());
+    x
+}
+
+fn features_mut(x: &mut Array3<f32>, which: impl Into<Slice>) -> ArrayViewMut3<'_, f32> {
+    x.slice_axis_mut(Axis(2), which.into())
 }
 
 /// The positions that some run holds, from the start of a block on; and the runs counted from there. Sums over blocks are

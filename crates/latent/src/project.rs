@@ -3,7 +3,7 @@
 use camelid_kernels::Backend;
 use camelid_linear::Linear;
 use camelid_norm::Norm;
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 /// The projection to queries, `[heads · (unturned + turned)]` for each token.
 #[derive(Clone, Debug)]
@@ -58,8 +58,9 @@ impl Compression {
     #[track_caller]
     pub fn forward(&self, x: ArrayView2<'_, f32>, backend: &Backend) -> (Array2<f32>, Array2<f32>) {
         let both = self.down.forward(x, backend);
-        let mut c = both.slice(s![.., ..self.rank]).to_owned();
+        let part = |which: Slice| both.slice_axis(Axis(1), which).to_owned();
+        let mut c = part(Slice::from(..self.rank));
         self.norm.forward_in_place(c.view_mut());
-        (c, both.slice(s![.., self.rank..]).to_owned())
+        (c, part(Slice::from(self.rank..)))
     }
 }

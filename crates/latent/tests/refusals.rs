@@ -20,7 +20,10 @@ fn sizes_and_weights_that_do_not_fit_are_refused() {
     says(Latent::new(Settings { rank: 0, ..SOUND }, up(18, 3)), "rank is 0, but must be at least 1");
     says(Latent::new(Settings { heads: 0, ..SOUND }, up(18, 3)), "heads is 0, but must be at least 1");
     says(Latent::new(Settings { unturned: 0, ..SOUND }, up(18, 3)), "unturned is 0, but must be at least 1");
-    says(Latent::new(Settings { value_dim: 0, ..SOUND }, up(18, 3)), "value_dim is 0, but must be at least 1");
+    says(
+        Latent::new(Settings { value_dim: 0, ..SOUND }, up(18, 3)),
+        "value_dim is 0, but must be at least 1",
+    );
     let scale = f64::NAN;
     says(Latent::new(Settings { scale, ..SOUND }, up(18, 3)), "the scale NaN is not a finite 32-bit number");
     says(Latent::new(SOUND, up(17, 3)), "the projection from the latent is [17, 3], not [18, 3]");

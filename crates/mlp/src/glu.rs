@@ -2,7 +2,8 @@
 
 use camelid_kernels::Backend;
 
-use crate::{Activation, Error};
+use crate::activation::Activation;
+use crate::error::Error;
 
 /// How gate and up of a gated MLP are combined, element by element.
 ///

@@ -32,10 +32,12 @@
 
 mod activation;
 mod block;
+mod error;
 mod glu;
 
 pub use activation::Activation;
-pub use block::{Error, Layers, Mlp};
+pub use block::{Layers, Mlp};
+pub use error::Error;
 pub use glu::Glu;
 
 /// The README's example, kept true.

@@ -113,7 +113,7 @@ pub(crate) struct Editor<'a> {
 }
 
 /// The tables that each layer has of its own.
-const PER_LAYER: [&str; 4] = ["block", "attention", "rope", "mlp"];
+const PER_LAYER: [&str; 6] = ["block", "attention", "latent", "rope", "mlp", "experts"];
 
 impl<'a> Editor<'a> {
     pub(crate) fn new(architecture: &'a Architecture) -> Editor<'a> {

@@ -6,5 +6,7 @@ pub(crate) mod file;
 pub(crate) mod formula;
 pub(crate) mod library;
 pub(crate) mod said;
+pub(crate) mod out;
 pub(crate) mod template;
+pub(crate) mod unwrap;
 pub(crate) mod words;

@@ -60,7 +60,7 @@ fn compare(planned: &Planned, tensor: Option<&Tensor>) -> Option<Problem> {
     let Some(tensor) = tensor else {
         return Some(Problem::MissingTensor { name, shape: Some(planned.shape.clone()) });
     };
-    if tensor.shape() != planned.shape {
+    if !planned.fits(tensor.shape()) {
         let message = format!("its shape is {:?}, the family asks for {:?}", tensor.shape(), planned.shape);
         return Some(Problem::WrongTensor { name, message });
     }
