@@ -139,6 +139,13 @@ impl<'a> Editor<'a> {
             .collect()
     }
 
+    /// Whether a layer has the table that a word belongs to; true of a word outside the layers.
+    pub(crate) fn has_table(&self, word: &str, layer: usize) -> bool {
+        let table = word.split('.').next().unwrap_or_default();
+        let home = self.json.pointer(&format!("/layers/{layer}/{table}"));
+        !PER_LAYER.contains(&table) || home.is_some_and(|table| !table.is_null())
+    }
+
     /// The architecture with a word's values put through `edit`, which sees the layer and the value; `None` leaves it.
     pub(crate) fn set(
         &self,

@@ -60,9 +60,19 @@ pub(crate) fn mutations(editor: &Editor<'_>, word: &str, ids: &[u32]) -> Vec<(St
 fn by_structure(target: &Target<'_>) -> Vec<(String, Tries)> {
     let values = target.editor.values(target.word);
     let mut out = Vec::new();
-    if values.iter().any(|value| *value != values[0]) {
-        let shifted = |layer: usize, _: &Json| Some(values[(layer + 1) % values.len()].clone());
-        out.push(("pattern by one layer".to_owned(), vec![target.editor.set(target.word, shifted)]));
+    // Among the layers that have the word's table.
+    let having: Vec<usize> =
+        (0..values.len()).filter(|layer| target.editor.has_table(target.word, *layer)).collect();
+    if having.iter().any(|layer| values[*layer] != values[having[0]]) {
+        let next = |layer: usize| {
+            let own = having.iter().position(|other| *other == layer)?;
+            Some(having[(own + 1) % having.len()])
+        };
+        let shifted = match target.word {
+            "attention.position" => target.turned_with_their_ropes(),
+            _ => target.editor.set(target.word, |layer, _| Some(values[next(layer)?].clone())),
+        };
+        out.push(("pattern by one layer".to_owned(), vec![shifted]));
     }
     let table = values.iter().find_map(Json::as_object);
     for key in table.into_iter().flat_map(|table| table.keys()).filter(|key| *key != "rope_type") {
@@ -78,12 +88,14 @@ const EXPERTS: &[&str] = &["experts", "expert_weights", "mlp", "layer"];
 /// At which stages a change of a word may show first.
 pub(crate) fn expected(word: &str, also: &[Role]) -> Vec<&'static str> {
     const ATTENTION: &[&str] = &["attention_input", "query", "key", "value", "heads", "attention"];
-    const MLP: &[&str] = &["mlp_input", "mlp"];
+    const MLP: &[&str] = &["mlp_input", "experts", "expert_weights", "mlp"];
     let stages: Vec<&[&'static str]> = match word.split('.').next().unwrap_or_default() {
         "embedding" => vec![&["embedding"]],
         "per_layer" => vec![&["layer"]],
         "block" if word == "block.layers" => vec![&["layer", "final_norm"]],
         "block" => vec![MLP, &["layer"]],
+        // A rounding may show first where it has grown.
+        "rope" if word == "rope.round" => vec![ATTENTION, MLP, &["decode"]],
         "norm" => vec![ATTENTION, MLP, &["layer", "final_norm", "logits"]],
         "attention" | "latent" | "rope" | "prefix" => vec![ATTENTION, &["decode"]],
         // Experts beside the MLP show where both have joined.

@@ -103,7 +103,11 @@ pub(super) const TABLE: &[Line] = &[
     line("attention.position", "none", |t| t.positioned("none")),
     line("rope.theta", "half as large again", |t| t.times(1.5)),
     line("rope.pairing", "the other", |t| t.other(&["half", "adjacent"])),
-    line("rope.rest", "the other", |t| t.other(&["trailing", "slowest"])),
+    line("rope.rest", "the other", |t| {
+        let turning = t.editor.architecture.layers.iter().filter_map(|layer| layer.rope.as_ref());
+        let some_stay = turning.clone().any(|rope| rope.fraction < 1.0); // else no pair stays in either way
+        if some_stay { t.other(&["trailing", "slowest"]) } else { Vec::new() }
+    }),
     line("rope.fraction", "fewer features turn, or more", |t| {
         let two_fewer = |layer: usize, old: &Json| {
             let head_dim = t.editor.architecture.layers[layer].attention.head_dim as f64;
@@ -141,6 +145,9 @@ pub(super) const TABLE: &[Line] = &[
     line("experts.score", "sqrt_softplus", |t| t.set_to("sqrt_softplus")),
     line("experts.over", "the other", |t| t.other(&["all", "chosen"])),
     line("experts.groups", "none", |t| {
+        if !t.has_groups() {
+            return Vec::new();
+        }
         let all = t.editor.rewritten(|json| {
             for layer in json["layers"].as_array_mut().into_iter().flatten() {
                 if let Some(experts) = layer["experts"].as_object_mut() {
@@ -152,8 +159,10 @@ pub(super) const TABLE: &[Line] = &[
         vec![all]
     }),
     line("experts.groups_kept", "one fewer", |t| t.by(-1)),
-    line("experts.groups_kept", "dropped", |t| t.dropped()),
-    line("experts.group_by", "the other", |t| t.other(&["best", "best_two"])),
+    line("experts.groups_kept", "dropped", |t| if t.has_groups() { t.dropped() } else { Vec::new() }),
+    line("experts.group_by", "the other", |t| {
+        if t.has_groups() { t.other(&["best", "best_two"]) } else { Vec::new() }
+    }),
     line("experts.normalise", "the other", |t| t.map(|old| old.as_bool().map(|on| json!(!on)))),
     line("experts.scale", "half as much again", |t| t.times(1.5)),
     line("experts.weigh", "the other", |t| t.other(&["output", "input"])),
@@ -215,6 +224,12 @@ impl Target<'_> {
         self.map(|_| Some(json!(name)))
     }
 
+    /// Whether some layer chooses from some of several groups: else nothing of groups bears on anything.
+    fn has_groups(&self) -> bool {
+        let experts = self.editor.architecture.layers.iter().filter_map(|layer| layer.experts.as_ref());
+        experts.clone().any(|experts| experts.groups_kept.unwrap_or(experts.groups) < experts.groups)
+    }
+
     fn by(&self, by: i64) -> Tries {
         self.map(|old| old.as_i64().map(|x| json!(x + by)))
     }
@@ -262,6 +277,21 @@ impl Target<'_> {
                     attention.kv_heads = attention.kv_heads * more / larger;
                     attention.head_dim = turning;
                 }
+            }
+        })
+    }
+
+    /// Each layer has the position of the next, and its rotary turns with it.
+    pub(super) fn turned_with_their_ropes(&self) -> Option<Architecture> {
+        self.editor.changed(|architecture| {
+            let own: Vec<_> = architecture
+                .layers
+                .iter()
+                .map(|layer| (layer.attention.position, layer.rope.clone()))
+                .collect();
+            let next = own.iter().cycle().skip(1);
+            for (layer, (position, rope)) in architecture.layers.iter_mut().zip(next) {
+                (layer.attention.position, layer.rope) = (*position, rope.clone());
             }
         })
     }

@@ -52,8 +52,13 @@ pub(crate) fn tensor_mutations(editor: &Editor<'_>, word: &str) -> Vec<(String, 
     }
     let of_heads = roles.iter().any(|role| matches!(role, Role::QueryNorm | Role::KeyNorm | Role::ValueNorm));
     if of_heads {
-        let shared = others(named.per).map(|per| each(editor, &roles, |named| named.per = per));
-        add("weight shared otherwise".into(), &[], shared.into());
+        let of_query = roles.contains(&Role::QueryNorm);
+        let heads = editor.architecture.layers.iter().map(|layer| &layer.attention);
+        let many = heads.map(|it| if of_query { it.heads } else { it.kv_heads }).any(|heads| heads > 1);
+        if many {
+            let shared = others(named.per).map(|per| each(editor, &roles, |named| named.per = per));
+            add("weight shared otherwise".into(), &[], shared.into());
+        }
         if !roles.contains(&Role::ValueNorm) {
             let across = each(editor, &roles, |named| named.at = across(named.at));
             add("on the other side of the turn".into(), &[], vec![across]);
@@ -76,8 +81,8 @@ fn attributes(
     let mut out = Vec::new();
     if named.eps.is_some() {
         out.push((
-            "eps tenfold",
-            vec![each(editor, roles, |named| named.eps = named.eps.map(|eps| 10.0 * eps))],
+            "eps a thousandfold",
+            vec![each(editor, roles, |named| named.eps = named.eps.map(|eps| 1000.0 * eps))],
         ));
     }
     if named.offset.is_some() {

@@ -52,6 +52,7 @@ impl Place<'_> {
     }
 
     pub(crate) fn attention(&self, held: OfAttention, turn: Option<usize>) -> Result<Branch, Error> {
+        self.check_together()?;
         match &self.layer.latent {
             Some(latent) => self.of_latent(latent, held, turn).map(Box::new).map(Branch::Latent),
             None => self.heads(held, turn).map(Box::new).map(Branch::Heads),
@@ -97,6 +98,32 @@ impl Place<'_> {
             reach: reach(attention),
             core: self.core(sink)?,
         })
+    }
+
+    /// Words that say nothing beside one another: a layer that has both was not resolved by anybody.
+    fn check_together(&self) -> Result<(), Error> {
+        let Layer { attention, latent, mlp, experts, .. } = self.layer;
+        let both = attention.window.is_some() && attention.chunk.is_some();
+        let plain = experts.is_some() && mlp.kind == MlpKind::Plain;
+        let odd = latent.as_ref().is_some_and(|latent| {
+            attention.kv_heads != attention.heads
+                || attention.head_dim != latent.unturned + latent.turned
+                || attention.softcap.is_some()
+                || attention.logn.is_some()
+                || attention.source.is_some()
+                || attention.values != Values::Projected
+        });
+        let wrong = [
+            (both, "a chunk beside a window"),
+            (plain, "experts beside a plain kind of MLP"),
+            (odd, "what is said of heads beside a latent"),
+        ];
+        match wrong.into_iter().find(|(is_so, _)| *is_so) {
+            Some((_, what)) => {
+                Err(Error::Component { layer: self.index, message: format!("{what} is not defined") })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The cache of another layer is read as if it were the own one, so it must be of its shape.
