@@ -57,7 +57,7 @@ pub use written::expr::{Entry, Expr};
 pub use written::file::{Entries, Gguf, Size};
 pub use written::formula::Formula;
 pub use written::library::Library;
-pub use written::said::plainly;
 pub use written::out::{Out, out};
+pub use written::said::plainly;
 pub use written::unwrap::Unwrap;
 pub use written::words::{TABLES, Word, tensor_attributes, words};

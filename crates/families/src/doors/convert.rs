@@ -354,10 +354,15 @@ fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
                     written(lies)
                 );
             }
-            if role.is_norm() {
-                says += &format!(", unit {unit}, eps {eps:?}, offset {offset:?}, times {factor}");
+            if *unit {
+                says += " without weight";
             }
-            if matches!(role, Role::QueryNorm | Role::KeyNorm) {
+            for (what, number) in [("eps", *eps), ("offset", *offset), ("times", Some(*factor))] {
+                if let Some(number) = number.filter(|number| what != "times" || *number != 1.0) {
+                    says += &format!(", {what} {number}");
+                }
+            }
+            if matches!(role, Role::QueryNorm | Role::KeyNorm | Role::ValueNorm) {
                 says += &format!(", per {}, at {}", written(per), written(at));
             }
             out.entry(format!("tensors.{role}")).or_default().insert(says);
