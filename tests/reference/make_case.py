@@ -3,7 +3,7 @@
 
     python make_case.py MODEL_TYPE --out DIR [--set key=value ...] [--tokens 48] [--seed 1]
 
-Run by hand, never by the tests; what it writes is committed. Pinned: torch 2.x (CPU), transformers 4.57.6,
+Run by hand, never by the tests; what it writes is committed. Pinned: torch 2.x (CPU), transformers 5.24.0 (older cases: 4.57.6),
 safetensors 0.4+, numpy 1.26+. The architecture must be one of transformers' decoder-only models whose layers are
 `model.layers[i]` with `self_attn` and `mlp`. What each file holds: tests/cases/README.md.
 """
@@ -41,7 +41,8 @@ def build(args):
     keys |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in args.set)}
     config = AutoConfig.for_model(args.model_type, **keys)
     config._attn_implementation = "eager"
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    plain = {"attn_implementation": "eager", "experts_implementation": "eager"}
+    model = AutoModelForCausalLM.from_config(config, **plain).float().eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 1:
@@ -106,11 +107,11 @@ def main():
     exact, _ = trace(copy.deepcopy(model).double(), ids)
     tokens, token_logits = greedy(model, ids)
     args.out.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()
-               if not (config.tie_word_embeddings and name == "lm_head.weight")}
-    save_file(weights, args.out / "model.safetensors", metadata={"format": "pt"})
-    keys = config.to_diff_dict() | {"architectures": [type(model).__name__], "model_type": args.called or config.model_type}
-    (args.out / "config.json").write_text(json.dumps(keys, indent=2, sort_keys=True) + "\n")
+    model.save_pretrained(args.out)  # with the names and the packing of released checkpoints
+    (args.out / "generation_config.json").unlink(missing_ok=True)
+    if args.called:
+        path = args.out / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": args.called}, indent=2, sort_keys=True) + "\n")
     save_file({"input_ids": ids[0], "logits": logits.float().contiguous(), "logits_f64": exact.double().contiguous(),
                "greedy_ids": tokens, "greedy_logits": token_logits.contiguous(), **taps},
               args.out / "reference.safetensors")

@@ -1,7 +1,9 @@
 //! Every word of the mathematics, by taking apart the structs that hold them: a new one does not compile until it stands here,
 //! and then not until it has a line in each list that must know it.
 
-use camelid_families::{Attention, Block, Embedding, Mlp, Norm, Output, Prefix, Rope, Stack};
+use camelid_families::{
+    Attention, Block, Embedding, Experts, Latent, Mlp, Norm, Output, PerLayer, Prefix, Rope, Stack,
+};
 
 macro_rules! every_word {
     ($($type:ident as $table:literal { $($word:ident),* $(,)? })*) => {
@@ -16,10 +18,17 @@ every_word! {
     Stack as "block" { layers, context }
     Block as "block" { wiring, branch_scale, residual, residual_scale }
     Norm as "norm" { kind, eps, offset }
-    Attention as "attention" { heads, kv_heads, head_dim, scale, softcap, window, logn, dual_chunk, position }
-    Rope as "rope" { theta, pairing, fraction, context, scaling, length, axes, round }
+    PerLayer as "per_layer" { width, vocab, scale, projection_scale, joint_scale }
+    Attention as "attention" {
+        heads, kv_heads, head_dim, scale, softcap, window, chunk, logn, temperature, values, source, dual_chunk, position,
+    }
+    Latent as "latent" { rank, query_rank, unturned, turned, value_dim }
+    Rope as "rope" { theta, pairing, fraction, rest, context, scaling, length, axes, round }
     Prefix as "prefix" { until, hold }
-    Mlp as "mlp" { kind, width, activation }
+    Mlp as "mlp" { kind, width, activation, alpha, limit, shift }
+    Experts as "experts" {
+        count, chosen, width, score, over, groups, groups_kept, group_by, normalise, scale, weigh, shared, beside,
+    }
     Output as "output" { tie, unit_rows, scale, softcap }
 }
 

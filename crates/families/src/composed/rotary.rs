@@ -37,7 +37,7 @@ pub(crate) enum Turns {
 impl Rotary {
     /// The turns of a call's tokens.
     pub(crate) fn turns(&self, places: &Places) -> Result<Turns, String> {
-        let &Rope { theta: _, pairing, fraction: _, context: _, scaling: _, length, axes, round: _ } =
+        let &Rope { theta: _, pairing, fraction: _, rest: _, context: _, scaling: _, length, axes, round: _ } =
             &self.rope;
         let length = match length {
             Length::Current => places.tokens.end,

@@ -27,25 +27,12 @@ pub(crate) fn normalised(norm: Option<&Norm>, x: &Array2<f32>, backend: &Backend
     Array2::from_shape_vec(shape, copy).expect("as many as before")
 }
 
-/// What a residual, its branch, and their sum are multiplied by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Factors {
-    pub(crate) alpha: f32,
-    pub(crate) b: f32,
-    pub(crate) scale: f32,
-}
-
-/// x ← scale · (alpha · x + b · y). Multiplying by 1 changes no bit.
-pub(crate) fn combine(
-    x: &mut Array2<f32>,
-    y: &Array2<f32>,
-    Factors { alpha, b, scale }: Factors,
-    backend: &Backend,
-) {
+/// x ← alpha · x + b · y. Multiplying by 1 changes no bit.
+pub(crate) fn combine(x: &mut Array2<f32>, alpha: f32, b: f32, y: &Array2<f32>, backend: &Backend) {
     let rows = in_part(x.ncols());
     let ys = y.axis_chunks_iter(Axis(0), rows);
     let mut parts: Vec<_> = x.axis_chunks_iter_mut(Axis(0), rows).zip(ys).collect();
-    backend.run_each(&mut parts, |_, (x, y)| x.zip_mut_with(y, |x, y| *x = (alpha * *x + b * y) * scale));
+    backend.run_each(&mut parts, |_, (x, y)| x.zip_mut_with(y, |x, y| *x = alpha * *x + b * y));
 }
 
 /// Edits some of the heads of x `[tokens, heads, head_dim]` at a time.

@@ -11,9 +11,10 @@ use crate::doors::rearrange::{Rearranged, rearrange};
 use crate::error::{Error, Problem};
 use crate::resolved::config;
 use crate::resolved::scope::Scope;
-use crate::waist::architecture::{Architecture, Named, Rope};
+use crate::waist::architecture::{Architecture, Rope};
 use crate::waist::fields::difference;
-use crate::waist::roles::Role;
+use crate::waist::named::Named;
+use crate::waist::roles::{Role, write_roles};
 use crate::waist::scaling::Scaling;
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
@@ -279,8 +280,9 @@ fn told(word: &str, wanted: &Json, got: &Json) -> Problem {
 fn normal(architecture: &Architecture) -> Architecture {
     let mut normal = architecture.clone();
     for layer in &mut normal.layers {
+        let head_dim = layer.turning_dim();
         if let Some(rope) = &mut layer.rope {
-            *rope = normal_rope(rope, layer.attention.head_dim);
+            *rope = normal_rope(rope, head_dim);
         }
     }
     normal.inert.clear();
@@ -298,8 +300,17 @@ fn normal_rope(rope: &Rope, head_dim: usize) -> Rope {
         normal.scaling = None;
     }
     // What this leaves as it is says something in every case.
-    let Rope { theta: _, pairing: _, fraction: _, context: _, scaling: _, length: _, axes: _, round: _ } =
-        rope;
+    let Rope {
+        theta: _,
+        pairing: _,
+        fraction: _,
+        rest: _,
+        context: _,
+        scaling: _,
+        length: _,
+        axes: _,
+        round: _,
+    } = rope;
     let other = Rope { context: None, ..normal.clone() };
     let of = |rope: &Rope| rope.frequencies(head_dim, 1).map(|f| (f.inverse, f.factor));
     if !normal.depends_on_length(head_dim) && of(&normal).is_ok() && of(&normal) == of(&other) {
@@ -330,9 +341,28 @@ fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
         let own = named.roles.iter().filter(|role| **role != Role::Output || !architecture.output.tie);
         for role in own {
             // Names and packing are what conversion changes; all else must be the same.
-            let Named { roles: _, name: _, suffix: _, bias, by: _, per, at } = named;
+            let Named { roles: _, name: _, bias, by, per, at, suffix: _, lies, unit, eps, offset, factor } =
+                named;
             let mut says = String::from(if *bias { "a tensor with a bias" } else { "a tensor" });
-            if matches!(role, Role::QueryNorm | Role::KeyNorm) {
+            // Tensors of experts are passed on whole.
+            if role.is_of_experts() {
+                let each = if named.is_per_expert() { "one for each" } else { "stacked" };
+                says += &format!(
+                    ", {each}, {}, by {}, {}",
+                    write_roles(&named.roles),
+                    written(by),
+                    written(lies)
+                );
+            }
+            if *unit {
+                says += " without weight";
+            }
+            for (what, number) in [("eps", *eps), ("offset", *offset), ("times", Some(*factor))] {
+                if let Some(number) = number.filter(|number| what != "times" || *number != 1.0) {
+                    says += &format!(", {what} {number}");
+                }
+            }
+            if matches!(role, Role::QueryNorm | Role::KeyNorm | Role::ValueNorm) {
                 says += &format!(", per {}, at {}", written(per), written(at));
             }
             out.entry(format!("tensors.{role}")).or_default().insert(says);

@@ -16,7 +16,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::doors::open::Allow;
 use crate::error::{Error, Problem};
-use crate::waist::architecture::{Architecture, Layer, Named, Rope};
+use crate::waist::architecture::{Architecture, Layer, Rope};
+use crate::waist::named::Named;
 use crate::waist::plan::Part;
 use crate::waist::roles::Role;
 use crate::written::declaration::{Declaration, overlay};
@@ -279,7 +280,8 @@ fn original(
 }
 
 fn sole_role(layer: &Layer, tensor: &str) -> Option<Role> {
-    let is_it = |named: &&Named| [Part::Weight, Part::Bias].iter().any(|part| named.part(*part) == tensor);
+    let is_it =
+        |named: &&Named| [Part::Weight, Part::Bias].iter().any(|part| named.part(*part, None) == tensor);
     let named = layer.tensors.iter().find(is_it)?;
     match named.roles.as_slice() {
         [role] => Some(*role),

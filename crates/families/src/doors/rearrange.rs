@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::composed::weights::runs;
+use crate::composed::loaded::weights::runs;
 use crate::waist::architecture::Architecture;
 use crate::waist::plan::Part;
 use crate::waist::roles::Role;
@@ -30,11 +30,11 @@ pub struct Piece {
 
 /// Which rows of the source each tensor of the target is made of.
 pub(crate) fn rearrange(from: &Architecture, to: &Architecture) -> Vec<Rearranged> {
-    let mut held: HashMap<(Option<usize>, Role, Part), Vec<Piece>> = HashMap::new();
+    let mut held: HashMap<(Option<usize>, Role, Part, Option<usize>), Vec<Piece>> = HashMap::new();
     for planned in &from.plan().tensors {
         for (role, rows) in runs(from, planned) {
             let pieces = rows.into_iter().map(|rows| Piece { tensor: planned.name.clone(), rows });
-            held.insert((planned.layer, role, planned.part), pieces.collect());
+            held.insert((planned.layer, role, planned.part, planned.expert), pieces.collect());
         }
     }
     let plan = to.plan();
@@ -48,7 +48,7 @@ pub(crate) fn rearrange(from: &Architecture, to: &Architecture) -> Vec<Rearrange
             segments.sort_by_key(|(rows, _)| rows.start);
             let mut pieces = Vec::new();
             for (rows, role) in segments {
-                if let Some(left) = held.get_mut(&(planned.layer, role, planned.part)) {
+                if let Some(left) = held.get_mut(&(planned.layer, role, planned.part, planned.expert)) {
                     take(left, rows.len(), &mut pieces);
                 }
             }

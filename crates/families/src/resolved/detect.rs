@@ -8,6 +8,7 @@ use crate::waist::architecture::Architecture;
 use crate::waist::fields::difference;
 use crate::written::declaration::Declaration;
 use crate::written::library::Library;
+use crate::written::out::{Out, out};
 
 /// The family of a checkpoint.
 #[derive(Debug)]
@@ -21,11 +22,11 @@ pub struct Detected<'a> {
 }
 
 impl Declaration {
-    /// Whether the family's rule accepts a config.json, read as it stands. A comparison with an absent key is no match.
+    /// Whether the family's rule accepts a config.json, unwrapped, else as it stands. A comparison with an absent key is no match.
     #[must_use]
     pub fn accepts(&self, config: &Map<String, Json>) -> bool {
         let Some(rule) = &self.matches else { return false };
-        rule.evaluate(minijinja::Value::from(minijinja::value::Serde(config)))
+        rule.evaluate(minijinja::Value::from(minijinja::value::Serde(&self.unwrap.config(config))))
             .is_ok_and(|value| value.is_true())
     }
 }
@@ -68,6 +69,12 @@ impl Library {
     }
 
     fn no_match(&self, config: &Map<String, Json>) -> Error {
+        let inside = config.values().filter_map(Json::as_object).chain([config]);
+        let types: Vec<&str> = inside.filter_map(|table| table.get("model_type")?.as_str()).collect();
+        let known = out().iter().find(|out| out.models.iter().any(|model| types.contains(&model.as_str())));
+        if let Some(Out { title, models: _, why }) = known {
+            return Error::Undetected(format!("config.json is of {title}, which is not carried: {why}"));
+        }
         let says = |key: &str| config.get(key).map_or_else(|| "absent".to_owned(), Json::to_string);
         let rules = self.families().filter_map(|family| {
             let rule = family.matches.as_ref()?.source();

@@ -11,18 +11,17 @@ use crate::error::Problem;
 use crate::resolved::check;
 use crate::resolved::config;
 use crate::resolved::scope::Scope;
-use crate::waist::architecture::{Architecture, Layer, Named, Position, Stack, Suffix};
-use crate::waist::roles::{Kind, Role, write_roles};
+use crate::waist::architecture::{Architecture, Attention, Layer, Position, Stack};
+use crate::waist::roles::Role;
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::Entries;
 use crate::written::formula::Formula;
 use crate::written::said::plainly;
-use crate::written::template::Template;
 use crate::written::words;
 
 /// More layers than any model has; a config.json that asks for more is refused before anything is laid out for it.
-const MOST_LAYERS: usize = 10_000;
+pub(super) const MOST_LAYERS: usize = 10_000;
 
 /// Why a config.json did not resolve.
 #[derive(Debug, Clone)]
@@ -81,8 +80,8 @@ impl Declaration {
     }
 }
 
-struct Resolver<'a> {
-    declaration: &'a Declaration,
+pub(super) struct Resolver<'a> {
+    pub(super) declaration: &'a Declaration,
     config: Arc<Map<String, Json>>,
     problems: Vec<Problem>,
 }
@@ -97,10 +96,18 @@ impl Resolver<'_> {
         let output = self.table("output", &context, |_| true);
         let has_prefix = self.declaration.words.keys().any(|word| word.starts_with("prefix."));
         let prefix = if has_prefix { self.table("prefix", &context, |_| true).map(Some) } else { Some(None) };
-        let tensors = self.tensors(&context, |role| !role.per_layer());
+        let per_layer = self.table_if("per_layer", "width", &context);
+        let mut tensors = self.tensors(&context, |role| !role.per_layer(), None);
         let stack: Stack = stack?;
-        let layers = self.layers(&stack);
+        let mut layers = self.layers(&stack);
+        let per_layer = per_layer?;
+        if per_layer.is_none() {
+            let all = layers.iter_mut().flatten().map(|layer: &mut Layer| &mut layer.tensors);
+            all.chain(&mut tensors)
+                .for_each(|tensors| tensors.retain(|named| !named.roles[0].is_of_layers()));
+        }
         Some(Architecture {
+            per_layer,
             embedding: embedding?,
             norm: norm?,
             output: output?,
@@ -129,15 +136,48 @@ impl Resolver<'_> {
         let context = self.scope(Some(index));
         let stack_keys = words::keys_of::<Stack>();
         let block = self.table("block", &context, |key| !stack_keys.contains(key));
-        let attention: Option<crate::Attention> = self.table("attention", &context, |_| true);
+        let attention: Option<Attention> = self.table("attention", &context, |_| true);
         let turns = attention.as_ref().is_some_and(|attention| attention.position == Position::Rope);
         let rope = if turns { self.table("rope", &context, |_| true).map(Some) } else { Some(None) };
+        let latent = self.table_if("latent", "rank", &context);
         let mlp = self.table("mlp", &context, |_| true);
-        let tensors = self.tensors(&context, Role::per_layer);
-        Some(Layer { block: block?, attention: attention?, rope: rope?, mlp: mlp?, tensors: tensors? })
+        let experts = self.table_if("experts", "count", &context);
+        let mut layer = Layer {
+            block: block?,
+            attention: attention?,
+            latent: latent?,
+            rope: rope?,
+            mlp: mlp?,
+            experts: experts?,
+            tensors: Vec::new(),
+        };
+        layer.tensors = self.tensors(&context, Role::per_layer, Some(&layer))?;
+        Some(layer)
     }
 
-    fn scope(&self, layer: Option<usize>) -> Value {
+    /// A table that a layer has only where one of its words has a value.
+    fn table_if<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        word: &str,
+        context: &Value,
+    ) -> Option<Option<T>> {
+        let word = format!("{table}.{word}");
+        let Some(entry) = self.declaration.words.get(&word) else {
+            let said = self.declaration.words.keys().any(|known| known.starts_with(&format!("{table}.")));
+            return if said { self.table(table, context, |_| true).map(Some) } else { Some(None) };
+        };
+        match entry.expr.json(context) {
+            Ok(Json::Null) => Some(None),
+            Ok(_) => self.table(table, context, |_| true).map(Some),
+            Err(message) => {
+                self.failed(&word, entry, message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn scope(&self, layer: Option<usize>) -> Value {
         Scope::names(self.declaration, self.config.clone(), layer)
     }
 
@@ -226,7 +266,7 @@ impl Resolver<'_> {
     }
 
     /// A formula failed: because of keys that are missing, where some are; else for the reason it gave.
-    fn failed(&mut self, word: &str, entry: &Entry, message: String) {
+    pub(super) fn failed(&mut self, word: &str, entry: &Entry, message: String) {
         let formulas = entry.expr.formulas();
         let missing =
             self.missing(formulas.iter().flat_map(|formula| formula.variables()).cloned().collect());
@@ -240,7 +280,7 @@ impl Resolver<'_> {
     }
 
     /// The keys, among those that these names reach, that nobody gives a value.
-    fn missing(&self, mut names: Vec<String>) -> BTreeSet<String> {
+    pub(super) fn missing(&self, mut names: Vec<String>) -> BTreeSet<String> {
         let (mut missing, mut seen) = (BTreeSet::new(), BTreeSet::new());
         while let Some(name) = names.pop() {
             let key = root(&name).to_owned();
@@ -262,119 +302,15 @@ impl Resolver<'_> {
         missing
     }
 
-    fn tensors(&mut self, context: &Value, mine: impl Fn(Role) -> bool) -> Option<Vec<Named>> {
-        let declaration = self.declaration;
-        let mut out = Vec::new();
-        let mut failed = false;
-        for (roles, entry) in
-            declaration.tensors.iter().filter(|(roles, _)| roles.iter().any(|role| mine(*role)))
-        {
-            match self.named(roles, entry, context) {
-                Some(named) => out.push(named),
-                None => failed = true,
-            }
-        }
-        (!failed).then_some(out)
-    }
-
-    fn named(&mut self, roles: &[Role], entry: &Entry, context: &Value) -> Option<Named> {
-        let word = format!("tensors.\"{}\"", write_roles(roles));
-        let template = match Template::of(entry) {
-            Ok(template) => template,
-            Err(message) => {
-                self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
-                return None;
-            }
-        };
-        let name = match template.name(context) {
-            Ok(name) => name,
-            Err(message) => {
-                let missing = self.missing(template.variables().into_iter().collect());
-                for key in &missing {
-                    self.push(Problem::MissingKey {
-                        key: key.clone(),
-                        word: word.clone(),
-                        origin: entry.origin.clone(),
-                    });
-                }
-                if missing.is_empty() {
-                    self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
-                }
-                return None;
-            }
-        };
-        let bias = self.bias(roles, context)?;
-        let Template { suffix, by, per, at, .. } = template;
-        if bias && (suffix == Suffix::None || roles[0].kind() == Kind::Number) {
-            let word = format!("bias.\"{}\"", write_roles(roles));
-            self.value(&word, format!("`{name}` is a number or a parameter of its own, which has no bias"));
-            return None;
-        }
-        Some(Named { roles: roles.to_vec(), name, suffix, bias, by, per, at })
-    }
-
-    /// Whether a tensor has a bias: all its roles must say the same.
-    fn bias(&mut self, roles: &[Role], context: &Value) -> Option<bool> {
-        let mut said = Vec::new();
-        for role in roles {
-            let Some(entry) = self.declaration.bias.get(role) else {
-                said.push(false);
-                continue;
-            };
-            match entry.expr.json(context) {
-                Ok(Json::Bool(bias)) => said.push(bias),
-                Ok(Json::Null) => said.push(false),
-                Ok(other) => {
-                    let (word, message) =
-                        (format!("bias.{role}"), format!("{other} is neither true nor false"));
-                    self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
-                    return None;
-                }
-                Err(message) => {
-                    self.failed(&format!("bias.{role}"), entry, message);
-                    return None;
-                }
-            }
-        }
-        if said.iter().any(|bias| *bias != said[0]) {
-            let word = format!("bias.\"{}\"", write_roles(roles));
-            self.value(&word, "one tensor holds these roles, so all of them have a bias or none".into());
-            return None;
-        }
-        Some(said[0])
-    }
-
-    fn value(&mut self, word: &str, message: String) {
+    pub(super) fn value(&mut self, word: &str, message: String) {
         let origin = self.declaration.origin(word).cloned();
         self.push(Problem::Value { word: word.to_owned(), message, origin });
     }
 
-    fn push(&mut self, problem: Problem) {
+    pub(super) fn push(&mut self, problem: Problem) {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
-    }
-
-    /// The names of all tensors that can be named although something else failed.
-    fn names(&self) -> Vec<String> {
-        let context = self.scope(None);
-        let layers =
-            self.declaration.words.get("block.layers").and_then(|entry| entry.expr.json(&context).ok());
-        let layers =
-            layers.and_then(|value| value.as_u64()).map_or(0, |n| n.min(MOST_LAYERS as u64) as usize);
-        let scopes: Vec<_> = (0..layers).map(|layer| self.scope(Some(layer))).collect();
-        let mut names = Vec::new();
-        for (roles, entry) in &self.declaration.tensors {
-            let Ok(template) = Template::of(entry) else { continue };
-            let per_layer = roles.iter().any(|role| role.per_layer());
-            let contexts = if per_layer { scopes.as_slice() } else { std::slice::from_ref(&context) };
-            let own = contexts.iter().filter_map(|context| template.name(context).ok());
-            names.extend(own.map(|name| match template.suffix {
-                Suffix::Weight => format!("{name}.weight"),
-                Suffix::None => name,
-            }));
-        }
-        names
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, ObjectRepr, Serde, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::waist::named::EXPERT;
 use crate::written::declaration::Declaration;
 use crate::written::file::Entries;
 
@@ -95,6 +96,10 @@ impl Object for Scope {
         let name = key.as_str()?;
         if name == "layer" {
             return self.layer.map(Value::from);
+        }
+        // Names of the experts' tensors keep it until the plan counts them.
+        if name == "expert" {
+            return self.layer.map(|_| Value::from(EXPERT));
         }
         if self.lets.contains_key(name) {
             return self.evaluate(name, &self.lets);

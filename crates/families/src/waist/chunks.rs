@@ -9,8 +9,17 @@ impl Architecture {
     /// the sequence at its time: dynamic rotary scaling, or dual chunks that scale with the length.
     #[must_use]
     pub fn chunks_freely(&self) -> bool {
-        let Architecture { embedding: _, stack: _, norm: _, layers, output: _, prefix, tensors: _, inert: _ } =
-            self;
+        let Architecture {
+            embedding: _,
+            stack: _,
+            norm: _,
+            layers,
+            output: _,
+            per_layer: _,
+            prefix,
+            tensors: _,
+            inert: _,
+        } = self;
         prefix.is_none() && !layers.iter().any(Layer::depends_on_length)
     }
 }
@@ -18,19 +27,24 @@ impl Architecture {
 impl Layer {
     /// Whether what a token leaves in the cache depends on how long the text was when it came.
     fn depends_on_length(&self) -> bool {
-        let Layer { block: _, attention, rope, mlp: _, tensors: _ } = self;
+        let Layer { block: _, attention, latent: _, rope, mlp: _, experts: _, tensors: _ } = self;
         let Attention {
             heads: _,
             kv_heads: _,
-            head_dim,
+            head_dim: _,
             scale: _,
             softcap: _,
             window: _,
+            chunk: _,
             logn: _,
+            temperature: _,
+            values: _,
+            source: _,
             dual_chunk,
             position: _,
         } = attention;
         let grows = dual_chunk.as_ref().and_then(|settings| settings.original_max_position_embeddings);
-        rope.as_ref().is_some_and(|rope| rope.depends_on_length(*head_dim)) || grows.is_some_and(|n| n > 0)
+        rope.as_ref().is_some_and(|rope| rope.depends_on_length(self.turning_dim()))
+            || grows.is_some_and(|n| n > 0)
     }
 }

@@ -2,7 +2,7 @@
 
 use camelid_rope::{Frequencies, Settings};
 
-use crate::waist::architecture::{Rope, Round};
+use crate::waist::architecture::{Rest, Rope, Round};
 use crate::waist::scaling::Scaling;
 
 impl Rope {
@@ -11,13 +11,26 @@ impl Rope {
     /// # Errors
     /// What crate `rope` or `yarn` says of settings out of range.
     pub fn frequencies(&self, head_dim: usize, length: usize) -> Result<Frequencies, String> {
-        let Rope { theta: _, pairing: _, fraction: _, context: _, scaling: _, length: _, axes: _, round } =
-            self;
+        let Rope {
+            theta: _,
+            pairing: _,
+            fraction: _,
+            rest,
+            context: _,
+            scaling: _,
+            length: _,
+            axes: _,
+            round,
+        } = self;
         let settings = self.settings(head_dim);
-        let frequencies = match self.formulas(head_dim)? {
+        let mut frequencies = match self.formulas(head_dim)? {
             Formulas::Plain(rope) => rope.frequencies(length),
             Formulas::Yarn(yarn) => yarn.frequencies(&settings).map_err(|error| error.to_string())?,
         };
+        // A pair of frequency 0 stays where it is, whatever the place.
+        if *rest == Rest::Slowest {
+            frequencies.inverse.iter_mut().skip(self.turning_pairs(head_dim)).for_each(|f| *f = 0.0);
+        }
         Ok(match round {
             Some(Round::F16) => frequencies.rounded_to_f16(),
             None => frequencies,
@@ -40,7 +53,8 @@ impl Rope {
 
     /// Of one axis.
     fn settings(&self, head_dim: usize) -> Settings {
-        let &Rope { theta, pairing: _, fraction: _, context, scaling: _, length: _, axes, round: _ } = self;
+        let &Rope { theta, pairing: _, fraction: _, rest: _, context, scaling: _, length: _, axes, round: _ } =
+            self;
         let axes = axes.max(1);
         let rotary_dim = self.rotary_dim(head_dim) / axes;
         Settings { theta, head_dim: head_dim / axes, rotary_dim, context }

@@ -8,6 +8,7 @@ use crate::written::expr::{Entry, Expr};
 use crate::written::file::{Entries, File, Gguf, Size};
 use crate::written::formula::Formula;
 use crate::written::template::Template;
+use crate::written::unwrap::Unwrap;
 
 /// A family, whole.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Declaration {
     pub summary: Option<String>,
     /// The paper, or the code, that it is declared from.
     pub source: Option<String>,
+    /// Where a text model lies within a larger one.
+    pub unwrap: Unwrap,
     /// Older and newer spellings of keys: from → to, in the order in which they apply.
     pub rename: Vec<(String, Entry)>,
     /// What a key is worth that config.json lacks, or holds null for.
@@ -86,6 +89,7 @@ impl Declaration {
             name: _,
             label: _,
             head: _,
+            unwrap,
             rename: _,
             default,
             lets,
@@ -99,6 +103,7 @@ impl Declaration {
             chat,
             gguf,
         } = file;
+        self.unwrap.inherit(unwrap)?;
         self.default.extend(default.clone());
         self.lets.extend(lets.clone());
         self.require.extend(require.clone());
@@ -134,6 +139,7 @@ impl Declaration {
             by: text("by"),
             summary: text("summary"),
             source: text("source"),
+            unwrap: Unwrap::default(),
             rename: Vec::new(),
             default: Entries::new(),
             lets: Entries::new(),
@@ -179,6 +185,7 @@ impl Declaration {
             }
         }
         seen.remove("layer");
+        seen.remove("expert");
         seen
     }
 

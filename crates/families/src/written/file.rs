@@ -41,6 +41,7 @@ pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) label: String,
     pub(crate) head: Entries,
+    pub(crate) unwrap: Entries,
     pub(crate) rename: Entries,
     pub(crate) default: Entries,
     pub(crate) lets: Entries,
@@ -59,7 +60,7 @@ pub(crate) struct File {
 /// The keys that stand outside any table.
 pub(crate) const HEAD: [&str; 9] =
     ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
-const CONFIG: [&str; 5] = ["rename", "default", "let", "require", "ignore"];
+const CONFIG: [&str; 6] = ["unwrap", "rename", "default", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 
 struct Reader<'a> {
@@ -86,6 +87,7 @@ impl File {
                 head if HEAD.contains(&head) => {
                     file.head.insert(head.to_owned(), reader.head(key, value)?);
                 }
+                "unwrap" => file.unwrap = reader.known(key, value, &["config", "tensors"])?,
                 "rename" => file.rename = reader.entries(key, value)?,
                 "default" => file.default = reader.entries(key, value)?,
                 "let" => file.lets = reader.entries(key, value)?,

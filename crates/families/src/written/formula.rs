@@ -1,7 +1,8 @@
 //! Formulas: strings that begin with `=`, written as in a spreadsheet over the keys of config.json.
 //!
 //! The expression after `=` is Jinja's, which is Python's in all that this field needs: `//`, `**`, `a if b else c`,
-//! `key is defined`. Unlike Python, `-2 ** 2` is 4 and `2 ** 3 ** 2` is 64.
+//! `key is defined`; and two filters of its own: `x | ln`, the natural logarithm, and `list | rindex(x)`,
+//! the place of the last x in a list, or none. Unlike Python, `-2 ** 2` is 4 and `2 ** 3 ** 2` is 64.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -21,6 +22,10 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_fuel(Some(FUEL));
+    engine.add_filter("ln", |x: f64| x.ln());
+    engine.add_filter("rindex", |list: Vec<Value>, wanted: Value| {
+        list.iter().rposition(|value| *value == wanted).map_or(Value::from(()), Value::from)
+    });
     engine
 });
 

@@ -5,6 +5,8 @@ pub(crate) mod expr;
 pub(crate) mod file;
 pub(crate) mod formula;
 pub(crate) mod library;
+pub(crate) mod out;
 pub(crate) mod said;
 pub(crate) mod template;
+pub(crate) mod unwrap;
 pub(crate) mod words;

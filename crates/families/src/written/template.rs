@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use crate::waist::architecture::{At, By, Per, Suffix};
+use crate::waist::named::{At, By, Lies, Named, Per, Suffix};
+use crate::waist::roles::Role;
 use crate::written::expr::{Entry, Expr};
 use crate::written::formula::Formula;
 use crate::written::words;
@@ -14,10 +16,13 @@ use crate::written::words;
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     parts: Vec<Part>,
-    pub(crate) suffix: Suffix,
-    pub(crate) by: By,
-    pub(crate) per: Per,
-    pub(crate) at: At,
+    by: By,
+    per: Per,
+    at: At,
+    lies: Lies,
+    suffix: Suffix,
+    /// `when`, `unit`, `eps`, `offset`, `factor`: what may be a formula.
+    values: IndexMap<String, Expr>,
 }
 
 #[derive(Debug, Clone)]
@@ -27,42 +32,117 @@ enum Part {
 }
 
 impl Template {
-    /// Reads `"name"`, or `{ name = "…", suffix = …, by = …, per = …, at = … }`.
+    /// Reads `"name"`, or `{ name = "…", by = …, … }`; a norm that is `unit` has no name.
     pub(crate) fn of(entry: &Entry) -> Result<Template, String> {
-        let wanted = "a tensor is a name, or { name = \"…\" } with suffix, by, per or at";
+        let wanted = "a tensor is a name, or { name = \"…\" } with attributes";
         let (name, attributes) = match &entry.expr {
             Expr::Literal(Json::String(name)) => (name.clone(), None),
             Expr::Literal(Json::Null) => (String::new(), None),
             Expr::Table(table) => {
-                let name = table.get("name").and_then(Expr::text).ok_or(wanted)?;
+                let name = match table.get("name").map(Expr::text) {
+                    Some(name) => name.ok_or(wanted)?,
+                    None if table.contains_key("unit") => "",
+                    None => return Err(wanted.into()),
+                };
                 (name.to_owned(), Some(table))
             }
             Expr::Literal(_) | Expr::Formula(_) | Expr::List(_) => return Err(wanted.into()),
         };
         let mut template = Template {
             parts: parts(&name)?,
-            suffix: Suffix::default(),
             by: By::default(),
             per: Per::default(),
             at: At::default(),
+            lies: Lies::default(),
+            suffix: Suffix::default(),
+            values: IndexMap::new(),
         };
-        for (key, value) in attributes.into_iter().flatten() {
-            let text =
-                value.text().ok_or_else(|| format!("`{key}` must be a word, not {}", value.written()))?;
-            match key.as_str() {
-                "name" => {}
-                "suffix" => template.suffix = word("suffix", text)?,
-                "by" => template.by = word("by", text)?,
-                "per" => template.per = word("per", text)?,
-                "at" => template.at = word("at", text)?,
-                _ => {
-                    return Err(format!(
-                        "`{key}` is no attribute of a tensor; there are name, suffix, by, per, at"
-                    ));
-                }
-            }
+        for (key, value) in attributes.into_iter().flatten().filter(|(key, _)| *key != "name") {
+            template.attribute(key, value)?;
         }
         Ok(template)
+    }
+
+    fn attribute(&mut self, key: &str, value: &Expr) -> Result<(), String> {
+        let known = words::tensor_attributes();
+        match key {
+            "when" | "unit" | "eps" | "offset" | "factor" => {
+                self.values.insert(key.to_owned(), value.clone());
+                return Ok(());
+            }
+            _ if !known.contains_key(key) => {
+                let known: Vec<_> = known.keys().copied().collect();
+                let message = format!("`{key}` is no attribute of a tensor; there are name, ");
+                return Err(message + &known.join(", "));
+            }
+            _ => {}
+        }
+        // The word `none` is null everywhere else.
+        let text = match value {
+            Expr::Literal(Json::Null) => "none",
+            _ => value.text().ok_or_else(|| format!("`{key}` must be a word, not {}", value.written()))?,
+        };
+        match key {
+            "suffix" => self.suffix = word("suffix", text)?,
+            "by" => self.by = word("by", text)?,
+            "per" => self.per = word("per", text)?,
+            "at" => self.at = word("at", text)?,
+            _ => self.lies = word("lies", text)?,
+        }
+        Ok(())
+    }
+
+    /// The tensor over a context of names; none where `when` says that there is none, or a norm that is not `unit` has no name.
+    pub(crate) fn named(&self, roles: &[Role], context: &Value) -> Result<Option<Named>, String> {
+        if !self.truth("when", context)?.unwrap_or(true) {
+            return Ok(None);
+        }
+        let unit = self.truth("unit", context)?.unwrap_or(false);
+        let name = if unit { String::new() } else { self.name(context)? };
+        if !unit && name.is_empty() {
+            return Ok(None);
+        }
+        if unit && !roles.iter().all(|role| role.is_norm()) {
+            return Err("only a norm can be without a weight".into());
+        }
+        let &Template { parts: _, by, per, at, lies, suffix, values: _ } = self;
+        Ok(Some(Named {
+            roles: roles.to_vec(),
+            name,
+            bias: false,
+            by,
+            per,
+            at,
+            suffix,
+            lies,
+            unit,
+            eps: self.number("eps", context)?,
+            offset: self.number("offset", context)?,
+            factor: self.number("factor", context)?.unwrap_or(1.0),
+        }))
+    }
+
+    fn truth(&self, key: &str, context: &Value) -> Result<Option<bool>, String> {
+        match self.value(key, context)? {
+            Json::Null => Ok(None),
+            Json::Bool(truth) => Ok(Some(truth)),
+            other => Err(format!("`{key}` is {other}, which is neither true nor false")),
+        }
+    }
+
+    fn number(&self, key: &str, context: &Value) -> Result<Option<f64>, String> {
+        match self.value(key, context)? {
+            Json::Null => Ok(None),
+            other => {
+                other.as_f64().map(Some).ok_or_else(|| format!("`{key}` is {other}, which is no number"))
+            }
+        }
+    }
+
+    fn value(&self, key: &str, context: &Value) -> Result<Json, String> {
+        self.values.get(key).map_or(Ok(Json::Null), |expr| {
+            expr.json(context).map_err(|message| format!("{message}, in {key} = {}", expr.written()))
+        })
     }
 
     /// The dotted names that the name's formulas read.
@@ -71,7 +151,8 @@ impl Template {
             Part::Formula(formula) => Some(formula),
             Part::Text(_) => None,
         });
-        formulas.flat_map(|formula| formula.variables().clone()).collect()
+        let formulas = formulas.chain(self.values.values().flat_map(Expr::formulas));
+        formulas.flat_map(|formula| formula.variables().clone()).filter(|name| name != "expert").collect()
     }
 
     /// The name over a context of names.
