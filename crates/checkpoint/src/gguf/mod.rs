@@ -23,6 +23,7 @@ pub use rows::{original_row, original_rows};
 use crate::{Dtype, Error, Source, Tensor};
 use cursor::Cursor;
 pub(crate) use types::GgmlType;
+pub use types::types;
 
 pub(crate) const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;

@@ -72,3 +72,13 @@ impl fmt::Display for GgmlType {
         }
     }
 }
+
+/// The types that ggml numbers, by name, and how each is read; none for those that are not.
+///
+/// ```
+/// # use camelid_checkpoint::{Dtype, gguf};
+/// assert!(gguf::types().any(|(name, dtype)| name == "Q4_K" && dtype == Some(Dtype::Q4K)));
+/// ```
+pub fn types() -> impl Iterator<Item = (&'static str, Option<Dtype>)> {
+    TYPES.iter().map(|&(_, name, dtype)| (name, dtype))
+}

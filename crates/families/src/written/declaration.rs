@@ -74,6 +74,7 @@ impl Declaration {
             merged.chat.extend(file.chat.clone());
             merged.gguf.words.extend(file.gguf.words.clone());
             merged.gguf.config.extend(file.gguf.config.clone());
+            merged.gguf.neutral.extend(file.gguf.neutral.clone());
             merged.inert_keys.extend(globs(file, "keys")?);
             merged.inert_tensors.extend(globs(file, "tensors")?);
             overlay(&mut merged.tensors, &file.tensors)?;
