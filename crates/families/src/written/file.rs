@@ -46,8 +46,8 @@ impl Gguf {
 
     /// Whether a formula over the metadata reads a name.
     pub(crate) fn reads(&self, name: &str) -> bool {
-        let formulas = self.config.values().flat_map(|entry| entry.expr.formulas());
-        formulas.into_iter().any(|formula| formula.variables().contains(name))
+        let mut formulas = self.config.values().flat_map(|entry| entry.expr.formulas());
+        formulas.any(|formula| formula.variables().contains(name))
     }
 }
 
