@@ -27,12 +27,28 @@ pub struct Size {
 /// How the family's tensors and metadata are called in a GGUF file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gguf {
-    /// `architecture`, `permuted`, `offset`.
+    /// `architecture`, `permuted`, `offset`, `ignore`.
     pub words: Entries,
+    /// Metadata key → the value, or the list of values, at which it means nothing.
+    pub neutral: Entries,
     /// Key of config.json → formula over the metadata.
     pub config: Entries,
     /// Roles → tensor name.
     pub tensors: Vec<(Vec<Role>, Entry)>,
+}
+
+impl Gguf {
+    /// What the family's files call their architecture; none where it has none.
+    #[must_use]
+    pub fn architecture(&self) -> Option<&str> {
+        self.words.get("architecture")?.expr.text()
+    }
+
+    /// Whether a formula over the metadata reads a name.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        let mut formulas = self.config.values().flat_map(|entry| entry.expr.formulas());
+        formulas.any(|formula| formula.variables().contains(name))
+    }
 }
 
 /// One file.
@@ -231,12 +247,13 @@ impl Reader<'_> {
         for (k, v) in self.table(key, value)? {
             match k.get_ref().as_ref() {
                 "config" => gguf.config = self.entries(k, v)?,
+                "neutral" => gguf.neutral = self.entries(k, v)?,
                 "tensors" => gguf.tensors = self.tensors(k, v)?,
                 name @ ("architecture" | "permuted" | "offset" | "ignore") => {
                     gguf.words.insert(name.to_owned(), self.entry(k, v)?);
                 }
                 name => {
-                    let known = "architecture, permuted, offset, ignore, config, tensors";
+                    let known = "architecture, permuted, offset, ignore, config, neutral, tensors";
                     return Err(self
                         .error(k.span().start, format!("`{name}` is no key of [gguf]; there are {known}")));
                 }

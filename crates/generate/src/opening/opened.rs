@@ -126,7 +126,8 @@ impl Opened {
     pub fn defaults(&self) -> Result<Defaults, Error> {
         let mut defaults = Defaults::read(&self.side_file("generation_config.json")?)
             .map_err(|message| self.file("generation_config.json", message))?;
-        if defaults.eos.is_empty() {
+        // A GGUF file's own vocabulary knows more ends than the one that the metadata call EOS: its frame has them all.
+        if defaults.eos.is_empty() && self.source.gguf_metadata().is_none() {
             defaults.eos =
                 ids(self.config.get("eos_token_id")).map_err(|message| self.file("config.json", message))?;
         }
@@ -142,7 +143,9 @@ impl Opened {
         let names = self.names(&said, tokenizer);
         if let Some((name, source)) = self.own_template(&said)? {
             let template = ChatTemplate::new(&name, &source)?.with_names(names);
-            return Ok(Chat { template, stop: Vec::new(), system: None });
+            // Another template ends turns as the family does, unless generation_config.json or the vocabulary says more.
+            let family = vocabulary::chat(&self.declaration, &self.config, self.path())?;
+            return Ok(Chat { template, stop: family.stop, system: None });
         }
         let family = vocabulary::chat(&self.declaration, &self.config, self.path())?;
         let source = family.template.as_deref().and_then(Library::chat_template);

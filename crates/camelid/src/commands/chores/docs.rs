@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::gguf_page;
 use crate::commands::explaining::tree::{children, declared_lines};
 use anyhow::{Context, bail};
 use camelid_families::{Declaration, Expr, Library, Out, Role, TABLES, out, tensor_attributes, words};
 
-/// Write docs/families.md and docs/schema.md from the declarations and the types
+/// Write docs/families.md, docs/schema.md and docs/gguf.md from the declarations and the types
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Write nothing; fail if a page is not what the data says
@@ -41,7 +42,11 @@ pub fn pages() -> anyhow::Result<Vec<(PathBuf, String)>> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let docs = docs.canonicalize().unwrap_or(docs);
     let library = Library::built_in()?;
-    Ok(vec![(docs.join("families.md"), families(&library)), (docs.join("schema.md"), schema())])
+    Ok(vec![
+        (docs.join("families.md"), families(&library)),
+        (docs.join("schema.md"), schema()),
+        (docs.join("gguf.md"), gguf_page::page(&library, MADE)),
+    ])
 }
 
 const MADE: &str = "<!-- Made by `cargo xtask docs` from the declarations and the types. Do not edit. -->\n";

@@ -39,6 +39,9 @@ fn computed_as(dtype: Dtype) -> Option<camelid_linear::Dtype> {
         Dtype::Q4K => blocks(Blocks::Q4K),
         Dtype::Q5K => blocks(Blocks::Q5K),
         Dtype::Q6K => blocks(Blocks::Q6K),
+        Dtype::Q1_0 | Dtype::Q2_0 | Dtype::Q2K | Dtype::Q3K | Dtype::Iq4Nl | Dtype::Iq4Xs => None,
+        Dtype::Mxfp4 | Dtype::Nvfp4 | Dtype::Tq1_0 | Dtype::Tq2_0 | Dtype::Iq1S | Dtype::Iq1M => None,
+        Dtype::Iq2Xxs | Dtype::Iq2Xs | Dtype::Iq2S | Dtype::Iq3Xxs | Dtype::Iq3S => None,
         Dtype::F64 | Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => None,
         Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => None,
     }

@@ -1,69 +1,42 @@
-//! Quantised blocks to numbers, as ggml's reference does it: the same operations in f32, in the same order.
-//!
-//! A block holds 32 numbers, or 256 in the K types, that run along the last axis of a tensor. Within a block:
+//! Blocks of 256 numbers in runs of 16 or 32, each with a scale of its own, in some types with a minimum too.
 //!
 //! | type | bytes | layout | number |
 //! | --- | --- | --- | --- |
-//! | Q4_0 | 18 | d f16, 16 bytes of two q | (q − 8) d |
-//! | Q4_1 | 20 | d f16, m f16, 16 bytes of two q | q d + m |
-//! | Q5_0 | 22 | d f16, 32 high bits, 16 bytes of two q | (q − 16) d |
-//! | Q5_1 | 24 | d f16, m f16, 32 high bits, 16 bytes of two q | q d + m |
-//! | Q8_0 | 34 | d f16, 32 signed q | q d |
+//! | Q2_K | 84 | 16 bytes of (s, t), 64 bytes of four q, d f16, dmin f16 | (d s) q − dmin t |
+//! | Q3_K | 110 | 32 bytes of high bits, 64 bytes of four q, 16 six-bit s in 12 bytes, d f16 | (d (s − 32)) (q − 4 where the high bit is 0) |
 //! | Q4_K | 144 | d f16, dmin f16, 8 six-bit pairs (s, t) in 12 bytes, 128 bytes of two q | (d s) q − dmin t |
 //! | Q5_K | 176 | as Q4_K, with 32 bytes of high bits before the q | (d s) q − dmin t |
 //! | Q6_K | 210 | 128 bytes of two low halves, 64 of four high pairs, 16 signed scales s, d f16 | (d s)(q − 32) |
 //!
-//! In every byte of two, the low half belongs to the earlier number; the halves of one byte lie 16 numbers apart in the
-//! small types, 32 in Q4_K and Q5_K, 64 in Q6_K. Reference: ggml, `dequantize_row_*` in `ggml-quants.c`.
+//! The halves of one byte lie 32 numbers apart in Q4_K and Q5_K, 64 in Q6_K; the quarters of one byte 32.
 
-use half::f16;
+use super::{LARGE, half, nibble};
 
-const SMALL: usize = 32;
-const LARGE: usize = 256;
-
-fn half(bytes: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
+/// Two bits of number `at`: two halves of 128 numbers; in each, four runs of 32 share 32 bytes.
+fn pair(bytes: &[u8], at: usize) -> u8 {
+    let (part, run, position) = (at / 128, at / 32 % 4, at % 32);
+    bytes[part * 32 + position] >> (2 * run) & 3
 }
 
-/// Low halves of 16 bytes, then their high halves: 32 numbers of four bits.
-fn nibbles(bytes: &[u8], number: impl Fn(usize, u8) -> f32, out: &mut [f32; SMALL]) {
-    for (position, &byte) in bytes.iter().enumerate() {
-        out[position] = number(position, byte & 15);
-        out[position + 16] = number(position + 16, byte >> 4);
+pub(crate) fn q2_k(block: &[u8; 84], out: &mut [f32; LARGE]) {
+    let (d, minimum) = (half(block, 80), half(block, 82));
+    for (at, number) in out.iter_mut().enumerate() {
+        let both = block[at / 16];
+        let (scale, offset) = (d * f32::from(both & 15), minimum * f32::from(both >> 4));
+        *number = scale * f32::from(pair(&block[16..80], at)) - offset;
     }
 }
 
-pub(crate) fn q4_0(block: &[u8; 18], out: &mut [f32; SMALL]) {
-    let d = half(block, 0);
-    nibbles(&block[2..], |_, q| (f32::from(q) - 8.0) * d, out);
-}
-
-pub(crate) fn q4_1(block: &[u8; 20], out: &mut [f32; SMALL]) {
-    let (d, m) = (half(block, 0), half(block, 2));
-    nibbles(&block[4..], |_, q| f32::from(q) * d + m, out);
-}
-
-/// The fifth bit of number `position`, in its place.
-fn fifth(high: &[u8], position: usize) -> u8 {
-    (high[position / 8] >> (position % 8) & 1) << 4
-}
-
-pub(crate) fn q5_0(block: &[u8; 22], out: &mut [f32; SMALL]) {
-    let d = half(block, 0);
-    let (high, low) = block[2..].split_at(4);
-    nibbles(low, |position, q| (f32::from(q | fifth(high, position)) - 16.0) * d, out);
-}
-
-pub(crate) fn q5_1(block: &[u8; 24], out: &mut [f32; SMALL]) {
-    let (d, m) = (half(block, 0), half(block, 2));
-    let (high, low) = block[4..].split_at(4);
-    nibbles(low, |position, q| f32::from(q | fifth(high, position)) * d + m, out);
-}
-
-pub(crate) fn q8_0(block: &[u8; 34], out: &mut [f32; SMALL]) {
-    let d = half(block, 0);
-    for (number, &q) in out.iter_mut().zip(&block[2..]) {
-        *number = f32::from(q as i8) * d;
+pub(crate) fn q3_k(block: &[u8; 110], out: &mut [f32; LARGE]) {
+    let d = half(block, 108);
+    let (high, low, scales) = (&block[..32], &block[32..96], &block[96..108]);
+    for (at, number) in out.iter_mut().enumerate() {
+        let run = at / 16;
+        // The low halves of the first eight scales, the high halves the last eight; then two more bits each.
+        let four = nibble(scales, run % 8 * 2 + run / 8);
+        let scale = (four | (scales[8 + run % 4] >> (run / 4 * 2) & 3) << 4) as i8 - 32;
+        let missing = if high[at % 32] >> (at / 32) & 1 == 1 { 0 } else { 4 };
+        *number = d * f32::from(scale) * f32::from(pair(low, at) as i8 - missing);
     }
 }
 

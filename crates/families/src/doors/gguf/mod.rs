@@ -3,29 +3,40 @@
 //! How a family's files are called is its `[gguf]` table: `architecture`, the file's own name for it; `[gguf.config]`, a
 //! formula over the metadata for each key of config.json; `[gguf.tensors]`, laid over `[tensors]` as a child's are;
 //! `permuted`, the roles whose rows the converter reorders; `offset`, what the norms' weights still lack (0 where the file
-//! holds 1 + w); `ignore`, metadata that means nothing.
+//! holds 1 + w); `ignore`, metadata that means nothing; `[gguf.neutral]`, values at which metadata mean nothing.
 //!
-//! Formulas see `arch`, the metadata under the architecture's own prefix, `general`, `tokenizer`, and `tensors`, the names of
-//! all tensors. What the file does not say is none there.
+//! Formulas see `arch`, the metadata under the architecture's own prefix (a list of the same number for every layer is that
+//! number), `general`, `tokenizer`, `tensors`, the names of all tensors, and `rope_freqs`, `rope_factors_long` and
+//! `rope_factors_short`, the lists in the tensors of these names. What the file does not say is none there.
 
-use camelid_checkpoint::gguf::{Metadata, Value as Meta, original_rows};
+mod file;
+mod words;
+
+use camelid_checkpoint::gguf::{Value as Meta, original_rows};
 use camelid_checkpoint::{Checkpoint, Tensor};
-use minijinja::Value;
-use minijinja::value::Serde;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use crate::doors::open::Allow;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::waist::architecture::{Architecture, Layer, Rope};
 use crate::waist::named::Named;
 use crate::waist::plan::Part;
 use crate::waist::roles::Role;
 use crate::written::declaration::{Declaration, overlay};
-use crate::written::expr::{Entry, Expr};
 use crate::written::library::Library;
+use file::File;
+use words::{distinct, permuted};
 
-/// The tensor in which the format keeps what rotary frequencies are divided by, where they are scaled in bands.
+/// The tensor in which the format keeps what rotary frequencies are divided by, whatever the reason.
 const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
+/// The tensors with such lists, and what formulas call them: for every length, and for long and short texts.
+const DIVISORS: [(&str, &str); 3] = [
+    (FREQUENCY_FACTORS, "rope_freqs"),
+    ("rope_factors_long.weight", "rope_factors_long"),
+    ("rope_factors_short.weight", "rope_factors_short"),
+];
+/// More pairs than any head has.
+const MOST_DIVISORS: usize = 1 << 16;
 /// How far the file's factors, in f32, may lie from ours.
 const FACTOR_TOLERANCE: f64 = 1e-5;
 
@@ -60,8 +71,13 @@ impl Library {
             .get("general.architecture")
             .and_then(Meta::as_str)
             .ok_or_else(|| Error::Undetected(format!("{place}: the key general.architecture is missing")))?;
-        let file =
-            File { place, metadata, architecture, names: checkpoint.tensors().map(Tensor::name).collect() };
+        let file = File {
+            place,
+            metadata,
+            architecture,
+            names: checkpoint.tensors().map(Tensor::name).collect(),
+            divisors: divisors(checkpoint)?,
+        };
         let (declaration, config) = match family {
             Some(name) => {
                 let family = self.get(name)?;
@@ -75,8 +91,7 @@ impl Library {
     /// The family of a file: each that reads such files is asked what config.json the metadata amount to, and `match`
     /// decides as it does for a config.json.
     fn of_file(&self, file: &File<'_>, allow: &Allow) -> Result<(&Declaration, Map<String, Json>), Error> {
-        let reads =
-            |family: &&Declaration| text(family, "architecture").as_deref() == Some(file.architecture);
+        let reads = |family: &&Declaration| family.gguf.architecture() == Some(file.architecture);
         let mut found: Option<(&Declaration, Map<String, Json>)> = None;
         let mut refusal = None;
         for candidate in self.families().filter(reads) {
@@ -107,7 +122,8 @@ impl Library {
         if let Some((family, _)) = found {
             return Ok((family, file.config(family, allow)?));
         }
-        let known: Vec<_> = self.families().filter_map(|family| text(family, "architecture")).collect();
+        let known: Vec<_> =
+            self.families().filter_map(|family| family.gguf.architecture()).map(str::to_owned).collect();
         Err(refusal.unwrap_or_else(|| {
             Error::Undetected(format!(
                 "{}: general.architecture is `{}`, which no family reads; there are {}",
@@ -116,110 +132,6 @@ impl Library {
                 distinct(known).join(", ")
             ))
         }))
-    }
-}
-
-/// What formulas and messages need of a file.
-struct File<'a> {
-    place: String,
-    metadata: &'a Metadata,
-    architecture: &'a str,
-    names: Vec<&'a str>,
-}
-
-impl File<'_> {
-    /// The config.json that the metadata amount to. A key whose formula gives none is left out.
-    fn config(&self, family: &Declaration, allow: &Allow) -> Result<Map<String, Json>, Error> {
-        let reads: Vec<String> = family
-            .gguf
-            .config
-            .values()
-            .flat_map(|entry| entry.expr.formulas())
-            .flat_map(|formula| formula.variables().clone())
-            .collect();
-        let mut problems = self.unread(family, &reads, allow)?;
-        let context = Value::from(Serde(&self.context(&reads)));
-        let mut config = Map::new();
-        for (key, entry) in &family.gguf.config {
-            match entry.expr.json(&context) {
-                Ok(Json::Null) => {}
-                Ok(value) => {
-                    config.insert(key.clone(), value);
-                }
-                Err(message) => problems.push(Problem::Value {
-                    word: format!("gguf.config.{key}"),
-                    message: format!("{message}, in {}", entry.expr.written()),
-                    origin: Some(entry.origin.clone()),
-                }),
-            }
-        }
-        if problems.is_empty() {
-            return Ok(config);
-        }
-        Err(Error::Misfit { place: self.place.clone(), family: family.name.clone(), problems })
-    }
-
-    /// The names that formulas see: everything that is no list, and the lists that they read.
-    fn context(&self, reads: &[String]) -> Json {
-        let mut root = json!({ "arch": {}, "general": {}, "tokenizer": {}, "tensors": self.names });
-        for (key, value) in self.metadata.iter() {
-            let Some(path) = self.path(key) else { continue };
-            if matches!(value, Meta::Array(_)) && !reads.contains(&path) {
-                continue;
-            }
-            if let Some(value) = value.to_json() {
-                put(&mut root, &path, value);
-            }
-        }
-        for path in reads {
-            put(&mut root, path, Json::Null);
-        }
-        root
-    }
-
-    /// A metadata key as formulas call it.
-    fn path(&self, key: &str) -> Option<String> {
-        match key.strip_prefix(self.architecture).and_then(|rest| rest.strip_prefix('.')) {
-            Some(rest) => Some(format!("arch.{rest}")),
-            None => (key.starts_with("general.") || key.starts_with("tokenizer.")).then(|| key.to_owned()),
-        }
-    }
-
-    /// Metadata under the architecture's prefix that no formula reads, and that is not declared inert.
-    fn unread(&self, family: &Declaration, reads: &[String], allow: &Allow) -> Result<Vec<Problem>, Error> {
-        let inert = globs(family)?;
-        let keys = self.metadata.iter().filter_map(|(key, value)| Some((key, self.path(key)?, value)));
-        let keys = keys.filter(|(_, path, _)| path.starts_with("arch."));
-        let unread = keys.filter(|(key, path, _)| {
-            let read = |name: &String| {
-                path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            };
-            !reads.iter().any(read)
-                && !inert.iter().any(|glob| glob.matches(path))
-                && !allow.keys.iter().any(|k| k == key)
-        });
-        Ok(unread
-            .map(|(key, _, value)| Problem::Value {
-                word: "gguf".into(),
-                message: format!(
-                    "the metadata key `{key}` = {} is not known: no formula of [gguf.config] reads it, and [gguf] ignore \
-                     does not name it",
-                    value.to_json().map_or_else(|| "?".into(), |value| value.to_string())
-                ),
-                origin: None,
-            })
-            .collect())
-    }
-}
-
-/// Puts a value at a dotted path; what stands there stays.
-fn put(root: &mut Json, path: &str, value: Json) {
-    let Json::Object(table) = root else { return };
-    match path.split_once('.') {
-        None => {
-            table.entry(path).or_insert(value);
-        }
-        Some((key, rest)) => put(table.entry(key).or_insert_with(|| Json::Object(Map::new())), rest, value),
     }
 }
 
@@ -246,14 +158,31 @@ fn adapt(
     })?;
     let mut tensors = Vec::new();
     for tensor in checkpoint.tensors() {
-        if tensor.name() == FREQUENCY_FACTORS {
-            check_factors(&architecture, tensor)?;
-        } else {
-            tensors.push(original(&declaration, &architecture, tensor)?);
+        match DIVISORS.iter().position(|(name, _)| *name == tensor.name()) {
+            Some(0) => check_factors(&architecture, tensor)?,
+            // The family's formulas have what they hold, or it is a tensor that nothing claims.
+            Some(at) if family.gguf.reads(DIVISORS[at].1) => {}
+            Some(_) | None => tensors.push(original(&declaration, &architecture, tensor)?),
         }
     }
     let checkpoint = Checkpoint::from_parts(checkpoint.path(), config.clone(), tensors)?;
     Ok(FromGguf { declaration, config, checkpoint })
+}
+
+/// The lists that rotary frequencies are divided by.
+fn divisors(checkpoint: &Checkpoint) -> Result<Vec<(&'static str, Json)>, Error> {
+    let mut lists = Vec::new();
+    for (tensor, name) in DIVISORS {
+        let Some(tensor) = checkpoint.tensor(tensor).filter(|tensor| tensor.elements() <= MOST_DIVISORS)
+        else {
+            continue;
+        };
+        let numbers = tensor.to_f32()?.into_iter().map(|number| Meta::F32(number).to_json());
+        if let Some(list) = numbers.collect::<Option<Vec<_>>>() {
+            lists.push((name, Json::Array(list)));
+        }
+    }
+    Ok(lists)
 }
 
 /// A tensor with the rows of its heads in their original order, where its role is permuted in the file.
@@ -311,44 +240,4 @@ fn check_factors(architecture: &Architecture, tensor: &Tensor) -> Result<(), Err
         }
     }
     Ok(())
-}
-
-/// A word of `[gguf]` that is a text.
-fn text(family: &Declaration, word: &str) -> Option<String> {
-    family.gguf.words.get(word)?.expr.text().map(str::to_owned)
-}
-
-fn permuted(declaration: &Declaration) -> Result<Vec<Role>, Error> {
-    list(declaration, "permuted", "a list of roles", |text| text.parse().ok())
-}
-
-fn globs(declaration: &Declaration) -> Result<Vec<glob::Pattern>, Error> {
-    list(declaration, "ignore", "a list of names, with * for any run of letters", |text| {
-        glob::Pattern::new(text).ok()
-    })
-}
-
-/// A word of `[gguf]` that is a list; empty where it is not said.
-fn list<T>(
-    declaration: &Declaration,
-    word: &str,
-    wanted: &str,
-    read: impl Fn(&str) -> Option<T>,
-) -> Result<Vec<T>, Error> {
-    let Some(Entry { expr, origin }) = declaration.gguf.words.get(word) else { return Ok(Vec::new()) };
-    let items = match expr {
-        Expr::List(items) => items.iter().map(|item| item.text().and_then(&read)).collect::<Option<Vec<T>>>(),
-        Expr::Literal(Json::Null) => Some(Vec::new()),
-        Expr::Literal(_) | Expr::Formula(_) | Expr::Table(_) => None,
-    };
-    items.ok_or_else(|| Error::Declaration {
-        origin: origin.clone(),
-        message: format!("gguf.{word} must be {wanted}, not {}", expr.written()),
-    })
-}
-
-fn distinct(mut names: Vec<String>) -> Vec<String> {
-    names.sort();
-    names.dedup();
-    names
 }
