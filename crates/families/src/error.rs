@@ -72,7 +72,7 @@ pub enum Error {
         most: usize,
     },
     /// A checkpoint does not fit a declaration: every problem, all at once.
-    #[error("{} does not fit the family `{family}`:{}", place, list(problems))]
+    #[error("{} does not fit the family `{family}`:{}{}", place, list(problems), advice(problems))]
     Misfit {
         /// The checkpoint's directory or file.
         place: String,
@@ -183,7 +183,7 @@ impl fmt::Display for Problem {
             Problem::UnknownKey { key, value } => {
                 write!(
                     f,
-                    "config.json: `{key}` = {value} is not known: nothing reads it, and it is not declared inert"
+                    "config.json: `{key}` = {value} is not known to this family: what it changes would be left out"
                 )
             }
             Problem::Required { key, value, required } => {
@@ -218,4 +218,20 @@ impl fmt::Display for Problem {
 
 fn list(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  - {problem}")).collect()
+}
+
+/// How to go on all the same, said once for all of a kind.
+fn advice(problems: &[Problem]) -> String {
+    let any = |is: fn(&Problem) -> bool| problems.iter().any(is);
+    let mut ways = Vec::new();
+    if any(|problem| matches!(problem, Problem::UnknownKey { .. })) {
+        ways.push("--allow-key KEY");
+    }
+    if any(|problem| matches!(problem, Problem::SurplusTensor { .. })) {
+        ways.push("--allow-tensor NAME");
+    }
+    if ways.is_empty() {
+        return String::new();
+    }
+    format!("\n  what is known not to matter is waved through by {}", ways.join(" and "))
 }

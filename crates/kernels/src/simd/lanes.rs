@@ -272,6 +272,7 @@ impl Element for f16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::Isa;
 
     /// Holds what moves elements to their definitions, lane by lane; the tests of the public functions hold arithmetic.
     struct Moves;
