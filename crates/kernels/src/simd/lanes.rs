@@ -245,6 +245,7 @@ impl Element for f16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Isa;
 
     /// Holds what moves elements to their definitions, lane by lane; the tests of the public functions hold arithmetic.
     struct Moves;
