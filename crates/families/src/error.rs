@@ -20,6 +20,15 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A value that may be long, such as a list of layers, cut to what a line holds.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 100;
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} …", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -175,11 +184,17 @@ impl fmt::Display for Problem {
             Problem::UnknownKey { key, value } => {
                 write!(
                     f,
-                    "config.json: `{key}` = {value} is not known: nothing reads it, and it is not declared inert"
+                    "config.json: `{key}` = {} is not known: nothing reads it, so it may change what the model computes \
+                     (--allow-key {key} goes on without it)",
+                    short(value)
                 )
             }
             Problem::Required { key, value, required } => {
-                write!(f, "config.json: `{key}` = {value}, but only {required} is implemented")
+                write!(
+                    f,
+                    "config.json: `{key}` = {}, but only {required} is implemented (--allow-key {key} goes on as if it were)",
+                    short(value)
+                )
             }
             Problem::MissingKey { key, word, origin } => {
                 write!(f, "config.json: `{key}` is missing, which {word} needs ({origin})")

@@ -48,9 +48,9 @@ impl Weights {
             let table = if planned.name.ends_with(".bias") { &mut self.biases } else { &mut self.vectors };
             let row = values.len() / planned.shape[0];
             for (role, runs) in runs {
-                let part =
-                    runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied().collect();
-                table.insert(key(role), part);
+                // Tensors of one head each arrive in the order of the heads.
+                let part = runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied();
+                table.entry(key(role)).or_default().extend(part);
             }
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use camelid_rope::Pairing;
 
 use crate::error::Problem;
-use crate::waist::architecture::{Architecture, Attention, Layer, MlpKind, Rope, Wiring};
+use crate::waist::architecture::{Architecture, Attention, Layer, MlpKind, Per, Rope, Wiring};
 use crate::waist::roles::Role;
 use crate::written::declaration::Declaration;
 
@@ -129,6 +129,14 @@ impl Found<'_> {
         for role in [Role::Query, Role::Key, Role::Value, Role::AttentionOutput, Role::Up, Role::Down] {
             if !has(role) {
                 self.role(role, "every layer needs");
+            }
+        }
+        for named in layer.tensors.iter().filter(|named| named.by_head()) {
+            let of_heads = matches!(named.roles[..], [Role::QueryNorm | Role::KeyNorm]);
+            if !of_heads || named.per != Per::EachHead {
+                let message =
+                    "{head} in a name is for the norm of queries or of keys, with per = \"each_head\"";
+                self.push(&format!("tensors.{}", named.roles[0]), message.into());
             }
         }
         match layer.mlp.kind {

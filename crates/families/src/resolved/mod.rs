@@ -3,5 +3,6 @@
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod detect;
+pub(crate) mod plain;
 pub(crate) mod resolve;
 pub(crate) mod scope;

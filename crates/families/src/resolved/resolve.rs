@@ -7,18 +7,18 @@ use minijinja::value::Value;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-use crate::error::Problem;
-use crate::resolved::check;
-use crate::resolved::config;
+use crate::error::{Origin, Problem};
 use crate::resolved::scope::Scope;
+use crate::resolved::{check, config, plain};
 use crate::waist::architecture::{Architecture, Layer, Named, Position, Stack};
 use crate::waist::roles::{Role, write_roles};
+use crate::waist::scaling;
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::Entries;
 use crate::written::formula::Formula;
 use crate::written::template::Template;
-use crate::written::words;
+use crate::written::{slips, words};
 
 /// More layers than any model has; a config.json that asks for more is refused before anything is laid out for it.
 const MOST_LAYERS: usize = 10_000;
@@ -44,7 +44,8 @@ impl Declaration {
         config: &Map<String, Json>,
         allowed: &[String],
     ) -> Result<Architecture, Unresolved> {
-        let (config, mut problems) = config::rename(self, config);
+        let (mut config, mut problems) = config::rename(self, config);
+        config::strip(self, &mut config, allowed);
         problems.extend(config::refuse(self, &config, allowed));
         let mut resolver = Resolver { declaration: self, config: Arc::new(config), problems };
         let Some(architecture) = resolver.architecture() else {
@@ -181,6 +182,12 @@ impl Resolver<'_> {
             return None;
         }
         let written = values.clone();
+        if let Err(message) = scaling::complete(&mut values) {
+            let origin =
+                entries.iter().find(|(key, _)| *key == "scaling").map(|(_, entry)| entry.origin.clone());
+            self.push(Problem::Value { word: format!("{table}.scaling"), message, origin });
+            return None;
+        }
         match serde_path_to_error::deserialize(Json::Object(values)) {
             Ok(settings) => Some(settings),
             Err(error) => {
@@ -200,6 +207,7 @@ impl Resolver<'_> {
     ) {
         let said = |key: &str| entries.iter().find(|(known, _)| *known == key).map(|(_, entry)| *entry);
         let text = error.inner().to_string();
+        let plain = plain::plain(&text);
         let path = error.path().to_string();
         let problem = match text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
             Some(key) if !written.contains_key(root(&path)) => Problem::Value {
@@ -217,7 +225,7 @@ impl Resolver<'_> {
                 let word =
                     if written.contains_key(key) { format!("{table}.{path}") } else { format!("[{table}]") };
                 let origin = said(key).map(|entry| entry.origin.clone());
-                Problem::Value { word, message: format!("{text}{at}"), origin }
+                Problem::Value { word, message: format!("{plain}{at}"), origin }
             }
         };
         self.push(problem);
@@ -226,14 +234,31 @@ impl Resolver<'_> {
     /// A formula failed: because of keys that are missing, where some are; else for the reason it gave.
     fn failed(&mut self, word: &str, entry: &Entry, message: String) {
         let formulas = entry.expr.formulas();
-        let missing =
-            self.missing(formulas.iter().flat_map(|formula| formula.variables()).cloned().collect());
+        let missing = self.missing(formulas.iter().flat_map(|formula| formula.needs()).collect());
         if missing.is_empty() {
             let message = format!("{message}, in {}", entry.expr.written());
             self.push(Problem::Value { word: word.to_owned(), message, origin: Some(entry.origin.clone()) });
         }
         for key in missing {
-            self.push(Problem::MissingKey { key, word: word.to_owned(), origin: entry.origin.clone() });
+            let problem = self.lacks(key, word, &entry.origin);
+            self.push(problem);
+        }
+    }
+
+    /// A key that nobody gives: a slip of the pen where one of nearly that name is there.
+    fn lacks(&self, key: String, word: &str, origin: &Origin) -> Problem {
+        let declared = self.declaration;
+        let known =
+            [&declared.default, &declared.absent, &declared.lets].into_iter().flat_map(|all| all.keys());
+        let known = known.chain(self.config.keys()).map(String::as_str);
+        match slips::meant(&key, known) {
+            Some(meant) => {
+                let message = format!(
+                    "its formula reads `{key}`, which is missing in config.json; is `{meant}` meant?"
+                );
+                Problem::Value { word: word.to_owned(), message, origin: Some(origin.clone()) }
+            }
+            None => Problem::MissingKey { key, word: word.to_owned(), origin: origin.clone() },
         }
     }
 
@@ -248,8 +273,9 @@ impl Resolver<'_> {
             {
                 continue;
             }
-            let given = [self.declaration.lets.get(&key), self.declaration.default.get(&key)];
-            let Some(entry) = given.into_iter().flatten().next() else {
+            let declared = self.declaration;
+            let given = [&declared.lets, &declared.default, &declared.absent];
+            let Some(entry) = given.into_iter().find_map(|entries| entries.get(&key)) else {
                 if !self.config.contains_key(&key) {
                     missing.insert(key);
                 }
@@ -268,14 +294,15 @@ impl Resolver<'_> {
             declaration.tensors.iter().filter(|(roles, _)| roles.iter().any(|role| mine(*role)))
         {
             match self.named(roles, entry, context) {
-                Some(named) => out.push(named),
+                Some(named) => out.extend(named),
                 None => failed = true,
             }
         }
         (!failed).then_some(out)
     }
 
-    fn named(&mut self, roles: &[Role], entry: &Entry, context: &Value) -> Option<Named> {
+    /// A tensor with its name, or that there is none; nothing where the name fails.
+    fn named(&mut self, roles: &[Role], entry: &Entry, context: &Value) -> Option<Option<Named>> {
         let word = format!("tensors.\"{}\"", write_roles(roles));
         let template = match Template::of(entry) {
             Ok(template) => template,
@@ -285,15 +312,13 @@ impl Resolver<'_> {
             }
         };
         let name = match template.name(context) {
-            Ok(name) => name,
+            Ok(Some(name)) => name,
+            Ok(None) => return Some(None),
             Err(message) => {
                 let missing = self.missing(template.variables().into_iter().collect());
                 for key in &missing {
-                    self.push(Problem::MissingKey {
-                        key: key.clone(),
-                        word: word.clone(),
-                        origin: entry.origin.clone(),
-                    });
+                    let problem = self.lacks(key.clone(), &word, &entry.origin);
+                    self.push(problem);
                 }
                 if missing.is_empty() {
                     self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
@@ -302,7 +327,8 @@ impl Resolver<'_> {
             }
         };
         let bias = self.bias(roles, context)?;
-        Some(Named { roles: roles.to_vec(), name, bias, by: template.by, per: template.per, at: template.at })
+        let Template { by, per, at, .. } = template;
+        Some(Some(Named { roles: roles.to_vec(), name, bias, by, per, at }))
     }
 
     /// Whether a tensor has a bias: all its roles must say the same.
@@ -360,7 +386,7 @@ impl Resolver<'_> {
             let Ok(template) = Template::of(entry) else { continue };
             let per_layer = roles.iter().any(|role| role.per_layer());
             let contexts = if per_layer { scopes.as_slice() } else { std::slice::from_ref(&context) };
-            names.extend(contexts.iter().filter_map(|context| template.name(context).ok()));
+            names.extend(contexts.iter().filter_map(|context| template.name(context).ok().flatten()));
         }
         names.into_iter().map(|name| format!("{name}.weight")).collect()
     }

@@ -19,6 +19,7 @@ const DEEPEST: usize = 32;
 pub(crate) struct Scope {
     config: Arc<Map<String, Json>>,
     default: Entries,
+    absent: Entries,
     lets: Entries,
     layer: Option<usize>,
     known: Mutex<Known>,
@@ -41,6 +42,7 @@ impl Scope {
         Value::from_object(Scope {
             config,
             default: declaration.default.clone(),
+            absent: declaration.absent.clone(),
             lets: declaration.lets.clone(),
             layer,
             known: Mutex::default(),
@@ -96,6 +98,7 @@ impl Object for Scope {
         match self.config.get(name) {
             Some(value) if !value.is_null() => Some(Value::from(Serde(value))),
             Some(_) => Some(self.evaluate(name, &self.default).unwrap_or_else(|| Value::from(()))),
+            None if self.absent.contains_key(name) => self.evaluate(name, &self.absent),
             None => self.evaluate(name, &self.default),
         }
     }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::waist::roles::Role;
 use crate::waist::scaling::Scaling;
 
+/// What stands in a name for the number of a head.
+pub(crate) const HEAD: &str = "{head}";
+
 /// A model's mathematics and structure, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Architecture {
@@ -286,7 +289,7 @@ pub struct Prefix {
 pub struct Named {
     /// The roles, in the order of their rows.
     pub roles: Vec<Role>,
-    /// Its name, without `.weight`.
+    /// Its name, without `.weight`. Where each head has a tensor of its own, `{head}` stands for the head's number.
     pub name: String,
     /// Whether `.bias` stands beside `.weight`.
     pub bias: bool,
@@ -331,6 +334,23 @@ pub enum At {
     BeforeRope,
     /// After.
     AfterRope,
+}
+
+impl Named {
+    /// The names of the tensors that hold it: one, or one for each of `heads`.
+    #[must_use]
+    pub fn names(&self, heads: usize) -> Vec<String> {
+        if !self.by_head() {
+            return vec![self.name.clone()];
+        }
+        (0..heads).map(|head| self.name.replace(HEAD, &head.to_string())).collect()
+    }
+
+    /// Whether each head has a tensor of its own.
+    #[must_use]
+    pub fn by_head(&self) -> bool {
+        self.name.contains(HEAD)
+    }
 }
 
 impl Rope {

@@ -62,22 +62,28 @@ impl Architecture {
             named.roles.iter().map(|role| self.shape(layer, *role, named.per)).collect();
         let mut shape = shapes[0].clone();
         shape[0] = shapes.iter().map(|shape| shape[0]).sum();
-        let planned = |suffix: &str, shape: Vec<usize>| Planned {
-            name: format!("{}.{suffix}", named.name),
+        let names = named.names(shape[0]);
+        if named.by_head() {
+            shape.remove(0);
+        }
+        let planned = |name: &str, suffix: &str, shape: Vec<usize>| Planned {
+            name: format!("{name}.{suffix}"),
             shape,
             layer,
             roles: named.roles.clone(),
             by: named.by,
         };
-        let weight = planned("weight", shape.clone());
         if self.output.tie && named.roles == [Role::Output] {
-            plan.tied = Some(weight);
+            plan.tied = Some(planned(&named.name, "weight", shape));
             return;
         }
-        let bias_shape = if named.roles.iter().any(|role| role.is_norm()) { shape } else { vec![shape[0]] };
-        plan.tensors.push(weight);
-        if named.bias {
-            plan.tensors.push(planned("bias", bias_shape));
+        let norm = named.roles.iter().any(|role| role.is_norm());
+        let bias_shape = if norm { shape.clone() } else { vec![shape[0]] };
+        for name in names {
+            plan.tensors.push(planned(&name, "weight", shape.clone()));
+            if named.bias {
+                plan.tensors.push(planned(&name, "bias", bias_shape.clone()));
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::waist::roles::{Role, write_roles};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::{Entries, File, Gguf, Size};
 use crate::written::formula::Formula;
+use crate::written::slips;
 use crate::written::template::Template;
 
 /// A family, whole.
@@ -36,12 +37,18 @@ pub struct Declaration {
     pub rename: Vec<(String, Entry)>,
     /// What a key is worth that config.json lacks, or holds null for.
     pub default: Entries,
+    /// What a key is worth that config.json lacks, where a null stays none.
+    pub absent: Entries,
     /// Names of the declaration's own, for formulas to share.
     pub lets: Entries,
     /// Keys that would matter, were they anything else.
     pub require: Entries,
     /// Globs of inert keys.
     pub inert_keys: Vec<String>,
+    /// A condition on config.json → globs of keys that are inert where it holds.
+    pub inert_when: Vec<(Formula, Vec<String>)>,
+    /// Keys that say how weights are packed: inert beside weights that are not.
+    pub packing: Vec<String>,
     /// Globs of inert tensors.
     pub inert_tensors: Vec<String>,
     /// `table.key` → entry, for the tables of mathematics.
@@ -66,15 +73,22 @@ impl Declaration {
         let own = files[0];
         let mut merged = Declaration::empty(own, files);
         for file in files.iter().rev() {
+            // A child's default holds for a key that is absent too, unless the child itself says otherwise.
+            merged.absent.retain(|key, _| !file.default.contains_key(key));
             merged.default.extend(file.default.clone());
+            merged.absent.extend(file.absent.clone());
             merged.lets.extend(file.lets.clone());
+            let keys = globs(file, "keys")?;
+            merged.require.retain(|key, _| !keys.contains(key));
             merged.require.extend(file.require.clone());
             merged.words.extend(file.words.clone());
             merged.tokenizer.extend(file.tokenizer.clone());
             merged.chat.extend(file.chat.clone());
             merged.gguf.words.extend(file.gguf.words.clone());
             merged.gguf.config.extend(file.gguf.config.clone());
-            merged.inert_keys.extend(globs(file, "keys")?);
+            merged.inert_keys.extend(keys);
+            merged.packing.extend(globs(file, "packing")?);
+            merged.inert_when.extend(conditions(file)?);
             merged.inert_tensors.extend(globs(file, "tensors")?);
             overlay(&mut merged.tensors, &file.tensors)?;
             overlay(&mut merged.gguf.tensors, &file.gguf.tensors)?;
@@ -112,9 +126,12 @@ impl Declaration {
             source: text("source"),
             rename: Vec::new(),
             default: Entries::new(),
+            absent: Entries::new(),
             lets: Entries::new(),
             require: Entries::new(),
             inert_keys: Vec::new(),
+            inert_when: Vec::new(),
+            packing: Vec::new(),
             inert_tensors: Vec::new(),
             words: Entries::new(),
             tensors: Vec::new(),
@@ -150,7 +167,9 @@ impl Declaration {
             if !seen.insert(name) {
                 continue;
             }
-            for entry in [self.default.get(&root), self.lets.get(&root)].into_iter().flatten() {
+            for entry in
+                [&self.default, &self.absent, &self.lets].into_iter().filter_map(|all| all.get(&root))
+            {
                 names.extend(entry.expr.formulas().iter().flat_map(|formula| formula.variables().clone()));
             }
         }
@@ -164,8 +183,14 @@ impl Declaration {
             return Ok(()); // config habits alone: whoever extends them reads them
         }
         let reads: BTreeSet<String> = self.reads().iter().map(|name| root(name).to_owned()).collect();
-        for (key, entry) in own.default.iter().chain(&own.lets) {
+        for (key, entry) in own.default.iter().chain(&own.absent).chain(&own.lets) {
             if !reads.contains(key) {
+                let known = |name: &str| {
+                    [&self.default, &self.absent, &self.lets].iter().any(|all| all.contains_key(name))
+                };
+                if let Some(slip) = slips::misspelt(own, key, known) {
+                    return Err(slip);
+                }
                 let message = format!("`{key}` is given a value, but no formula reads it");
                 return Err(Error::Declaration { origin: entry.origin.clone(), message });
             }
@@ -214,16 +239,34 @@ pub(crate) fn root(name: &str) -> &str {
 
 fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
     let Some(entry) = file.ignore.get(key) else { return Ok(Vec::new()) };
-    let error = |message: String| Error::Declaration { origin: entry.origin.clone(), message };
-    let Expr::List(list) = &entry.expr else {
-        return Err(error(format!("ignore.{key} must be a list of names, with * for any run of letters")));
+    patterns(key, &entry.expr).map_err(|message| Error::Declaration { origin: entry.origin.clone(), message })
+}
+
+fn patterns(key: &str, expr: &Expr) -> Result<Vec<String>, String> {
+    let Expr::List(list) = expr else {
+        return Err(format!("ignore.{key} must be a list of names, with * for any run of letters"));
     };
     list.iter()
         .map(|expr| {
-            let text =
-                expr.text().ok_or_else(|| error(format!("ignore.{key}: {} is no name", expr.written())))?;
-            glob::Pattern::new(text).map_err(|e| error(format!("ignore.{key}: `{text}`: {e}")))?;
+            let text = expr.text().ok_or_else(|| format!("ignore.{key}: {} is no name", expr.written()))?;
+            glob::Pattern::new(text).map_err(|e| format!("ignore.{key}: `{text}`: {e}"))?;
             Ok(text.to_owned())
+        })
+        .collect()
+}
+
+/// `[ignore.when]`: a condition, as a formula without its `=`, and the keys that are inert where it holds.
+fn conditions(file: &File) -> Result<Vec<(Formula, Vec<String>)>, Error> {
+    let Some(entry) = file.ignore.get("when") else { return Ok(Vec::new()) };
+    let error = |message: String| Error::Declaration { origin: entry.origin.clone(), message };
+    let Expr::Table(table) = &entry.expr else {
+        return Err(error("ignore.when must be a table: a condition = a list of keys".into()));
+    };
+    table
+        .iter()
+        .map(|(condition, keys)| {
+            let formula = Formula::parse(condition).map_err(|e| format!("ignore.when.\"{condition}\": {e}"));
+            Ok((formula.map_err(error)?, patterns("when", keys).map_err(error)?))
         })
         .collect()
 }

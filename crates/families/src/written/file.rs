@@ -43,6 +43,7 @@ pub(crate) struct File {
     pub(crate) head: Entries,
     pub(crate) rename: Entries,
     pub(crate) default: Entries,
+    pub(crate) absent: Entries,
     pub(crate) lets: Entries,
     pub(crate) require: Entries,
     pub(crate) ignore: Entries,
@@ -59,7 +60,7 @@ pub(crate) struct File {
 /// The keys that stand outside any table.
 pub(crate) const HEAD: [&str; 9] =
     ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
-const CONFIG: [&str; 5] = ["rename", "default", "let", "require", "ignore"];
+const CONFIG: [&str; 6] = ["rename", "default", "absent", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 
 struct Reader<'a> {
@@ -88,9 +89,12 @@ impl File {
                 }
                 "rename" => file.rename = reader.entries(key, value)?,
                 "default" => file.default = reader.entries(key, value)?,
+                "absent" => file.absent = reader.entries(key, value)?,
                 "let" => file.lets = reader.entries(key, value)?,
                 "require" => file.require = reader.entries(key, value)?,
-                "ignore" => file.ignore = reader.known(key, value, &["keys", "tensors"])?,
+                "ignore" => {
+                    file.ignore = reader.known(key, value, &["keys", "tensors", "when", "packing"])?
+                }
                 "tensors" => file.tensors = reader.roles(key, value)?,
                 "bias" => file.bias = reader.roles(key, value)?,
                 "release" => release = reader.literals(key, value)?,

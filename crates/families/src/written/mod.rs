@@ -5,5 +5,6 @@ pub(crate) mod expr;
 pub(crate) mod file;
 pub(crate) mod formula;
 pub(crate) mod library;
+pub(crate) mod slips;
 pub(crate) mod template;
 pub(crate) mod words;

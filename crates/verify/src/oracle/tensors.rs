@@ -56,9 +56,13 @@ impl Tensors {
             }
             let owners = owners(architecture, layer, named);
             let find = |suffix: &str| {
-                let name = format!("{}.{suffix}", named.name);
-                let found = bank.0.get(&name).map(|(_, table)| table.clone());
-                found.ok_or_else(|| wrong(format!("there is no tensor `{name}`")))
+                let heads = if named.by_head() { owners.len() } else { 1 };
+                let parts = (0..heads).map(|head| {
+                    let name = format!("{}.{suffix}", named.name.replace("{head}", &head.to_string()));
+                    let found = bank.0.get(&name).map(|(_, table)| table.clone());
+                    found.ok_or_else(|| wrong(format!("there is no tensor `{name}`")))
+                });
+                stack(parts.collect::<Result<Vec<_>, _>>()?)
             };
             deal(&mut all.weights, layer, named, &owners, find("weight")?)?;
             if named.bias {
@@ -85,6 +89,15 @@ impl Tensors {
         let bias = self.biases.get(&(layer, role));
         move |feature| bias.map_or(0.0, |bias| bias[[feature, 0]])
     }
+}
+
+/// One table, or those of all heads under one another.
+fn stack(parts: Vec<Shared>) -> Result<Shared, Error> {
+    if let [whole] = parts.as_slice() {
+        return Ok(whole.clone());
+    }
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    ndarray::concatenate(Axis(0), &views).map(Arc::new).map_err(|error| wrong(error.to_string()))
 }
 
 /// Which role owns each row of a packed tensor: dealt out once, or once for each kv head.
