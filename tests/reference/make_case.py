@@ -3,7 +3,7 @@
 
     python make_case.py MODEL_TYPE --out DIR [--set key=value ...] [--tokens 48] [--seed 1]
 
-Run by hand, never by the tests; what it writes is committed. Pinned: torch 2.x (CPU), transformers 4.57.6 or 5.24.0,
+Run by hand, never by the tests; what it writes is committed. Pinned: torch 2.x (CPU), transformers 5.24.0 (older cases: 4.57.6),
 safetensors 0.4+, numpy 1.26+. The architecture must be one of transformers' decoder-only models whose base model has
 `layers`, each with `self_attn` and `mlp`, and a norm after them of any name. `logits_f64` is computed in f64 throughout:
 the same weights in a model that is built and run with every f32 of the code read as f64, rotary frequencies included.
@@ -32,6 +32,8 @@ def arguments():
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a key of config.json, as JSON")
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--layer-scale", action="store_true", help="each layer's output times a number of its own")
+    parser.add_argument("--called", metavar="MODEL_TYPE", help="the model_type to write, where the network is a new one")
     return parser.parse_args()
 
 
@@ -42,7 +44,9 @@ def build(args):
     keys = {key: value for key, value in TINY.items() if key in known or key == "num_key_value_heads"}
     keys |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in args.set)}
     config = AutoConfig.for_model(args.model_type, **keys)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    config._attn_implementation = "eager"
+    plain = {"attn_implementation": "eager", "experts_implementation": "eager"}
+    model = AutoModelForCausalLM.from_config(config, **plain).float().eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 1:
@@ -53,7 +57,17 @@ def build(args):
         for name, buffer in model.named_buffers():
             if name in saved and buffer.is_floating_point():
                 buffer.copy_(buffer + 0.3 * torch.randn_like(buffer))
+    if args.layer_scale:
+        scale_layers(model)
     return model, config
+
+
+def scale_layers(model):
+    """What Gemma 4's layers do last (transformers 5.24.0, modeling_gemma4.py): hidden_states *= self.layer_scalar."""
+    for layer in model.model.layers:
+        layer.register_buffer("layer_scalar", 0.4 + 1.2 * torch.rand(1))
+        layer.register_forward_hook(lambda layer, _inputs, output: (
+            (output[0] * layer.layer_scalar, *output[1:]) if isinstance(output, tuple) else output * layer.layer_scalar))
 
 
 class Exact(TorchFunctionMode):
@@ -66,14 +80,16 @@ class Exact(TorchFunctionMode):
         return func(*map(exact, args), **{key: exact(value) for key, value in (kwargs or {}).items()})
 
 
-def truth(model, config, ids):
+def truth(model, config, ids, args):
     """The logits in f64."""
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
         with Exact():
-            double = AutoModelForCausalLM.from_config(copy.deepcopy(config), attn_implementation="eager", dtype=torch.float64)
-            double = double.double().eval()
+            plain = {"attn_implementation": "eager", "experts_implementation": "eager"}
+            double = AutoModelForCausalLM.from_config(copy.deepcopy(config), **plain, dtype=torch.float64).double().eval()
+            if args.layer_scale:
+                scale_layers(double)
             double.load_state_dict(model.state_dict())
             with torch.no_grad():
                 return double(ids, use_cache=False).logits[0]
@@ -130,18 +146,21 @@ def main():
     model, config = build(args)
     ids = torch.randint(3, config.vocab_size, (1, args.tokens))
     logits, taps = trace(model, ids)
-    exact = truth(model, config, ids)
+    exact = truth(model, config, ids, args)
     assert exact.dtype == torch.float64
     tokens, token_logits = greedy(model, ids)
     args.out.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(args.out, safe_serialization=True)
+    model.save_pretrained(args.out)  # with the names and the packing of released checkpoints
     (args.out / "generation_config.json").unlink(missing_ok=True)
+    if args.called:
+        path = args.out / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": args.called}, indent=2, sort_keys=True) + "\n")
     save_file({"input_ids": ids[0], "logits": logits.float().contiguous(), "logits_f64": exact.double().contiguous(),
                "greedy_ids": tokens, "greedy_logits": token_logits.contiguous(), **taps},
               args.out / "reference.safetensors")
     error = float((logits.double() - exact).abs().max() / exact.abs().max())
     note = {"source": f"transformers {transformers.__version__} {type(model).__name__}, eager attention",
-            "torch": torch.__version__, "seed": args.seed, "set": args.set, "T": args.tokens, "rel_err_f32_vs_f64": error}
+            "torch": torch.__version__, "seed": args.seed, "set": args.set, "layer_scale": args.layer_scale, "T": args.tokens, "rel_err_f32_vs_f64": error}
     (args.out / "reference.json").write_text(json.dumps(note, indent=1) + "\n")
     print(f"{args.out}: {args.tokens} tokens, f32 against f64 {error:.1e}")
 

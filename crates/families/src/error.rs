@@ -72,6 +72,14 @@ pub enum Error {
         /// The names along the circle.
         chain: Vec<String>,
     },
+    /// Files extend one another deeper than any family does.
+    #[error("{file}: more than {most} files extend one another")]
+    Deep {
+        /// The file at which it was noticed.
+        file: String,
+        /// So many may.
+        most: usize,
+    },
     /// A checkpoint does not fit a declaration: every problem, all at once.
     #[error("{} does not fit the family `{family}`:{}", place, list(problems))]
     Misfit {

@@ -61,6 +61,18 @@ fn a_family_file_is_refused_with_its_file_line_and_key() {
     refused("extends = \"llama2\"\n\n[attention]\nscal = 1", &["mine.toml:4", "scal", "scale"]);
     refused("extends = \"llama2\"\n[tensors]\nqueries = \"x\"", &["mine.toml:3", "queries", "query"]);
     refused("extends = \"llama2\"\n[tensors]\n\"query | query\" = \"x\"", &["twice"]);
+    refused(
+        "extends = \"llama2\"\n[tensors]\n\"query | attention_norm\" = \"x\"",
+        &[
+            "mine.toml:3",
+            "`attention_norm` has a tensor of its own",
+            "query, key, value, attention_gate, gate, up, expert_gate, expert_up may share one",
+        ],
+    );
+    refused(
+        "extends = \"llama2\"\n[tensors]\n\"gate | layer_scale\" = \"x\"",
+        &["`layer_scale` has a tensor"],
+    );
     refused("extends = \"llama2\"\n[attention]\nscale = \"= 1 +\"", &["mine.toml:3", "scale", "1 +"]);
     refused("extends = \"llama2\"\nmatch = \"model_type\"", &["match", "formula"]);
     refused("extends = \"llama2\"\n[default]\nfoo = 1", &["mine.toml:3", "foo", "no formula reads"]);
@@ -71,7 +83,7 @@ fn a_family_file_is_refused_with_its_file_line_and_key() {
     refused("extends = \"baichuan1\"\n[tensors]\nquery = \"q\"", &["query | key | value", "without a name"]);
     refused(
         "extends = \"llama2\"\n[tensors]\nup = { name = \"u\", buy = \"group\" }",
-        &["buy", "by, per, at"],
+        &["buy", "suffix, by, per, at"],
     );
     refused(
         "extends = \"llama2\"\n[tensors]\nup = { name = \"u\", by = \"heap\" }",

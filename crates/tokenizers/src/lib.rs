@@ -26,35 +26,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod bpe;
-mod bytes;
-mod declared;
-mod error;
-mod finder;
+// Rooms, arrows from left to right only:
+// open, gguf → special → formats → merging → text → contract
+
+mod contract;
+mod formats;
 mod gguf;
-mod json;
-mod lossy;
+mod merging;
 mod open;
-mod replace;
-pub mod sentencepiece;
-mod settings;
-mod split;
-mod stream;
-mod symbols;
-mod tiktoken;
-mod tokenizer;
-mod trie;
-mod unicode;
+mod special;
+mod text;
 #[cfg(feature = "upstream")]
 pub mod upstream;
-mod vocabulary;
 
-pub use error::Error;
+pub use contract::{
+    Decoder, Error, File, Frame, Kind, Normalization, Replace, Settings, Special, SpecialIn, Specials,
+    Stream, Tokenizer,
+};
+pub use formats::sentencepiece;
 pub use gguf::{Gguf, open_gguf};
 pub use open::{from_bytes, kind_of, open};
-pub use settings::{File, Kind, Normalization, Replace, Settings, SpecialIn};
-pub use stream::Stream;
-pub use tokenizer::{Decoder, Frame, Special, Specials, Tokenizer};
 
 // The README's example is a test.
 #[cfg(doctest)]

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::declared::{Declared, Finds};
-use crate::json::Json;
-use crate::sentencepiece::Model;
-use crate::{Error, Kind, Settings, SpecialIn, Tokenizer, tiktoken};
+use crate::formats::json::Json;
+use crate::formats::sentencepiece::Model;
+use crate::formats::tiktoken;
+use crate::special::declared::{Declared, Finds};
+use crate::{Error, Kind, Settings, Tokenizer};
 
 /// The names that are looked for in a directory of which no family is known.
 const USUAL_NAMES: [&str; 2] = ["tokenizer.model", "tokenizer.json"];
@@ -43,7 +44,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 /// [`Error::Unrecognised`], or what is wrong with the file or with the settings for it.
 pub fn from_bytes(file: &[u8], settings: &Settings) -> Result<Box<dyn Tokenizer>, Error> {
     let declared = match kind_of(file)? {
-        Kind::SentencePiece => sentencepiece(Model::from_bytes(file)?, settings)?,
+        Kind::SentencePiece => Declared::of_model(Model::from_bytes(file)?, settings)?,
         Kind::Tiktoken => {
             let pattern = settings.pattern.as_deref().ok_or_else(|| {
                 Error::setting("pattern", "ranks carry no split pattern: the family has to be known")
@@ -75,16 +76,6 @@ pub fn kind_of(file: &[u8]) -> Result<Kind, Error> {
         Ok(Kind::SentencePiece)
     } else {
         Err(Error::Unrecognised)
-    }
-}
-
-pub(crate) fn sentencepiece(model: Model, settings: &Settings) -> Result<Declared, Error> {
-    match settings.special_in {
-        SpecialIn::Text => Declared::new(Box::new(model), settings, Finds::Outer),
-        SpecialIn::Normalized => {
-            let specials = settings.specials()?;
-            Declared::new(Box::new(model.with_spelled(&specials)?), settings, Finds::Inner)
-        }
     }
 }
 

@@ -17,6 +17,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::doors::open::Allow;
 use crate::error::{Error, Problem};
 use crate::waist::architecture::{Architecture, Layer, Rope};
+use crate::waist::named::Named;
+use crate::waist::plan::Part;
 use crate::waist::roles::Role;
 use crate::written::declaration::{Declaration, overlay};
 use crate::written::expr::{Entry, Expr};
@@ -260,9 +262,8 @@ fn original(
     architecture: &Architecture,
     tensor: &Tensor,
 ) -> Result<Tensor, Error> {
-    let stem = tensor.name().rsplit_once('.').map_or(tensor.name(), |(stem, _)| stem);
     let mut layers = architecture.layers.iter();
-    let Some((layer, role)) = layers.find_map(|layer| Some((layer, sole_role(layer, stem)?))) else {
+    let Some((layer, role)) = layers.find_map(|layer| Some((layer, sole_role(layer, tensor.name())?))) else {
         return Ok(tensor.clone());
     };
     if !permuted(declaration)?.contains(&role) {
@@ -278,8 +279,10 @@ fn original(
     Ok(Tensor::from_bytes(tensor.name(), tensor.dtype(), tensor.shape(), bytes)?)
 }
 
-fn sole_role(layer: &Layer, stem: &str) -> Option<Role> {
-    let named = layer.tensors.iter().find(|named| named.name == stem)?;
+fn sole_role(layer: &Layer, tensor: &str) -> Option<Role> {
+    let is_it =
+        |named: &&Named| [Part::Weight, Part::Bias].iter().any(|part| named.part(*part, None) == tensor);
+    let named = layer.tensors.iter().find(is_it)?;
     match named.roles.as_slice() {
         [role] => Some(*role),
         _ => None,

@@ -9,12 +9,12 @@ use crate::written::declaration::{Declaration, root};
 use crate::written::expr::Expr;
 use crate::written::formula::Formula;
 
-/// Moves older and newer spellings to those that the formulas read. A table that is emptied vanishes.
+/// Takes a text model's table out of a larger one's, and moves older and newer spellings to those that the formulas read. A table that is emptied vanishes.
 pub(crate) fn rename(
     declaration: &Declaration,
     config: &Map<String, Json>,
 ) -> (Map<String, Json>, Vec<Problem>) {
-    let mut config = config.clone();
+    let mut config = declaration.unwrap.config(config);
     let mut problems = Vec::new();
     for (from, entry) in &declaration.rename {
         let to = entry.expr.text().unwrap_or(from);

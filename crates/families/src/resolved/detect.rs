@@ -9,6 +9,7 @@ use crate::waist::fields::difference;
 use crate::written::declaration::Declaration;
 use crate::written::formula::Refused;
 use crate::written::library::Library;
+use crate::written::out::{Out, out};
 
 /// The family of a checkpoint.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Detected<'a> {
 }
 
 impl Declaration {
-    /// Whether the family's rule accepts a config.json, read as it stands. A comparison with an absent key is no match.
+    /// Whether the family's rule accepts a config.json, unwrapped, else as it stands. A comparison with an absent key is no match.
     #[must_use]
     pub fn accepts(&self, config: &Map<String, Json>) -> bool {
         self.rule_holds(config).unwrap_or(false)
@@ -30,7 +31,7 @@ impl Declaration {
 
     fn rule_holds(&self, config: &Map<String, Json>) -> Result<bool, Refused> {
         let Some(rule) = &self.matches else { return Ok(false) };
-        rule.holds(minijinja::Value::from(minijinja::value::Serde(config)))
+        rule.holds(minijinja::Value::from(minijinja::value::Serde(&self.unwrap.config(config))))
     }
 }
 
@@ -72,6 +73,12 @@ impl Library {
     }
 
     fn no_match(&self, config: &Map<String, Json>) -> Error {
+        let inside = config.values().filter_map(Json::as_object).chain([config]);
+        let types: Vec<&str> = inside.filter_map(|table| table.get("model_type")?.as_str()).collect();
+        let known = out().iter().find(|out| out.models.iter().any(|model| types.contains(&model.as_str())));
+        if let Some(Out { title, models: _, why }) = known {
+            return Error::Undetected(format!("config.json is of {title}, which is not carried: {why}"));
+        }
         let says = |key: &str| config.get(key).map_or_else(|| "absent".to_owned(), Json::to_string);
         if let Some(doubt) = self.families().find_map(|family| family.rule_holds(config).err()) {
             return Error::Undetected(format!("config.json does not settle which family it is of: {doubt}"));

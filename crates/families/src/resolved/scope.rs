@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, ObjectRepr, Serde, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::waist::named::{EXPERT, HEAD};
 use crate::written::declaration::Declaration;
 use crate::written::file::Entries;
 
@@ -60,9 +61,15 @@ impl Scope {
             if let Some(value) = known.values.get(name) {
                 return Some(value.clone());
             }
-            if known.pending.iter().any(|pending| pending == name) || known.pending.len() == DEEPEST {
-                let circle = known.pending.join(" → ");
+            if let Some(start) = known.pending.iter().position(|pending| pending == name) {
+                let circle = known.pending[start..].join(" → ");
                 return Some(failure(format!("`{name}` needs itself: {circle} → {name}")));
+            }
+            if known.pending.len() == DEEPEST {
+                let first = &known.pending[0];
+                return Some(failure(format!(
+                    "`{first}` builds on more than {DEEPEST} other names, one upon the other"
+                )));
             }
             known.pending.push(name.to_owned());
         }
@@ -91,6 +98,13 @@ impl Object for Scope {
         let name = key.as_str()?;
         if name == "layer" {
             return self.layer.map(Value::from);
+        }
+        // Names of the experts' tensors keep it until the plan counts them.
+        if name == "expert" {
+            return self.layer.map(|_| Value::from(EXPERT));
+        }
+        if name == "head" {
+            return self.layer.map(|_| Value::from(HEAD));
         }
         if self.lets.contains_key(name) {
             return self.evaluate(name, &self.lets);

@@ -9,6 +9,7 @@ use crate::written::file::{Entries, File, Gguf, Size};
 use crate::written::formula::Formula;
 use crate::written::slips;
 use crate::written::template::Template;
+use crate::written::unwrap::Unwrap;
 
 /// A family, whole.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Declaration {
     pub summary: Option<String>,
     /// The paper, or the code, that it is declared from.
     pub source: Option<String>,
+    /// Where a text model lies within a larger one.
+    pub unwrap: Unwrap,
     /// Older and newer spellings of keys: from → to, in the order in which they apply.
     pub rename: Vec<(String, Entry)>,
     /// What a key is worth that config.json lacks, or holds null for.
@@ -73,28 +76,7 @@ impl Declaration {
         let own = files[0];
         let mut merged = Declaration::empty(own, files);
         for file in files.iter().rev() {
-            // A child's default holds for a key that is absent too, unless the child itself says otherwise.
-            merged.absent.retain(|key, _| !file.default.contains_key(key));
-            merged.default.extend(file.default.clone());
-            merged.absent.extend(file.absent.clone());
-            merged.lets.extend(file.lets.clone());
-            let keys = globs(file, "keys")?;
-            merged.require.retain(|key, _| !keys.contains(key));
-            merged.require.extend(file.require.clone());
-            merged.words.extend(file.words.clone());
-            merged.tokenizer.extend(file.tokenizer.clone());
-            merged.chat.extend(file.chat.clone());
-            merged.gguf.words.extend(file.gguf.words.clone());
-            merged.gguf.config.extend(file.gguf.config.clone());
-            merged.inert_keys.extend(keys);
-            merged.packing.extend(globs(file, "packing")?);
-            merged.inert_when.extend(conditions(file)?);
-            merged.inert_tensors.extend(globs(file, "tensors")?);
-            overlay(&mut merged.tensors, &file.tensors)?;
-            overlay(&mut merged.gguf.tensors, &file.gguf.tensors)?;
-            for (roles, entry) in &file.bias {
-                merged.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
-            }
+            merged.inherit(file)?;
         }
         for file in files {
             for (from, to) in &file.rename {
@@ -105,6 +87,54 @@ impl Declaration {
         }
         merged.check(own)?;
         Ok(merged)
+    }
+
+    /// Lays one file over what is inherited so far. A table that is left out here does not compile.
+    fn inherit(&mut self, file: &File) -> Result<(), Error> {
+        // The head and the sizes are the file's own; renames go the other way round, child first.
+        let File {
+            name: _,
+            label: _,
+            head: _,
+            unwrap,
+            rename: _,
+            default,
+            absent,
+            lets,
+            require,
+            ignore,
+            words,
+            tensors,
+            bias,
+            sizes: _,
+            tokenizer,
+            chat,
+            gguf,
+        } = file;
+        self.unwrap.inherit(unwrap)?;
+        // A child's default holds for a key that is absent too, unless the child itself says otherwise.
+        self.absent.retain(|key, _| !default.contains_key(key));
+        self.default.extend(default.clone());
+        self.absent.extend(absent.clone());
+        self.lets.extend(lets.clone());
+        let keys = globs(ignore, "keys")?;
+        self.require.retain(|key, _| !keys.contains(key));
+        self.require.extend(require.clone());
+        self.words.extend(words.clone());
+        self.tokenizer.extend(tokenizer.clone());
+        self.chat.extend(chat.clone());
+        self.inert_keys.extend(keys);
+        self.packing.extend(globs(ignore, "packing")?);
+        self.inert_when.extend(conditions(ignore)?);
+        self.inert_tensors.extend(globs(ignore, "tensors")?);
+        overlay(&mut self.tensors, tensors)?;
+        for (roles, entry) in bias {
+            self.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
+        }
+        let Gguf { words, config, tensors } = gguf;
+        self.gguf.words.extend(words.clone());
+        self.gguf.config.extend(config.clone());
+        overlay(&mut self.gguf.tensors, tensors)
     }
 
     fn empty(own: &File, files: &[&File]) -> Declaration {
@@ -124,6 +154,7 @@ impl Declaration {
             by: text("by"),
             summary: text("summary"),
             source: text("source"),
+            unwrap: Unwrap::default(),
             rename: Vec::new(),
             default: Entries::new(),
             absent: Entries::new(),
@@ -174,6 +205,8 @@ impl Declaration {
             }
         }
         seen.remove("layer");
+        seen.remove("expert");
+        seen.remove("head");
         seen
     }
 
@@ -237,8 +270,8 @@ pub(crate) fn root(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
-    let Some(entry) = file.ignore.get(key) else { return Ok(Vec::new()) };
+fn globs(ignore: &Entries, key: &str) -> Result<Vec<String>, Error> {
+    let Some(entry) = ignore.get(key) else { return Ok(Vec::new()) };
     patterns(key, &entry.expr).map_err(|message| Error::Declaration { origin: entry.origin.clone(), message })
 }
 
@@ -256,8 +289,8 @@ fn patterns(key: &str, expr: &Expr) -> Result<Vec<String>, String> {
 }
 
 /// `[ignore.when]`: a condition, as a formula without its `=`, and the keys that are inert where it holds.
-fn conditions(file: &File) -> Result<Vec<(Formula, Vec<String>)>, Error> {
-    let Some(entry) = file.ignore.get("when") else { return Ok(Vec::new()) };
+fn conditions(ignore: &Entries) -> Result<Vec<(Formula, Vec<String>)>, Error> {
+    let Some(entry) = ignore.get("when") else { return Ok(Vec::new()) };
     let error = |message: String| Error::Declaration { origin: entry.origin.clone(), message };
     let Expr::Table(table) = &entry.expr else {
         return Err(error("ignore.when must be a table: a condition = a list of keys".into()));

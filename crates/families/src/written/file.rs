@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Origin};
-use crate::waist::roles::{Role, read_roles};
+use crate::waist::roles::{Role, read_roles, share};
 use crate::written::expr::{Entry, Expr};
 use crate::written::words;
 
@@ -41,6 +41,7 @@ pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) label: String,
     pub(crate) head: Entries,
+    pub(crate) unwrap: Entries,
     pub(crate) rename: Entries,
     pub(crate) default: Entries,
     pub(crate) absent: Entries,
@@ -60,7 +61,7 @@ pub(crate) struct File {
 /// The keys that stand outside any table.
 pub(crate) const HEAD: [&str; 9] =
     ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
-const CONFIG: [&str; 6] = ["rename", "default", "absent", "let", "require", "ignore"];
+const CONFIG: [&str; 7] = ["unwrap", "rename", "default", "absent", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 
 struct Reader<'a> {
@@ -87,6 +88,7 @@ impl File {
                 head if HEAD.contains(&head) => {
                     file.head.insert(head.to_owned(), reader.head(key, value)?);
                 }
+                "unwrap" => file.unwrap = reader.known(key, value, &["config", "tensors"])?,
                 "rename" => file.rename = reader.entries(key, value)?,
                 "default" => file.default = reader.entries(key, value)?,
                 "absent" => file.absent = reader.entries(key, value)?,
@@ -95,7 +97,7 @@ impl File {
                 "ignore" => {
                     file.ignore = reader.known(key, value, &["keys", "tensors", "when", "packing"])?
                 }
-                "tensors" => file.tensors = reader.roles(key, value)?,
+                "tensors" => file.tensors = reader.tensors(key, value)?,
                 "bias" => file.bias = reader.roles(key, value)?,
                 "release" => release = reader.literals(key, value)?,
                 "sizes" => sizes = Some((key, value)),
@@ -186,6 +188,15 @@ impl Reader<'_> {
         self.entries(key, value)
     }
 
+    /// Names of tensors by the roles that each holds.
+    fn tensors(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Vec<(Vec<Role>, Entry)>, Error> {
+        let tensors = self.roles(key, value)?;
+        for (roles, entry) in &tensors {
+            share(roles).map_err(|message| Error::Declaration { origin: entry.origin.clone(), message })?;
+        }
+        Ok(tensors)
+    }
+
     fn roles(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Vec<(Vec<Role>, Entry)>, Error> {
         let mut out: Vec<(Vec<Role>, Entry)> = Vec::new();
         for (k, v) in self.table(key, value)? {
@@ -224,7 +235,7 @@ impl Reader<'_> {
         for (k, v) in self.table(key, value)? {
             match k.get_ref().as_ref() {
                 "config" => gguf.config = self.entries(k, v)?,
-                "tensors" => gguf.tensors = self.roles(k, v)?,
+                "tensors" => gguf.tensors = self.tensors(k, v)?,
                 name @ ("architecture" | "permuted" | "offset" | "ignore") => {
                     gguf.words.insert(name.to_owned(), self.entry(k, v)?);
                 }

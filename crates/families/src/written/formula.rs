@@ -1,7 +1,8 @@
 //! Formulas: strings that begin with `=`, written as in a spreadsheet over the keys of config.json.
 //!
 //! The expression after `=` is Jinja's, which is Python's in all that this field needs: `//`, `**`, `a if b else c`,
-//! `key is defined`. Unlike Python, `-2 ** 2` is 4 and `2 ** 3 ** 2` is 64.
+//! `key is defined`; and two filters of its own: `x | ln`, the natural logarithm, and `list | rindex(x)`,
+//! the place of the last x in a list, or none. Unlike Python, `-2 ** 2` is 4 and `2 ** 3 ** 2` is 64.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -13,6 +14,9 @@ use serde_json::Value as Json;
 /// Steps one formula may take; the longest of the seed takes some thirty.
 const FUEL: u64 = 10_000;
 
+/// Characters of one formula; the longest of the seed has some 400.
+const LONGEST: usize = 2_000;
+
 /// The evaluator: Jinja's own functions and tests, strict about what is undefined.
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
@@ -21,6 +25,10 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.add_function("refuse", |reason: String| -> Result<Value, minijinja::Error> {
         let kind = minijinja::ErrorKind::InvalidOperation;
         Err(minijinja::Error::new(kind, reason.clone()).with_source(Refused(reason)))
+    });
+    engine.add_filter("ln", |x: f64| x.ln());
+    engine.add_filter("rindex", |list: Vec<Value>, wanted: Value| {
+        list.iter().rposition(|value| *value == wanted).map_or(Value::from(()), Value::from)
     });
     engine
 });
@@ -48,8 +56,8 @@ impl Formula {
     /// What Jinja's parser says.
     pub fn parse(source: &str) -> Result<Formula, String> {
         let source = source.trim().to_owned();
-        if source.len() > 2_000 {
-            return Err("a formula is longer than 2000 characters".into());
+        if source.chars().count() > LONGEST {
+            return Err(format!("a formula is longer than {LONGEST} characters"));
         }
         let expression = ENGINE.compile_expression(&source).map_err(|error| explain(&error))?;
         let mut variables: BTreeSet<String> = expression.undeclared_variables(true).into_iter().collect();
@@ -209,9 +217,12 @@ mod tests {
 
     #[test]
     fn a_formula_has_at_most_2000_characters_within_its_blanks() {
-        let long = |characters: usize| format!("  '{}'  ", "a".repeat(characters - 2));
-        assert_eq!(Formula::parse(&long(2_000)).map(|formula| formula.source().len()), Ok(2_000));
         let refusal = Err("a formula is longer than 2000 characters".to_owned());
-        assert_eq!(Formula::parse(&long(2_001)), refusal);
+        for letter in ["a", "é", "語"] {
+            let long = |characters: usize| format!("  '{}'  ", letter.repeat(characters - 2));
+            let taken = Formula::parse(&long(2_000)).map(|formula| formula.source().chars().count());
+            assert_eq!(taken, Ok(2_000), "{letter}");
+            assert_eq!(Formula::parse(&long(2_001)), refusal, "{letter}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use half::{bf16, f16};
 use crate::simd::{Element, Kernel, MOST_LANES, Simd};
 use crate::{Backend, Rows};
 
-use super::Region;
+use super::region::Region;
 
 /// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
 const PART_BYTES: usize = 128 << 10;

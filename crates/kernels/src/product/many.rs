@@ -10,13 +10,13 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
-use crate::register::{CHUNK, Left, Out, Pairs, Right, Single, Units, VECTORS, Write};
-use crate::simd::{Element, Kernel, Simd};
+use crate::register::{Pairs, Single, Units, VECTORS};
+use crate::simd::{CHUNK, Element, Kernel, Left, Out, Right, Simd, Write};
 use crate::{Backend, Rows};
 
 use super::ahead::{Ahead, Block};
 use super::pack::{self, Panel};
-use super::{Job, Meeting, Region};
+use super::region::{Job, Meeting, Region};
 
 /// From this number of tokens on, packing pays.
 pub(super) const WORTH_PACKING: usize = 8;

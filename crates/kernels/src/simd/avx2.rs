@@ -4,7 +4,9 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{Kernel, MOST_LANES, Simd};
+use super::lanes::{Kernel, MOST_LANES, Simd};
+use super::operands::{Left, Out, Right};
+use crate::register::{self, Pairs};
 
 /// Made only in [`run`], so only where the machine has the features: this is what makes each call below sound.
 #[derive(Clone, Copy)]
@@ -170,6 +172,18 @@ impl Simd for Avx2 {
                 _mm256_storeu_ps(to.add((lane + 4) * stride), _mm256_permute2f128_ps::<0x31>(low, high));
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 }
 

@@ -5,8 +5,10 @@ use std::mem::transmute;
 
 use half::{bf16, f16};
 
-use super::{Kernel, MOST_LANES, Simd, amx};
-use crate::register::{self, Left, Out, Pairs, Ready, Right};
+use super::amx;
+use super::lanes::{self, Kernel, MOST_LANES, Ready, Simd};
+use super::operands::{Left, Out, Right};
+use crate::register::{self, Pairs};
 
 /// Made only in [`run`], with `PAIRS` of bf16 in [`run_pairs`], and with `TILES` of them in [`run_tiles`], so only where
 /// the machine has the features: this is what makes each call below sound.
@@ -150,7 +152,7 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
                 _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b))
             };
         }
-        super::widen_and_mul_add(self, a, b, sum)
+        lanes::widen_and_mul_add(self, a, b, sum)
     }
     #[inline(always)]
     unsafe fn load_rounded(self, from: *const f32) -> __m512 {
@@ -162,7 +164,7 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
             };
         }
         // SAFETY: the caller's contract.
-        unsafe { super::round_each(self, from) }
+        unsafe { lanes::round_each(self, from) }
     }
     #[inline(always)]
     fn ready(self, rows: usize) -> Ready {

@@ -4,7 +4,10 @@ use std::arch::aarch64::*;
 
 use half::{bf16, f16};
 
-use super::{Kernel, MOST_LANES, Simd, portable::Portable};
+use super::lanes::{Kernel, MOST_LANES, Simd};
+use super::operands::{Left, Out, Right};
+use super::portable::Portable;
+use crate::register::{self, Pairs};
 
 /// aarch64 always has NEON: this is what makes each call below sound.
 #[derive(Clone, Copy)]
@@ -128,6 +131,18 @@ impl Simd for Neon {
             vst1q_f32(to.add(2 * stride), vzip1q_f32(ac_high, bd_high));
             vst1q_f32(to.add(3 * stride), vzip2q_f32(ac_high, bd_high));
         }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 }
 

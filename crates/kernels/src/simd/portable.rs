@@ -4,7 +4,9 @@ use std::array::from_fn;
 
 use half::{bf16, f16};
 
-use super::{MOST_LANES, Simd};
+use super::lanes::{MOST_LANES, Simd};
+use super::operands::{Left, Out, Right};
+use crate::register::{self, Pairs};
 
 const LANES: usize = 4;
 
@@ -118,6 +120,18 @@ impl Simd for Portable {
             self.store(to.add(2 * stride), [a[2], b[2], c[2], d[2]]);
             self.store(to.add(3 * stride), [a[3], b[3], c[3], d[3]]);
         }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 }
 

@@ -7,19 +7,18 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::bpe::{ALONE, Merge, Merges};
-use crate::bytes::{ByteBpe, ByteEncoder, WholeWords};
-use crate::declared::{Declared, Finds};
-use crate::json::level::level_bytes;
-use crate::open::sentencepiece;
-use crate::sentencepiece::Model;
-use crate::sentencepiece::proto::{
+use crate::formats::sentencepiece::Model;
+use crate::formats::sentencepiece::proto::{
     Algorithm, Kind, Normalization as Normalizer, Piece, Proto, UNKNOWN_SURFACE,
 };
-use crate::split::{Gaps, Splitter};
-use crate::tokenizer::{Frame, Special, Tokenizer};
-use crate::vocabulary::Vocabulary;
+use crate::merging::bpe::{ALONE, Merge, Merges};
+use crate::merging::bytes::{ByteBpe, ByteEncoder, WholeWords};
+use crate::merging::level::level_bytes;
+use crate::merging::vocabulary::Vocabulary;
+use crate::special::declared::{Declared, Finds};
+use crate::text::split::{Gaps, Splitter};
 use crate::{Error, Normalization, Settings};
+use crate::{Frame, Special, Tokenizer};
 
 /// The arrays under `tokenizer.ggml.`, each field by its key; other keys are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -64,7 +63,7 @@ pub fn open_gguf(gguf: &Gguf, settings: &Settings) -> Result<Box<dyn Tokenizer>,
             let settings = Settings { special: BTreeMap::new(), ..settings.clone() };
             let mut model = gguf.sentencepiece()?;
             model.set_frame(gguf.frame()?);
-            sentencepiece(model, &Settings { special_in: crate::SpecialIn::Text, ..settings })?
+            Declared::of_model(model, &Settings { special_in: crate::SpecialIn::Text, ..settings })?
         }
         Layout::Bytes => {
             let split = gguf.split()?;

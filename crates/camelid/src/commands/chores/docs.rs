@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::commands::explaining::tree::{children, declared_lines};
 use anyhow::{Context, bail};
-use camelid_families::{Declaration, Expr, Library, Role, TABLES, tensor_attributes, words};
+use camelid_families::{Declaration, Expr, Library, Out, Role, TABLES, out, tensor_attributes, words};
 
 /// Write docs/families.md and docs/schema.md from the declarations and the types
 #[derive(Debug, clap::Args)]
@@ -57,6 +57,10 @@ fn families(library: &Library) -> String {
     text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     for family in by_age(library) {
         text += &sizes(family);
+    }
+    text += "\n## What stays out\nThese are refused by name, because the schema has no words for what they do.\n\n";
+    for Out { title, models, why } in out() {
+        text += &format!("- {title} (`{}`): {why}\n", models.join("`, `"));
     }
     text += "\n## What each says\n";
     for family in by_age(library) {
@@ -188,17 +192,45 @@ fn schema() -> String {
 fn shape(role: Role) -> &'static str {
     match role {
         Role::Embedding | Role::Output => "`[vocab, width]`",
-        Role::Query => "`[heads · head_dim, width]`",
+        Role::LayerEmbedding => "`[per_layer.vocab, layers · per_layer.width]`",
+        Role::LayerProjection => "`[layers · per_layer.width, width]`",
+        Role::LayerProjectionNorm => "`[per_layer.width]`",
+        Role::LayerGate => "`[per_layer.width, width]`",
+        Role::LayerOutput => "`[width, per_layer.width]`",
+        Role::LayerScale => "`[1]`",
+        Role::QueryDown => "`[latent.query_rank, width]`",
+        Role::QueryDownNorm => "`[latent.query_rank]`",
+        Role::Query => "`[heads · head_dim, width]`, or `[heads · head_dim, latent.query_rank]`",
         Role::Key | Role::Value => "`[kv_heads · head_dim, width]`",
-        Role::AttentionOutput => "`[width, heads · head_dim]`",
+        Role::LatentDown => "`[latent.rank + latent.turned, width]`",
+        Role::LatentNorm => "`[latent.rank]`",
+        Role::LatentUp => "`[heads · (latent.unturned + latent.value_dim), latent.rank]`",
+        Role::Sink => "`[heads]`",
+        Role::AttentionGate => "`[heads · head_dim, width]`, or `[heads, width]` with `per = \"each_head\"`",
+        Role::AttentionOutput => "`[width, heads · head_dim]`, or `[width, heads · latent.value_dim]`",
         Role::QueryNorm => "`[head_dim]`, `[heads, head_dim]` or `[heads · head_dim]`, as `per` says",
-        Role::KeyNorm => "`[head_dim]`, `[kv_heads, head_dim]` or `[kv_heads · head_dim]`, as `per` says",
+        Role::KeyNorm | Role::ValueNorm => {
+            "`[head_dim]`, `[kv_heads, head_dim]` or `[kv_heads · head_dim]`, as `per` says"
+        }
         Role::Gate | Role::Up => "`[mlp.width, width]`",
         Role::Down => "`[width, mlp.width]`",
-        Role::AttentionNorm
+        Role::Router => "`[experts.count, width]`",
+        Role::RouterCorrection | Role::RouterFactor => "`[experts.count]`",
+        Role::ExpertGate | Role::ExpertUp => "`[experts.width, width]` each, or stacked `[count, …]`",
+        Role::ExpertDown => "`[width, experts.width]` each, or stacked `[count, …]`",
+        Role::SharedGate | Role::SharedUp => "`[experts.shared, width]`",
+        Role::SharedDown => "`[width, experts.shared]`",
+        Role::SharedScore => "`[1, width]`",
+        Role::EmbeddingNorm
+        | Role::AttentionNorm
         | Role::AttentionOutputNorm
         | Role::MlpNorm
+        | Role::DenseOutputNorm
+        | Role::RouterNorm
+        | Role::ExpertsNorm
+        | Role::ExpertsOutputNorm
         | Role::MlpOutputNorm
+        | Role::LayerOutputNorm
         | Role::FinalNorm => "`[width]`",
     }
 }
@@ -206,12 +238,21 @@ fn shape(role: Role) -> &'static str {
 fn attribute(name: &str) -> &'static str {
     match name {
         "by" => {
-            "how the rows of several roles lie: all rows of one, then of the next; or for each kv head its queries, its key, its value"
+            "how the rows of several roles lie: all rows of one, then of the next; for each kv head its queries, its key, its value; for each query head its rows of every role; or, of experts, one row of each by turns"
         }
         "per" => {
-            "for `query_norm`, `key_norm`: one weight for all heads; one for each head; all heads normed together"
+            "for `query_norm`, `key_norm`, `value_norm`: one weight for all heads; one for each head; all heads normed together"
         }
         "at" => "for `query_norm`, `key_norm`: before or after the rotary turn",
+        "lies" => "for the matrices of experts: as linear layers are stored, or turned over",
+        "suffix" => {
+            "what follows the name in the checkpoint: `.weight`, or nothing (the bias of experts is then called `name_bias`)"
+        }
+        "when" => "a formula: the layer has the tensor only where it is true",
+        "unit" => "for a norm: true, or a formula: it has no weight, so no tensor",
+        "eps" => "for a norm: what it has in place of `norm.eps`",
+        "offset" => "for a norm: what it has in place of `norm.offset`",
+        "factor" => "for a norm: what its result is multiplied by",
         _ => "",
     }
 }
