@@ -4,8 +4,10 @@
     python make_case.py MODEL_TYPE --out DIR [--set key=value ...] [--tokens 48] [--seed 1]
 
 Run by hand, never by the tests; what it writes is committed. Pinned: torch 2.x (CPU), transformers 5.24.0 (older cases: 4.57.6),
-safetensors 0.4+, numpy 1.26+. The architecture must be one of transformers' decoder-only models whose layers are
-`model.layers[i]` with `self_attn` and `mlp`. What each file holds: tests/cases/README.md.
+safetensors 0.4+, numpy 1.26+. The architecture must be one of transformers' decoder-only models whose base model has
+`layers`, each with `self_attn` and `mlp`, and a norm after them of any name. `logits_f64` is computed in f64 throughout:
+the same weights in a model that is built and run with every f32 of the code read as f64, rotary frequencies included.
+What each file holds: tests/cases/README.md.
 """
 import argparse
 import copy
@@ -15,10 +17,12 @@ import pathlib
 import torch
 import transformers
 from safetensors.torch import save_file
+from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModelForCausalLM
 
 TINY = dict(hidden_size=64, intermediate_size=112, num_hidden_layers=3, num_attention_heads=8, num_key_value_heads=2,
-            vocab_size=257, max_position_embeddings=256, bos_token_id=1, eos_token_id=2, tie_word_embeddings=False)
+            vocab_size=257, max_position_embeddings=256, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+            tie_word_embeddings=False)
 
 
 def arguments():
@@ -49,6 +53,10 @@ def build(args):
                 weight.copy_(weight + 0.3 * torch.randn_like(weight))
             else:
                 weight.copy_(torch.randn_like(weight) * (1.6 / weight.shape[-1] ** 0.5))
+        saved = model.state_dict()
+        for name, buffer in model.named_buffers():
+            if name in saved and buffer.is_floating_point():
+                buffer.copy_(buffer + 0.3 * torch.randn_like(buffer))
     if args.layer_scale:
         scale_layers(model)
     return model, config
@@ -62,6 +70,39 @@ def scale_layers(model):
             (output[0] * layer.layer_scalar, *output[1:]) if isinstance(output, tuple) else output * layer.layer_scalar))
 
 
+class Exact(TorchFunctionMode):
+    """Reads f32 as f64 wherever the code asks for it by name."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        exact = lambda value: torch.float64 if value is torch.float32 else value
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        return func(*map(exact, args), **{key: exact(value) for key, value in (kwargs or {}).items()})
+
+
+def truth(model, config, ids, args):
+    """The logits in f64."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with Exact():
+            plain = {"attn_implementation": "eager", "experts_implementation": "eager"}
+            double = AutoModelForCausalLM.from_config(copy.deepcopy(config), **plain, dtype=torch.float64).double().eval()
+            if args.layer_scale:
+                scale_layers(double)
+            double.load_state_dict(model.state_dict())
+            with torch.no_grad():
+                return double(ids, use_cache=False).logits[0]
+    finally:
+        torch.set_default_dtype(default)
+
+
+def final_norm(base):
+    """The norm after the layers: the last child of the base model that is no list and has one weight per feature."""
+    norms = [child for child in base.children() if getattr(getattr(child, "weight", None), "ndim", 0) == 1]
+    return norms[-1]
+
+
 def trace(model, ids):
     """Logits and every tap of one pass over the prompt."""
     taps, hooks = {}, []
@@ -71,15 +112,16 @@ def trace(model, ids):
             taps[name] = (output[0] if isinstance(output, tuple) else output)[0].detach().float().contiguous()
         return hook
 
-    for i, layer in enumerate(model.model.layers):
+    base = model.base_model
+    for i, layer in enumerate(base.layers):
         hooks += [layer.self_attn.register_forward_hook(keep(f"attention.{i}")),
                   layer.mlp.register_forward_hook(keep(f"mlp.{i}")),
                   layer.register_forward_hook(keep(f"hidden.layer.{i}"))]
-    hooks.append(model.model.layers[0].register_forward_pre_hook(
+    hooks.append(base.layers[0].register_forward_pre_hook(
         lambda _m, args, kwargs: taps.__setitem__(
             "hidden.embedding", (args[0] if args else kwargs["hidden_states"])[0].detach().float().contiguous()),
         with_kwargs=True))
-    hooks.append(model.model.norm.register_forward_hook(keep("hidden.final_norm")))
+    hooks.append(final_norm(base).register_forward_hook(keep("hidden.final_norm")))
     with torch.no_grad():
         logits = model(ids, use_cache=False).logits[0]
     for hook in hooks:
@@ -104,7 +146,8 @@ def main():
     model, config = build(args)
     ids = torch.randint(3, config.vocab_size, (1, args.tokens))
     logits, taps = trace(model, ids)
-    exact, _ = trace(copy.deepcopy(model).double(), ids)
+    exact = truth(model, config, ids, args)
+    assert exact.dtype == torch.float64
     tokens, token_logits = greedy(model, ids)
     args.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(args.out)  # with the names and the packing of released checkpoints

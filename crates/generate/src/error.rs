@@ -20,7 +20,7 @@ pub enum Error {
     EmptyPrompt,
     /// The prompt is longer than the input that the checkpoint was made for.
     #[error(
-        "the prompt has {tokens} tokens, and the context ends after {context}; shorten it, or set another context by hand"
+        "the prompt has {tokens} tokens, and the context ends after {context}; shorten it, or let it be longer with --context N"
     )]
     TooLong {
         /// The prompt's tokens.

@@ -30,6 +30,9 @@ impl Declaration {
         checkpoint: &Checkpoint,
         allow: &Allow,
     ) -> Result<Architecture, Error> {
+        // Keys that say how weights are packed mean nothing beside weights that are not; if they are, a tensor does not fit.
+        let keys = if checkpoint.tensors().next().is_some() { self.packing.as_slice() } else { &[] };
+        let allow = &Allow { keys: [&allow.keys, keys].concat(), tensors: allow.tensors.clone() };
         let (result, problems) = match self.resolve(config, &allow.keys) {
             Ok(architecture) => {
                 let architecture =

@@ -7,6 +7,7 @@ use crate::waist::architecture::{
     Architecture, Attention, Block, Embedding, Layer, MlpKind, Norm, Output, Residual, Rest, Rope, Stack,
     Wiring,
 };
+use crate::waist::named::Per;
 use crate::waist::roles::Role;
 use crate::written::declaration::Declaration;
 
@@ -225,6 +226,14 @@ impl Found<'_> {
         for role in NEEDED.into_iter().filter(|role| layer.has_room_for(*role)) {
             if !has(role) {
                 self.role(role, &format!("layer {index} needs"));
+            }
+        }
+        for named in layer.tensors.iter().filter(|named| named.is_per_head()) {
+            let of_heads = matches!(named.roles[..], [Role::QueryNorm | Role::KeyNorm]);
+            if !of_heads || named.per != Per::EachHead {
+                let message =
+                    "{head} in a name is for the norm of queries or of keys, with per = \"each_head\"";
+                self.push(&format!("tensors.{}", named.roles[0]), message.into());
             }
         }
         match layer.mlp.kind {

@@ -7,18 +7,18 @@ use minijinja::value::Value;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-use crate::error::Problem;
-use crate::resolved::check;
-use crate::resolved::config;
+use crate::error::{Origin, Problem};
 use crate::resolved::scope::Scope;
+use crate::resolved::{check, config};
 use crate::waist::architecture::{Architecture, Attention, Layer, Position, Stack};
 use crate::waist::roles::Role;
+use crate::waist::scaling;
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::Entries;
 use crate::written::formula::Formula;
 use crate::written::said::plainly;
-use crate::written::words;
+use crate::written::{slips, words};
 
 /// More layers than any model has; a config.json that asks for more is refused before anything is laid out for it.
 pub(super) const MOST_LAYERS: usize = 10_000;
@@ -44,7 +44,8 @@ impl Declaration {
         config: &Map<String, Json>,
         allowed: &[String],
     ) -> Result<Architecture, Unresolved> {
-        let (config, mut problems) = config::rename(self, config);
+        let (mut config, mut problems) = config::rename(self, config);
+        config::strip(self, &mut config, allowed);
         problems.extend(config::refuse(self, &config, allowed));
         let mut resolver = Resolver { declaration: self, config: Arc::new(config), problems };
         let Some(architecture) = resolver.architecture() else {
@@ -222,6 +223,12 @@ impl Resolver<'_> {
             return None;
         }
         let written = values.clone();
+        if let Err(message) = scaling::complete(&mut values) {
+            let origin =
+                entries.iter().find(|(key, _)| *key == "scaling").map(|(_, entry)| entry.origin.clone());
+            self.push(Problem::Value { word: format!("{table}.scaling"), message, origin });
+            return None;
+        }
         match serde_path_to_error::deserialize(Json::Object(values)) {
             Ok(settings) => Some(settings),
             Err(error) => {
@@ -268,14 +275,31 @@ impl Resolver<'_> {
     /// A formula failed: because of keys that are missing, where some are; else for the reason it gave.
     pub(super) fn failed(&mut self, word: &str, entry: &Entry, message: String) {
         let formulas = entry.expr.formulas();
-        let missing =
-            self.missing(formulas.iter().flat_map(|formula| formula.variables()).cloned().collect());
+        let missing = self.missing(formulas.iter().flat_map(|formula| formula.needs()).collect());
         if missing.is_empty() {
             let message = format!("{message}, in {}", entry.expr.written());
             self.push(Problem::Value { word: word.to_owned(), message, origin: Some(entry.origin.clone()) });
         }
         for key in missing {
-            self.push(Problem::MissingKey { key, word: word.to_owned(), origin: entry.origin.clone() });
+            let problem = self.lacks(key, word, &entry.origin);
+            self.push(problem);
+        }
+    }
+
+    /// A key that nobody gives: a slip of the pen where one of nearly that name is there.
+    pub(super) fn lacks(&self, key: String, word: &str, origin: &Origin) -> Problem {
+        let declared = self.declaration;
+        let known =
+            [&declared.default, &declared.absent, &declared.lets].into_iter().flat_map(|all| all.keys());
+        let known = known.chain(self.config.keys()).map(String::as_str);
+        match slips::meant(&key, known) {
+            Some(meant) => {
+                let message = format!(
+                    "its formula reads `{key}`, which is missing in config.json; is `{meant}` meant?"
+                );
+                Problem::Value { word: word.to_owned(), message, origin: Some(origin.clone()) }
+            }
+            None => Problem::MissingKey { key, word: word.to_owned(), origin: origin.clone() },
         }
     }
 
@@ -290,8 +314,9 @@ impl Resolver<'_> {
             {
                 continue;
             }
-            let given = [self.declaration.lets.get(&key), self.declaration.default.get(&key)];
-            let Some(entry) = given.into_iter().flatten().next() else {
+            let declared = self.declaration;
+            let given = [&declared.lets, &declared.default, &declared.absent];
+            let Some(entry) = given.into_iter().find_map(|entries| entries.get(&key)) else {
                 if !self.config.contains_key(&key) {
                     missing.insert(key);
                 }

@@ -73,11 +73,8 @@ impl Resolver<'_> {
             Err(message) => {
                 let missing = self.missing(template.variables().into_iter().collect());
                 for key in &missing {
-                    self.push(Problem::MissingKey {
-                        key: key.clone(),
-                        word: word.clone(),
-                        origin: entry.origin.clone(),
-                    });
+                    let problem = self.lacks(key.clone(), &word, &entry.origin);
+                    self.push(problem);
                 }
                 if missing.is_empty() {
                     self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });

@@ -104,7 +104,16 @@ pub enum Lies {
 /// What stands in a name for the number of an expert: one tensor for each. Without it all experts lie in one, stacked.
 pub const EXPERT: &str = "{expert}";
 
+/// What stands in a name for the number of a head: one tensor for each, in the norm of queries or of keys.
+pub const HEAD: &str = "{head}";
+
 impl Named {
+    /// Whether each head has a tensor of its own.
+    #[must_use]
+    pub fn is_per_head(&self) -> bool {
+        self.name.contains(HEAD)
+    }
+
     /// Whether each expert has a tensor of its own.
     #[must_use]
     pub fn is_per_expert(&self) -> bool {

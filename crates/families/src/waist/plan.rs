@@ -1,7 +1,7 @@
 //! The plan of tensors: name, shape and layout of everything that a checkpoint must hold, from the architecture alone.
 
 use crate::waist::architecture::{Architecture, Attention, Layer, Mlp};
-use crate::waist::named::{By, EXPERT, Lies, Named, Per, Suffix};
+use crate::waist::named::{By, EXPERT, HEAD, Lies, Named, Per, Suffix};
 use crate::waist::roles::{Kind, Role};
 use crate::waist::tables::experts::Experts;
 use crate::waist::tables::latent::Latent;
@@ -101,6 +101,7 @@ impl Architecture {
         if named.lies == Lies::InOut {
             shape.reverse();
         }
+        let heads = named.is_per_head().then(|| shape.remove(0));
         let experts = self.experts_of(layer, named);
         let of_one = |expert: Option<usize>, part: Part, shape: &[usize]| Planned {
             name: named.part(part, expert),
@@ -119,8 +120,8 @@ impl Architecture {
             plan.tied = Some(of_one(None, Part::Weight, &shape));
             return;
         }
-        let each = match experts {
-            Some(count) if named.is_per_expert() => (0..count).map(Some).collect(),
+        let each = match experts.or(heads) {
+            Some(count) if heads.is_some() || named.is_per_expert() => (0..count).map(Some).collect(),
             Some(_) | None => vec![None],
         };
         for expert in each {
@@ -171,7 +172,7 @@ impl Named {
     #[must_use]
     pub fn part(&self, part: Part, expert: Option<usize>) -> String {
         let name = match expert {
-            Some(expert) => self.name.replace(EXPERT, &expert.to_string()),
+            Some(one) => self.name.replace(EXPERT, &one.to_string()).replace(HEAD, &one.to_string()),
             None => self.name.clone(),
         };
         match (part, self.suffix) {

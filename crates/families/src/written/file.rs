@@ -60,6 +60,7 @@ pub(crate) struct File {
     pub(crate) unwrap: Entries,
     pub(crate) rename: Entries,
     pub(crate) default: Entries,
+    pub(crate) absent: Entries,
     pub(crate) lets: Entries,
     pub(crate) require: Entries,
     pub(crate) ignore: Entries,
@@ -76,7 +77,7 @@ pub(crate) struct File {
 /// The keys that stand outside any table.
 pub(crate) const HEAD: [&str; 9] =
     ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
-const CONFIG: [&str; 6] = ["unwrap", "rename", "default", "let", "require", "ignore"];
+const CONFIG: [&str; 7] = ["unwrap", "rename", "default", "absent", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 
 struct Reader<'a> {
@@ -106,9 +107,12 @@ impl File {
                 "unwrap" => file.unwrap = reader.known(key, value, &["config", "tensors"])?,
                 "rename" => file.rename = reader.entries(key, value)?,
                 "default" => file.default = reader.entries(key, value)?,
+                "absent" => file.absent = reader.entries(key, value)?,
                 "let" => file.lets = reader.entries(key, value)?,
                 "require" => file.require = reader.entries(key, value)?,
-                "ignore" => file.ignore = reader.known(key, value, &["keys", "tensors"])?,
+                "ignore" => {
+                    file.ignore = reader.known(key, value, &["keys", "tensors", "when", "packing"])?
+                }
                 "tensors" => file.tensors = reader.tensors(key, value)?,
                 "bias" => file.bias = reader.roles(key, value)?,
                 "release" => release = reader.literals(key, value)?,

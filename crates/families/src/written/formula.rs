@@ -22,12 +22,24 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_fuel(Some(FUEL));
+    engine.add_function("refuse", |reason: String| -> Result<Value, minijinja::Error> {
+        let kind = minijinja::ErrorKind::InvalidOperation;
+        Err(minijinja::Error::new(kind, reason.clone()).with_source(Refused(reason)))
+    });
     engine.add_filter("ln", |x: f64| x.ln());
     engine.add_filter("rindex", |list: Vec<Value>, wanted: Value| {
         list.iter().rposition(|value| *value == wanted).map_or(Value::from(()), Value::from)
     });
     engine
 });
+
+/// Names in formulas that are functions, not keys of config.json.
+const FUNCTIONS: [&str; 3] = ["refuse", "range", "dict"];
+
+/// What a formula says with `refuse('…')` where config.json leaves a doubt: why, and what would settle it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub(crate) String);
 
 /// A parsed formula.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +60,8 @@ impl Formula {
             return Err(format!("a formula is longer than {LONGEST} characters"));
         }
         let expression = ENGINE.compile_expression(&source).map_err(|error| explain(&error))?;
-        let variables = expression.undeclared_variables(true).into_iter().collect();
+        let mut variables: BTreeSet<String> = expression.undeclared_variables(true).into_iter().collect();
+        variables.retain(|name| !FUNCTIONS.contains(&name.as_str()));
         drop(expression);
         Ok(Formula { source, variables })
     }
@@ -67,7 +80,8 @@ impl Formula {
 
     /// The names without which the formula may fail: those whose absence it does not ask about.
     pub(crate) fn needs(&self) -> Vec<String> {
-        let asked = |name: &String| self.source.contains(&format!("{name} is defined"));
+        let asks = ["is defined", "is not defined", "| default"];
+        let asked = |name: &String| asks.iter().any(|ask| self.source.contains(&format!("{name} {ask}")));
         self.variables.iter().filter(|name| !asked(name)).cloned().collect()
     }
 
@@ -75,6 +89,15 @@ impl Formula {
     pub(crate) fn evaluate(&self, context: Value) -> Result<Value, String> {
         let expression = ENGINE.compile_expression(&self.source).map_err(|error| explain(&error))?;
         expression.eval(context).map_err(|error| explain(&error))
+    }
+
+    /// Whether the formula holds; an error that it does not raise itself is no. `refuse` is.
+    pub(crate) fn holds(&self, context: Value) -> Result<bool, Refused> {
+        let Ok(expression) = ENGINE.compile_expression(&self.source) else { return Ok(false) };
+        match expression.eval(context) {
+            Ok(value) => Ok(value.is_true()),
+            Err(error) => refused(&error).map_or(Ok(false), Err),
+        }
     }
 
     /// The value as JSON; an undefined result is an error.
@@ -92,6 +115,13 @@ fn explain(error: &minijinja::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> Option<Refused> {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => Some(refused.clone()),
+        None => error.source().and_then(refused),
+    }
 }
 
 fn to_json(value: &Value) -> Result<Json, String> {

@@ -7,6 +7,7 @@ pub(crate) mod formula;
 pub(crate) mod library;
 pub(crate) mod out;
 pub(crate) mod said;
+pub(crate) mod slips;
 pub(crate) mod template;
 pub(crate) mod unwrap;
 pub(crate) mod words;

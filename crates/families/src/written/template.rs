@@ -1,4 +1,5 @@
-//! Names of tensors: text in which braces hold a formula, such as `model.layers.{layer}.mlp.up_proj`.
+//! Names of tensors: text in which braces hold a formula, such as `model.layers.{layer}.mlp.up_proj`; or a formula that
+//! gives such a text, or none where the tensor is not there.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ use crate::written::words;
 /// A tensor's name and attributes, as declared.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
-    parts: Vec<Part>,
+    name: Name,
     by: By,
     per: Per,
     at: At,
@@ -23,6 +24,13 @@ pub(crate) struct Template {
     suffix: Suffix,
     /// `when`, `unit`, `eps`, `offset`, `factor`: what may be a formula.
     values: IndexMap<String, Expr>,
+}
+
+#[derive(Debug, Clone)]
+enum Name {
+    Parts(Vec<Part>),
+    /// A formula that gives the text, or none.
+    Choice(Formula),
 }
 
 #[derive(Debug, Clone)]
@@ -36,20 +44,20 @@ impl Template {
     pub(crate) fn of(entry: &Entry) -> Result<Template, String> {
         let wanted = "a tensor is a name, or { name = \"…\" } with attributes";
         let (name, attributes) = match &entry.expr {
-            Expr::Literal(Json::String(name)) => (name.clone(), None),
-            Expr::Literal(Json::Null) => (String::new(), None),
-            Expr::Table(table) => {
-                let name = match table.get("name").map(Expr::text) {
-                    Some(name) => name.ok_or(wanted)?,
-                    None if table.contains_key("unit") => "",
-                    None => return Err(wanted.into()),
-                };
-                (name.to_owned(), Some(table))
+            Expr::Table(table) if !table.contains_key("name") && table.contains_key("unit") => {
+                (&Expr::Literal(Json::Null), Some(table))
             }
-            Expr::Literal(_) | Expr::Formula(_) | Expr::List(_) => return Err(wanted.into()),
+            Expr::Table(table) => (table.get("name").ok_or(wanted)?, Some(table)),
+            expr => (expr, None),
+        };
+        let name = match name {
+            Expr::Literal(Json::String(name)) => Name::Parts(parts(name)?),
+            Expr::Literal(Json::Null) => Name::Parts(Vec::new()),
+            Expr::Formula(formula) => Name::Choice(formula.clone()),
+            Expr::Literal(_) | Expr::List(_) | Expr::Table(_) => return Err(wanted.into()),
         };
         let mut template = Template {
-            parts: parts(&name)?,
+            name,
             by: By::default(),
             per: Per::default(),
             at: At::default(),
@@ -105,7 +113,7 @@ impl Template {
         if unit && !roles.iter().all(|role| role.is_norm()) {
             return Err("only a norm can be without a weight".into());
         }
-        let &Template { parts: _, by, per, at, lies, suffix, values: _ } = self;
+        let &Template { name: _, by, per, at, lies, suffix, values: _ } = self;
         Ok(Some(Named {
             roles: roles.to_vec(),
             name,
@@ -147,34 +155,61 @@ impl Template {
 
     /// The dotted names that the name's formulas read.
     pub(crate) fn variables(&self) -> BTreeSet<String> {
-        let formulas = self.parts.iter().filter_map(|part| match part {
-            Part::Formula(formula) => Some(formula),
-            Part::Text(_) => None,
-        });
-        let formulas = formulas.chain(self.values.values().flat_map(Expr::formulas));
-        formulas.flat_map(|formula| formula.variables().clone()).filter(|name| name != "expert").collect()
+        let named = match &self.name {
+            Name::Parts(parts) => read(parts),
+            // The texts that it may give stand in it, braces and all.
+            Name::Choice(formula) => {
+                let within = formula.source().split('\'').skip(1).step_by(2);
+                let within = within.filter_map(|text| parts(text).ok()).flat_map(|parts| read(&parts));
+                within.chain(formula.variables().clone()).collect()
+            }
+        };
+        let attributes = self.values.values().flat_map(Expr::formulas);
+        let attributes = attributes.flat_map(|formula| formula.variables().clone());
+        named.into_iter().chain(attributes).filter(|name| name != "expert" && name != "head").collect()
     }
 
-    /// The name over a context of names.
+    /// The name over a context of names; empty where the tensor is not there.
     pub(crate) fn name(&self, context: &Value) -> Result<String, String> {
-        let mut out = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Formula(formula) => match formula.json(context.clone())? {
-                    Json::String(text) => out.push_str(&text),
-                    Json::Number(number) if number.is_i64() => out.push_str(&number.to_string()),
-                    other => {
-                        return Err(format!(
-                            "{{{}}} gives {other}, which is no part of a name",
-                            formula.source()
-                        ));
-                    }
-                },
-            }
+        let formula = match &self.name {
+            Name::Parts(parts) => return written(parts, context),
+            Name::Choice(formula) => formula,
+        };
+        match formula.json(context.clone())? {
+            Json::Null => Ok(String::new()),
+            Json::String(text) => written(&parts(&text)?, context),
+            other => Err(format!("\"= {}\" gives {other}, which is no name of a tensor", formula.source())),
         }
-        Ok(out)
     }
+}
+
+fn written(parts: &[Part], context: &Value) -> Result<String, String> {
+    let mut out = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Formula(formula) => match formula.json(context.clone())? {
+                Json::String(text) => out.push_str(&text),
+                Json::Number(number) if number.is_i64() => out.push_str(&number.to_string()),
+                other => {
+                    return Err(format!(
+                        "{{{}}} gives {other}, which is no part of a name",
+                        formula.source()
+                    ));
+                }
+            },
+        }
+    }
+    Ok(out)
+}
+
+/// The dotted names that the formulas of a name read.
+fn read(parts: &[Part]) -> BTreeSet<String> {
+    let formulas = parts.iter().filter_map(|part| match part {
+        Part::Formula(formula) => Some(formula),
+        Part::Text(_) => None,
+    });
+    formulas.flat_map(|formula| formula.variables().clone()).collect()
 }
 
 fn word<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T, String> {

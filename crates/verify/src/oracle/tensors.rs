@@ -68,6 +68,15 @@ impl Tensors {
                 continue;
             }
             let owners = owners(architecture, layer, named);
+            let find = |part: Part, one: Option<usize>| {
+                if !named.is_per_head() {
+                    return find(part, one);
+                }
+                let parts: Vec<_> =
+                    (0..owners.len()).map(|head| find(part, Some(head))).collect::<Result<_, _>>()?;
+                let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+                ndarray::concatenate(Axis(0), &views).map(Arc::new).map_err(|error| wrong(error.to_string()))
+            };
             deal(&mut all.weights, (layer, None), named, &owners, find(Part::Weight, None)?)?;
             if named.bias {
                 deal(

@@ -152,7 +152,12 @@ fn says(library: &Library, family: &Declaration) -> String {
     for (expr, roles) in biased {
         text += &format!("- bias of `{}` = `{}`\n", roles.join(" | "), expr.written());
     }
-    for (key, entry) in family.default.iter().chain(&family.lets).filter(|(_, entry)| own(&entry.origin.file))
+    for (key, entry) in family
+        .default
+        .iter()
+        .chain(&family.absent)
+        .chain(&family.lets)
+        .filter(|(_, entry)| own(&entry.origin.file))
     {
         text += &format!("- `{key}` is `{}` where config.json does not say\n", entry.expr.written());
     }

@@ -173,11 +173,12 @@ impl Weights {
         let values = tensor.to_f32()?;
         let row = values.len() / planned.shape[0];
         for (role, runs) in runs {
-            let part = runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied().collect();
+            let part = runs.iter().flat_map(|run| &values[run.start * row..run.end * row]).copied();
             let held = self.held(planned.layer, role)?;
             match planned.part {
-                Part::Weight => held.vector = Some(part),
-                Part::Bias => held.bias = Some(part),
+                // Tensors of one head each arrive in the order of the heads.
+                Part::Weight => held.vector.get_or_insert_default().extend(part),
+                Part::Bias => held.bias.get_or_insert_default().extend(part),
             }
         }
         Ok(())
