@@ -98,7 +98,9 @@ impl ChatTemplate {
     pub fn render(&self, said: &Conversation, ending: Ending) -> Result<Prompt, Error> {
         let mut messages: Vec<Json> =
             said.messages.iter().map(|message| message.fields().clone().into()).collect();
-        let marks = Marks::outside(texts(&messages).chain(texts(said.names.values())).chain(texts(self.names.values())))?;
+        let marks = Marks::outside(
+            texts(&messages).chain(texts(said.names.values())).chain(texts(self.names.values())),
+        )?;
         if ending == Ending::Open {
             open(&mut messages, marks.here)?;
         }
@@ -129,7 +131,7 @@ impl ChatTemplate {
         names.insert("add_generation_prompt", Value::from(ending == Ending::Answer));
         if self.join == Join::Ids {
             names.insert("token", Value::from_function(move |name: &str| marks.token(name)));
-            names.insert("text", Value::from_function(move |text: &str| marks.literal(text)));
+            names.insert("alone", Value::from_function(move |text: &str| marks.literal(text)));
         }
         Value::from_pairs(names)
     }
@@ -147,7 +149,8 @@ impl ChatTemplate {
     }
 
     fn takes_texts(&self, place: usize) -> Error {
-        let message = format!("message {place}: `content` is no text, and {} takes none but texts", self.name);
+        let message =
+            format!("message {place}: `content` is no text, and {} takes none but texts", self.name);
         Error::Conversation(message)
     }
 
@@ -156,7 +159,9 @@ impl ChatTemplate {
         let odd = said.messages.iter().position(|message| message.content().is_none());
         let own = error.detail().is_some_and(|detail| detail.starts_with("the template refuses"));
         match odd {
-            Some(place) if !own && error.kind() == minijinja::ErrorKind::InvalidOperation => self.takes_texts(place + 1),
+            Some(place) if !own && error.kind() == minijinja::ErrorKind::InvalidOperation => {
+                self.takes_texts(place + 1)
+            }
             Some(_) | None => explain(&self.name, error),
         }
     }

@@ -27,12 +27,12 @@ mod session;
 mod stop;
 mod vocabulary;
 
-pub use chat::{ChatTemplate, Ending, Message, Role};
+pub use chat::{ChatTemplate, Conversation, Ending, Join, Message, Piece, Prompt};
 pub use defaults::Defaults;
 pub use error::Error;
 pub use generation::{Generation, Timings, Token};
 pub use logits::{argmax, next_logits};
-pub use opened::{Chat, How, Opened};
+pub use opened::{Chat, How, Opened, WhichTemplate};
 pub use perplexity::{Nll, perplexity};
 pub use sampler::Sampler;
 pub use sampling::Sampling;

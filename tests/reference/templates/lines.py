@@ -3,6 +3,8 @@
 A line is a template by itself. All see the names of NAMES. The list is in groups, so that a failing line says what it is about.
 """
 
+from wild import WILD
+
 NAMES = {
     "messages": [
         {"role": "system", "content": "Be brief."},
@@ -309,4 +311,38 @@ LINES = {
         "\ufeffa", "", "\n", "{", "{ {", "}}", "%}", "#}",
         "{% if true %}x", "{{ n ", "{% raw %}x", "{# x", "{{ }}", "{% %}", "{{ 1 + }}", "{% endfor %}", "{% unknown %}", "{{ a b }}", "{{ 'x }}",
     ],
+}
+
+LINES["in the wild"] = WILD
+
+# Lines in which the engine goes its own way, with the reason: a test holds that they do, so that the list stays true.
+DIFFERING = {
+    "a letter that is not seen is printed as it is, within a list": ["{{ [1.0, none, true, 'é', '中', '\\u200b'] }}"],
+    "whole numbers of config and messages have 64 bits, of templates 128": [
+        "{{ big }}", "{{ [1, 1.0, 1e16, 1e-7, 2.5, true, none, 'x', big] | tojson }}"],
+    "values of different kinds can be compared": ["{{ 1 < 'a' }}"],
+    "views of a table, and ranges, print as lists": ["{{ d.items() }}", "{{ d.keys() }}", "{{ d.values() }}", "{{ range(3) }}"],
+    "a method is no item": ["{{ d['get'] is defined }}"],
+    "an item is an attribute": ["{{ d | attr('z') is defined }}"],
+    "pprint keeps the order": ["{{ d | pprint }}"],
+    "filters and functions that write pages": [
+        "{{ 'hello world' | wordwrap(5) }}", "{{ {'class': 'x', 'id': none, 'n': 1} | xmlattr }}",
+        "{{ words | random in words }}", "{{ lipsum(n=1) | length > 10 }}"],
+    "a macro has no varargs and kwargs, its arguments are a list": [
+        "{% macro m(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, 3, k=4) }}",
+        "{% macro m(a) %}{{ a }}{{ n }}{% endmacro %}{{ m.name }}{{ m.arguments }}{{ m(1) | length }}{{ m(2) ~ 'x' }}"],
+    "a cycler has no current": [
+        "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}"
+        "{% set j = joiner(', ') %}{% for w in words %}{{ j() }}{{ w }}{% endfor %}"],
+    "str.format has neither conversions nor percent": ["{{ '{!r}'.format('a') }}", "{{ '{:%}'.format(0.5) }}"],
+    "replace takes its count by name, as in Python 3.13": ["{{ 'aaa'.replace('a', 'b', count=1) }}"],
+    "a letter of title case is large": ["{{ 'ǆ'.title() }}"],
+    "floats of many digits, within a list or joined to a text": [
+        "{{ [1.5, 100000.0, 1e20, -0.0, 1e-5] }}", "{{ 1e16 ~ '' }}", "{{ [1e16] }}"],
+    "a namespace is a table": ["{{ namespace(a=1) | tojson }}"],
+    "map hands no named arguments on": ["{{ messages | map('tojson', indent=1) | first }}"],
+    "a comma makes no tuple without brackets": ["{{ messages[0]['content', 'role'] is defined }}", "{{ 1, 2 }}"],
+    "numbers have no attributes": ["{{ n.real }}"],
+    "there are no blocks to call": ["{{ self is defined }}"],
+    "values of different kinds can be sorted": ["{{ [1,'a'] | sort }}"],
 }

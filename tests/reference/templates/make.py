@@ -11,7 +11,7 @@ import jinja2
 import transformers
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
-from lines import LINES, NAMES
+from lines import DIFFERING, LINES, NAMES
 
 assert (transformers.__version__, jinja2.__version__) == ("5.24.0", "3.1.6")
 
@@ -32,5 +32,5 @@ def parts(line):
 groups = {
     group: [[source, rendered(source)] for line in lines for source in parts(line)] for group, lines in LINES.items()
 }
-json.dump({"names": NAMES, "groups": groups}, sys.stdout, ensure_ascii=False, indent=1)
+json.dump({"names": NAMES, "groups": groups, "differing": DIFFERING}, sys.stdout, ensure_ascii=False, indent=1)
 print()

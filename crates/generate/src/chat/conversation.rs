@@ -55,7 +55,9 @@ impl Message {
         fields.retain(|_, value| !value.is_null());
         match fields.get("role") {
             Some(Json::String(role)) if !role.is_empty() => {}
-            Some(other) => return Err(wrong(format!("`role` = {other}; it must be a name, such as \"user\""))),
+            Some(other) => {
+                return Err(wrong(format!("`role` = {other}; it must be a name, such as \"user\"")));
+            }
             None => return Err(wrong("`role` is missing: \"system\", \"user\", \"assistant\"".into())),
         }
         match fields.get("content") {
@@ -103,7 +105,10 @@ impl Conversation {
     /// [`Error::Conversation`] says which message is wrong, and what it must be.
     pub fn read(text: &[u8]) -> Result<Conversation, Error> {
         if text.len() > LONGEST {
-            return Err(Error::Conversation(format!("{} bytes; more than {LONGEST} are not read", text.len())));
+            return Err(Error::Conversation(format!(
+                "{} bytes; more than {LONGEST} are not read",
+                text.len()
+            )));
         }
         let text = std::str::from_utf8(text)
             .map_err(|error| Error::Conversation(format!("no UTF-8 from byte {} on", error.valid_up_to())))?;

@@ -27,7 +27,9 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_unknown_method_callback(python::method);
     environment.set_formatter(|out, state, value| match number::as_float(value) {
-        Some(float) => write!(out, "{}", number::float(float)).map_err(|_| python::wrong("a text without end")),
+        Some(float) => {
+            write!(out, "{}", number::float(float)).map_err(|_| python::wrong("a text without end"))
+        }
         None => minijinja::escape_formatter(out, state, value),
     });
     python::filters::add(&mut environment);

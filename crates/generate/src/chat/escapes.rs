@@ -15,7 +15,11 @@ pub(super) fn for_engine(quoted: &str) -> String {
             '\n' => lines += 1, // the text goes on in the next line
             'a' => out.push('\u{7}'),
             'v' => out.push('\u{b}'),
-            'U' => match escape.get(1..9).and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32) {
+            'U' => match escape
+                .get(1..9)
+                .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+                .and_then(char::from_u32)
+            {
                 Some(letter) => {
                     out.push(letter);
                     rest = &escape[9..];

@@ -1,5 +1,7 @@
 //! A conversation as the model reads it: texts and tokens, in order.
 
+use camelid_tokenizers::{Specials, Tokenizer};
+
 use crate::Error;
 
 /// How a family's own template makes ids: the word `join` of its `[chat]` table.
@@ -9,7 +11,7 @@ pub enum Join {
     /// The whole prompt is one text; text that spells a special token is that token.
     #[default]
     Text,
-    /// The prompt is a row of pieces, encoded one by one. In the template, `token(NAME)` is a token, and `text(TEXT)` a
+    /// The prompt is a row of pieces, encoded one by one. In the template, `token(NAME)` is a token, and `alone(TEXT)` a
     /// text in which nothing is special; what stands between them is a text in which special tokens are.
     Ids,
 }
@@ -47,6 +49,28 @@ impl Prompt {
         });
         texts.collect()
     }
+
+    /// The ids of the pieces, one after the other, without BOS or any other frame: the template writes those itself.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`]; what the tokenizer says.
+    pub fn ids(&self, tokenizer: &dyn Tokenizer) -> Result<Vec<u32>, Error> {
+        let mut ids = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Token(name) => ids.push(id(tokenizer, name)?),
+                Piece::Literal(text) => tokenizer.encode_into(text, Specials::Literal, &mut ids)?,
+                Piece::Parsed(text) => tokenizer.encode_into(text, Specials::Parse, &mut ids)?,
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// The id of a special token, or of the piece that is spelled so.
+fn id(tokenizer: &dyn Tokenizer, name: &str) -> Result<u32, Error> {
+    let special = tokenizer.specials().iter().find(|special| special.name == name).map(|special| special.id);
+    special.or_else(|| tokenizer.id(name.as_bytes())).ok_or_else(|| Error::NoToken(name.to_owned()))
 }
 
 /// Letters that no text of a conversation holds, and that stand around pieces while a template is rendered.

@@ -93,7 +93,8 @@ fn raw_end(text: &str) -> Option<usize> {
 
 /// `for x in LIST if … recursive` with the list as an argument.
 fn each(tokens: &mut Vec<Token>) {
-    let named = |token: &Token, name: &str| token.kind == Kind::Name && token.text == name && token.depth == 0;
+    let named =
+        |token: &Token, name: &str| token.kind == Kind::Name && token.text == name && token.depth == 0;
     let Some(from) = tokens.iter().position(|token| named(token, "in")) else { return };
     let list = from + 1;
     let ends = |token: &Token| named(token, "if") || named(token, "recursive") || token.kind == Kind::Mark;
@@ -117,7 +118,8 @@ fn percent(tokens: &mut Vec<Token>, at: usize) {
     let depth = tokens[at].depth;
     let is_bound = |token: &Token| token.depth < depth || (token.depth == depth && token.separates());
     let left = (0..at).rev().find(|&i| is_bound(&tokens[i]) && !is_sign(tokens, i)).map_or(0, |i| i + 1);
-    let product = |token: &Token| matches!(token.text.as_str(), "*" | "/" | "//" | "%") && token.kind == Kind::Operator;
+    let product =
+        |token: &Token| matches!(token.text.as_str(), "*" | "/" | "//" | "%") && token.kind == Kind::Operator;
     let ends = |i: usize| {
         let token = &tokens[i];
         !is_sign(tokens, i) && (is_bound(token) || (token.depth == depth && product(token)))
@@ -159,14 +161,26 @@ mod tests {
         check("{{ a % -b ** -c + 1 }}", "{{ percent__(a, -b ** -c) + 1 }}");
         check("{{ -a % b }}", "{{ percent__(-a, b) }}");
         check("{{ x - -a % b == 0 }}", "{{ x - percent__(-a, b) == 0 }}");
-        check("{{ f(a % 2, b) | g % h[1 % 2] }}", "{{ percent__(f(percent__(a,2), b) | g, h[percent__(1, 2)]) }}");
+        check(
+            "{{ f(a % 2, b) | g % h[1 % 2] }}",
+            "{{ percent__(f(percent__(a,2), b) | g, h[percent__(1, 2)]) }}",
+        );
         check("{% if not a % 2 == 1 %}x{% endif %}", "{% if not percent__(a, 2) == 1 %}x{% endif %}");
         check("{%- set x = '%s' % 'a' 'b' if y -%}", "{%- set x = percent__('%s', 'a' 'b') if y -%}");
     }
 
     #[test]
     fn what_is_no_code_stays() {
-        for same in ["a % b", "{# a % b #}", "{{ '%s' }}", "{% raw %} {{ a % b }} {% endraw %}", "{{ a", "{%", "{", "{{ '%}' }}"] {
+        for same in [
+            "a % b",
+            "{# a % b #}",
+            "{{ '%s' }}",
+            "{% raw %} {{ a % b }} {% endraw %}",
+            "{{ a",
+            "{%",
+            "{",
+            "{{ '%}' }}",
+        ] {
             check(same, same);
         }
         check("{% raw %}\n{{ x }}{% endraw %}", "{% raw %}\n\n{{ x }}{% endraw %}");

@@ -26,7 +26,8 @@ pub(super) struct Token {
 
 const TWO: [&str; 6] = ["**", "//", "==", "!=", "<=", ">="];
 /// Words that stand between operands.
-const KEYWORDS: [&str; 11] = ["and", "or", "not", "in", "if", "else", "elif", "recursive", "print", "set", "call"];
+const KEYWORDS: [&str; 11] =
+    ["and", "or", "not", "in", "if", "else", "elif", "recursive", "print", "set", "call"];
 
 impl Token {
     pub(super) fn verbatim(text: &str) -> Token {

@@ -1,8 +1,8 @@
 //! The crate's laws, and its answers to cases.
 
 mod chat;
-mod templates;
 mod gguf;
 mod sampling;
 mod session;
 mod stories;
+mod templates;

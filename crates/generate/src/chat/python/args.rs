@@ -19,9 +19,18 @@ impl Bound {
     }
 
     /// The same of arguments that are told apart already.
-    pub(in crate::chat) fn of(called: &str, names: &[&str], places: Vec<Value>, named: &Kwargs) -> Result<Bound, Error> {
+    pub(in crate::chat) fn of(
+        called: &str,
+        names: &[&str],
+        places: Vec<Value>,
+        named: &Kwargs,
+    ) -> Result<Bound, Error> {
         if places.len() > names.len() {
-            return Err(wrong(format!("{called} takes at most {} arguments, and is given {}", names.len(), places.len())));
+            return Err(wrong(format!(
+                "{called} takes at most {} arguments, and is given {}",
+                names.len(),
+                places.len()
+            )));
         }
         let mut values: Vec<Option<Value>> = places.into_iter().map(Some).collect();
         values.resize(names.len(), None);

@@ -6,7 +6,18 @@ use super::args::Bound;
 use super::wrong;
 
 const WRITING: [&str; 12] = [
-    "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault", "popitem", "add",
+    "append",
+    "extend",
+    "insert",
+    "remove",
+    "pop",
+    "clear",
+    "sort",
+    "reverse",
+    "update",
+    "setdefault",
+    "popitem",
+    "add",
 ];
 
 pub(super) fn of_list(value: &Value, name: &str, args: &[Value]) -> Option<Result<Value, Error>> {

@@ -91,7 +91,9 @@ fn int(value: Value, Rest(args): Rest<Value>, named: Kwargs) -> Result<Value, Er
         if value.kind() == ValueKind::Bool {
             return Ok(Value::from(i64::from(value.is_true())));
         }
-        let whole = number::as_float(&value).filter(|float| float.is_finite()).map(|float| Value::from(float as i128));
+        let whole = number::as_float(&value)
+            .filter(|float| float.is_finite())
+            .map(|float| Value::from(float as i128));
         return Ok(whole.unwrap_or(if value.is_integer() { value } else { otherwise }));
     };
     let digits = number::cleaned(text).unwrap_or_default();
@@ -195,21 +197,24 @@ fn wordcount(value: Value) -> Result<usize, Error> {
 /// `truncate(length=255, killwords=False, end='...', leeway=5)`.
 fn truncate(value: Value, Rest(args): Rest<Value>, named: Kwargs) -> Result<String, Error> {
     let bound = Bound::of("truncate", &["length", "killwords", "end", "leeway"], args, &named)?;
-    let size = |place: usize, default: i64| bound.integer(place).map(|n| n.unwrap_or(default).max(0) as usize);
+    let size =
+        |place: usize, default: i64| bound.integer(place).map(|n| n.unwrap_or(default).max(0) as usize);
     let (length, leeway, end) = (size(0, 255)?, size(3, 5)?, bound.text(2)?.unwrap_or("..."));
     let text = printed(&value)?;
     if text.chars().count() <= length.saturating_add(leeway) {
         return Ok(text);
     }
     let kept: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
-    let kept = if bound.truth(1) { &kept } else { kept.rsplit_once(' ').map_or(kept.as_str(), |(whole, _)| whole) };
+    let kept =
+        if bound.truth(1) { &kept } else { kept.rsplit_once(' ').map_or(kept.as_str(), |(whole, _)| whole) };
     Ok(format!("{kept}{end}"))
 }
 
 /// What has a length and items: texts and tables too.
 fn is_sequence(value: Value) -> bool {
     let iterates = matches!(value.kind(), ValueKind::Iterable) && value.len().is_some();
-    iterates || matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined)
+    iterates
+        || matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined)
 }
 
 fn parity(value: &Value) -> Result<i64, Error> {

@@ -23,10 +23,15 @@ pub(in crate::chat) fn percent(left: Value, right: Value) -> Result<Value, Error
 }
 
 fn remainder(left: &Value, right: &Value) -> Result<Value, Error> {
-    let whole = |value: &Value| (value.is_integer() || value.kind() == ValueKind::Bool).then(|| i128::try_from(value.clone()).ok()).flatten();
+    let whole = |value: &Value| {
+        (value.is_integer() || value.kind() == ValueKind::Bool)
+            .then(|| i128::try_from(value.clone()).ok())
+            .flatten()
+    };
     let refused = || wrong(format!("{} % {}: there is no remainder of these", left.kind(), right.kind()));
     if let (Some(left), Some(right)) = (whole(left), whole(right)) {
-        let rest = left.checked_rem(right).ok_or_else(|| wrong(format!("{left} % {right}: division by zero")))?;
+        let rest =
+            left.checked_rem(right).ok_or_else(|| wrong(format!("{left} % {right}: division by zero")))?;
         let below = rest != 0 && (rest < 0) != (right < 0);
         return Ok(Value::from(if below { rest + right } else { rest }));
     }
@@ -39,8 +44,11 @@ fn remainder(left: &Value, right: &Value) -> Result<Value, Error> {
     Ok(Value::from(if rest != 0.0 && (rest < 0.0) != (right < 0.0) { rest + right } else { rest }))
 }
 
-/// What a loop goes over: everything but none.
+/// What a loop goes over: everything but none, and of a known length, so that the last knows it is the last.
 pub(in crate::chat) fn each(list: Value) -> Result<Value, Error> {
+    if let Some(text) = list.as_str() {
+        return Ok(text.chars().map(String::from).map(Value::from).collect());
+    }
     if list.is_none() { Err(wrong("a loop over none")) } else { Ok(list) }
 }
 

@@ -39,9 +39,9 @@ pub(in crate::chat) fn to_json(value: &Value, args: Vec<Value>, named: &Kwargs) 
 
 fn separators(pair: &Value) -> Result<[String; 2], Error> {
     let parts: Option<Vec<String>> = pair.try_iter()?.map(|part| part.as_str().map(str::to_owned)).collect();
-    parts
-        .and_then(|parts| parts.try_into().ok())
-        .ok_or_else(|| wrong(format!("tojson: separators = {pair}; two texts are needed, such as (',', ':')")))
+    parts.and_then(|parts| parts.try_into().ok()).ok_or_else(|| {
+        wrong(format!("tojson: separators = {pair}; two texts are needed, such as (',', ':')"))
+    })
 }
 
 impl Style {
@@ -143,12 +143,15 @@ impl Style {
 }
 
 fn written(value: &Value) -> String {
-    number::as_float(value).map_or_else(|| value.to_string(), |value| match number::float(value).as_str() {
-        "nan" => "NaN".into(),
-        "inf" => "Infinity".into(),
-        "-inf" => "-Infinity".into(),
-        finite => finite.to_owned(),
-    })
+    number::as_float(value).map_or_else(
+        || value.to_string(),
+        |value| match number::float(value).as_str() {
+            "nan" => "NaN".into(),
+            "inf" => "Infinity".into(),
+            "-inf" => "-Infinity".into(),
+            finite => finite.to_owned(),
+        },
+    )
 }
 
 fn cannot(kind: ValueKind) -> Error {

@@ -29,7 +29,8 @@ pub(super) fn holds(name: &str, text: &str) -> bool {
 
 /// A digit of some script: numeric, and no letter, fraction, ring or superscript.
 fn is_decimal(letter: char) -> bool {
-    let scripts = ['0', '٠', '۰', '߀', '०', '০', '੦', '૦', '୦', '௦', '౦', '೦', '൦', '๐', '໐', '༠', '၀', '០', '０'];
+    let scripts =
+        ['0', '٠', '۰', '߀', '०', '০', '੦', '૦', '୦', '௦', '౦', '೦', '൦', '๐', '໐', '༠', '၀', '០', '０'];
     scripts.iter().any(|zero| (*zero..=char::from_u32(*zero as u32 + 9).unwrap_or(*zero)).contains(&letter))
 }
 

@@ -33,7 +33,8 @@ pub(super) fn cleaned(text: &str) -> Option<String> {
     let text = text.trim_matches(super::is_space);
     let bytes = text.as_bytes();
     let between = |at: usize| {
-        let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+        let digit =
+            |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
         digit(at.checked_sub(1)) && digit(Some(at + 1))
     };
     let fits = bytes.iter().enumerate().all(|(at, byte)| *byte != b'_' || between(at));

@@ -9,19 +9,18 @@ use super::{number, wrong};
 
 /// A format with its values: those of a tuple by place, those of a table by name, or a single one.
 pub(super) fn formatted(text: &str, values: &Value) -> Result<String, Error> {
-    let args: Vec<Value> = if values.is_tuple() { values.try_iter()?.collect() } else { vec![values.clone()] };
+    let args: Vec<Value> =
+        if values.is_tuple() { values.try_iter()?.collect() } else { vec![values.clone()] };
     bounded(text, &args)?;
     if values.kind() == ValueKind::Map {
         return format(FormatStyle::Printf, text, &args);
     }
-    let mut taken = Vec::new();
+    let mut waiting = args.iter();
     let mut take = || {
-        let value: Option<&Value> = args.get(taken.len());
-        let value = value.ok_or_else(|| wrong(format!("{text:?} asks for more values than {}", args.len())))?;
-        taken.push(value.clone());
-        Ok::<(), Error>(())
+        let value = waiting.next().cloned();
+        value.ok_or_else(|| wrong(format!("{text:?} asks for more values than {}", args.len())))
     };
-    let mut kinds = Vec::new();
+    let mut values = Vec::new();
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('%') {
@@ -29,24 +28,26 @@ pub(super) fn formatted(text: &str, values: &Value) -> Result<String, Error> {
         let spec = &rest[at + 1..];
         let is_flag = |letter: char| matches!(letter, '#' | '0'..='9' | '-' | ' ' | '+' | '.' | '*');
         let flags = &spec[..spec.find(|letter| !is_flag(letter)).unwrap_or(spec.len())];
-        let letter = spec[flags.len()..].chars().next().ok_or_else(|| wrong(format!("{text:?} ends within a %")))?;
-        for _ in flags.matches('*') {
-            take()?;
-            kinds.push('*');
+        let letter =
+            spec[flags.len()..].chars().next().ok_or_else(|| wrong(format!("{text:?} ends within a %")))?;
+        let mut flags_left = flags;
+        while let Some((before, after)) = flags_left.split_once('*') {
+            out.push_str(before);
+            out.push_str(&take()?.to_string());
+            flags_left = after;
         }
+        out.push_str(flags_left);
         if letter != '%' {
-            take()?;
-            kinds.push(letter);
+            let value = take()?;
+            values.push(as_asked(value, letter));
         }
-        out.push_str(flags);
         out.push(if matches!(letter, 'r' | 'a') { 's' } else { letter });
         rest = &spec[flags.len() + letter.len_utf8()..];
     }
     out.push_str(rest);
-    if taken.len() < args.len() {
-        return Err(wrong(format!("{text:?} asks for {} values, and is given {}", taken.len(), args.len())));
+    if waiting.next().is_some() {
+        return Err(wrong(format!("{text:?} asks for fewer values than {}", args.len())));
     }
-    let values: Vec<Value> = taken.into_iter().zip(kinds).map(|(value, kind)| as_asked(value, kind)).collect();
     format(FormatStyle::Printf, &out, &values)
 }
 

@@ -64,5 +64,7 @@ pub(super) fn replace(text: &str, args: &[Value]) -> Result<Value, Error> {
     let (old, new) = (bound.needed(0)?, bound.needed(1)?);
     let times = bound.integer(2)?.filter(|times| *times >= 0);
     room(text.len().saturating_add(text.matches(old).count().saturating_mul(new.len())))?;
-    Ok(Value::from(times.map_or_else(|| text.replace(old, new), |times| text.replacen(old, new, times as usize))))
+    Ok(Value::from(
+        times.map_or_else(|| text.replace(old, new), |times| text.replacen(old, new, times as usize)),
+    ))
 }

@@ -55,7 +55,8 @@ pub(super) fn lines(text: &str, args: &[Value]) -> Result<Value, Error> {
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let end = |c: char| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let end =
+            |c: char| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
         let at = rest.find(end).unwrap_or(rest.len());
         let length = match &rest[at..] {
             after if after.starts_with("\r\n") => 2,
