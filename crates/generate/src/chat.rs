@@ -156,10 +156,13 @@ impl ChatTemplate {
 
     /// Why rendering failed: the template's own words, or a content that it can't take.
     fn failed(&self, said: &Conversation, error: &minijinja::Error) -> Error {
-        let odd = said.messages.iter().position(|message| message.content().is_none());
+        let odd = said
+            .messages
+            .iter()
+            .position(|message| message.fields().get("content").is_some_and(|content| !content.is_string()));
         let own = error.detail().is_some_and(|detail| detail.starts_with("the template refuses"));
         match odd {
-            Some(place) if !own && error.kind() == minijinja::ErrorKind::InvalidOperation => {
+            Some(place) if !own && error.kind() != minijinja::ErrorKind::OutOfFuel => {
                 self.takes_texts(place + 1)
             }
             Some(_) | None => explain(&self.name, error),

@@ -126,7 +126,6 @@ impl Conversation {
             return Err(Error::Conversation("the list of messages is empty".into()));
         }
         let messages = list.into_iter().zip(1..).map(|(value, place)| Message::read(value, place));
-        let names = names.into_iter().filter(|(_, value)| !value.is_null()).collect();
         Ok(Conversation { messages: messages.collect::<Result<_, _>>()?, names })
     }
 

@@ -27,7 +27,7 @@ pub(in crate::chat) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("list", list);
     environment.add_filter("join", join);
     environment.add_filter("pprint", |value: Value| printed(&value));
-    environment.add_filter("forceescape", |state: &mut State, value: Value| {
+    environment.add_filter("forceescape", |state: &mut State<'_, '_>, value: Value| {
         filters::escape(state, &Value::from(printed(&value)?))
     });
     environment.add_filter("wordcount", wordcount);
@@ -169,15 +169,12 @@ fn join(value: Value, Rest(args): Rest<Value>, named: Kwargs) -> Result<String, 
     if value.is_none() {
         return Err(wrong("join: none is no list"));
     }
-    let mut parts = Vec::new();
-    for item in value.try_iter()? {
-        let item = match bound.given(1) {
-            Some(path) => attribute(&item, path)?,
-            None => item,
-        };
-        parts.push(printed(&item)?);
-    }
-    joined(&parts, &bound.given(0).map(printed).transpose()?.unwrap_or_default())
+    let part = |item: Value| match bound.given(1) {
+        Some(path) => printed(&attribute(&item, path)?),
+        None => printed(&item),
+    };
+    let between = bound.given(0).map(printed).transpose()?.unwrap_or_default();
+    joined(value.try_iter()?.map(part), &between)
 }
 
 /// `a.b.0` of a value.

@@ -17,7 +17,12 @@ use minijinja::{Error, State, Value};
 use minijinja_contrib::pycompat;
 
 /// A method that the engine does not know.
-pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+pub(super) fn method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    name: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
     let own = match (value.kind(), value.as_str()) {
         (_, Some(text)) => text::method(text, name, args),
         (ValueKind::Seq | ValueKind::Iterable, None) => containers::of_list(value, name, args),

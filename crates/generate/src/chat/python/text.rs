@@ -114,19 +114,28 @@ fn expandtabs(text: &str, args: &[Value]) -> Result<Value, Error> {
 fn join(text: &str, args: &[Value]) -> Result<Value, Error> {
     let bound = Bound::new("join", &["iterable"], args)?;
     let list = bound.given(0).ok_or_else(|| wrong("join needs a list"))?;
-    let mut parts = Vec::new();
-    for item in list.try_iter()? {
-        let part = item.as_str().ok_or_else(|| wrong(format!("join: {item} is no text")))?;
-        parts.push(part.to_owned());
-    }
-    joined(&parts, text).map(Value::from)
+    let part = |item: Value| {
+        let part = item.as_str().map(str::to_owned);
+        part.ok_or_else(|| wrong(format!("join: {item} is no text")))
+    };
+    joined(list.try_iter()?.map(part), text).map(Value::from)
 }
 
 /// Parts with a text between them.
-pub(super) fn joined(parts: &[String], between: &str) -> Result<String, Error> {
-    let own: usize = parts.iter().map(String::len).sum();
-    room(own.saturating_add(parts.len().saturating_mul(between.len())))?;
-    Ok(parts.join(between))
+pub(super) fn joined(
+    parts: impl Iterator<Item = Result<String, Error>>,
+    between: &str,
+) -> Result<String, Error> {
+    let mut out = String::new();
+    for (index, part) in parts.enumerate() {
+        let part = part?;
+        room(out.len() + part.len() + between.len())?;
+        if index > 0 {
+            out.push_str(between);
+        }
+        out.push_str(&part);
+    }
+    Ok(out)
 }
 
 /// Letters by a table of numbers: to a letter's number, to a text, or to nothing.
