@@ -139,7 +139,9 @@ impl ChatTemplate {
     /// Refuses a prompt in which a list of parts stands as Python would print it.
     fn spoken(&self, said: &Conversation, text: &str) -> Result<(), Error> {
         let printed = said.messages.iter().zip(1..).find(|(message, _)| {
-            let content = message.fields().get("content").filter(|content| !content.is_string());
+            let content = message.fields().get("content").filter(|content| {
+                content.as_array().is_some_and(|parts| !parts.is_empty()) || content.is_object()
+            });
             content.is_some_and(|content| text.contains(&Value::from(Serde(content)).to_string()))
         });
         match printed {
