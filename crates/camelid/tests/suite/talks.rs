@@ -105,7 +105,7 @@ fn a_system_text_may_be_given_beside_the_messages_but_once() {
     assert!(error.contains("--system: the messages have a system text already"), "{error}");
 }
 
-const JOINED: [u32; 47] = [
+const JOINED: &[u32] = &[
     1, 410, 508, 442, 458, 437, 434, 509, 320, 417, 504, 492, 419, 505, 410, 508, 492, 442, 458, 437, 434,
     509, 346, 306, 414, 426, 410, 2, 1, 410, 508, 442, 458, 437, 434, 509, 368, 422, 411, 410, 508, 492, 442,
     458, 437, 434, 509,
