@@ -66,6 +66,12 @@ pub enum Error {
         /// What went wrong.
         message: String,
     },
+    /// A conversation is none, or none that the template can write.
+    #[error("{0}")]
+    Conversation(String),
+    /// A prompt names a token that the vocabulary does not have.
+    #[error("the vocabulary has no token `{0}`, which the chat template asks for")]
+    NoToken(String),
     /// Neither the checkpoint nor its family brings a chat template.
     #[error("{}: there is no chat template, neither in the checkpoint (chat_template.jinja, tokenizer_config.json) nor for the family `{family}`: it is a model for plain text", path.display())]
     NoTemplate {

@@ -20,13 +20,14 @@ pub mod memory;
 mod opening;
 mod text;
 
-pub use chat::{ChatTemplate, Ending, Message, Role};
+pub use chat::{ChatTemplate, Conversation, Ending, Join, Message, Piece, Prompt};
 pub use choice::logits::{argmax, next_logits};
 pub use choice::sampler::Sampler;
 pub use choice::sampling::Sampling;
 pub use error::Error;
 pub use opening::defaults::Defaults;
-pub use opening::opened::{Chat, How, Opened};
+pub use opening::opened::{How, Opened};
+pub use opening::templates::{Chat, WhichTemplate};
 pub use text::generation::{Generation, Settings, Timings, Token};
 pub use text::perplexity::{Nll, perplexity};
 pub use text::session::Session;

@@ -5,20 +5,25 @@ use serde_json::{Map, Value as Json};
 use crate::choice::sampling::Sampling;
 
 /// `generation_config.json`, as far as it is read here.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Defaults {
-    /// As the file says; greedy unless it says `do_sample`.
+    /// As the file says; greedy unless it says `do_sample`. Drawn among 50 where it does not say `top_k`, as transformers does.
     pub sampling: Sampling,
     /// Ids that end a text; from `config.json` where this file names none.
     pub eos: Vec<u32>,
+    /// Texts that end a text.
+    pub stop_texts: Vec<String>,
     /// At most so many tokens.
     pub max_new_tokens: Option<usize>,
     /// Keys whose values would change the text, and which are not implemented: a caller should tell its user.
     pub unread: Vec<String>,
 }
 
+/// What transformers draws among where nobody says it: the default of its `GenerationConfig`, as of 5.24.0.
+const TOP_K: usize = 50;
+
 /// Keys that change nothing here: names, versions, padding, caches, what the model returns beside ids.
-const INERT: [&str; 17] = [
+const INERT: [&str; 20] = [
     "_from_model_config",
     "transformers_version",
     "bos_token_id",
@@ -35,6 +40,9 @@ const INERT: [&str; 17] = [
     "num_return_sequences",
     "max_length",
     "chat_format",
+    "max_window_size",
+    "user_token_id",
+    "assistant_token_id",
     "trust_remote_code",
 ];
 
@@ -53,6 +61,13 @@ const NEUTRAL: [(&str, f64); 12] = [
     ("diversity_penalty", 0.0),
     ("guidance_scale", 1.0),
 ];
+
+impl Default for Defaults {
+    fn default() -> Defaults {
+        let sampling = Sampling { top_k: TOP_K, ..Sampling::default() };
+        Defaults { sampling, eos: vec![], stop_texts: vec![], max_new_tokens: None, unread: vec![] }
+    }
+}
 
 impl Defaults {
     /// Reads the object of a `generation_config.json`.
@@ -74,19 +89,20 @@ impl Defaults {
         let temperature = if samples { number("temperature")?.unwrap_or(1.0) as f32 } else { 0.0 };
         let sampling = Sampling {
             temperature,
-            top_k: number("top_k")?.map_or(plain.top_k, |k| k.max(0.0) as usize),
+            top_k: number("top_k")?.map_or(TOP_K, |k| k.max(0.0) as usize),
             top_p: number("top_p")?.map_or(plain.top_p, |p| p as f32),
             min_p: number("min_p")?.map_or(plain.min_p, |p| p as f32),
             repetition_penalty: number("repetition_penalty")?.map_or(plain.repetition_penalty, |r| r as f32),
             seed: plain.seed,
         };
         let max_new_tokens = number("max_new_tokens")?.map(|n| n.max(0.0) as usize);
-        Ok(Defaults { sampling, eos: ids(file.get("eos_token_id"))?, max_new_tokens, unread: unread(file) })
+        let (eos, stop_texts) = (ids(file.get("eos_token_id"))?, texts(file.get("stop_strings"))?);
+        Ok(Defaults { sampling, eos, stop_texts, max_new_tokens, unread: unread(file) })
     }
 }
 
 fn unread(file: &Map<String, Json>) -> Vec<String> {
-    const READ: [&str; 8] = [
+    const READ: [&str; 9] = [
         "do_sample",
         "temperature",
         "top_k",
@@ -94,6 +110,7 @@ fn unread(file: &Map<String, Json>) -> Vec<String> {
         "min_p",
         "repetition_penalty",
         "eos_token_id",
+        "stop_strings",
         "max_new_tokens",
     ];
     let neutral = |key: &str, value: &Json| {
@@ -108,6 +125,16 @@ fn unread(file: &Map<String, Json>) -> Vec<String> {
         })
         .map(|(key, value)| format!("{key} = {value}"))
         .collect()
+}
+
+/// One text, or a list of them; none for null or what is absent.
+fn texts(value: Option<&Json>) -> Result<Vec<String>, String> {
+    let text = |value: &Json| value.as_str().map(str::to_owned).ok_or_else(|| format!("{value} is no text"));
+    match value {
+        None | Some(Json::Null) => Ok(Vec::new()),
+        Some(Json::Array(list)) => list.iter().map(text).collect(),
+        Some(one) => Ok(vec![text(one)?]),
+    }
 }
 
 /// One id, or a list of them; none for null or what is absent.

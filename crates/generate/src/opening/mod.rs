@@ -2,4 +2,5 @@
 
 pub(crate) mod defaults;
 pub(crate) mod opened;
+pub(crate) mod templates;
 pub(crate) mod vocabulary;

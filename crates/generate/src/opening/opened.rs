@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use camelid_checkpoint::gguf::Value as Meta;
 use camelid_checkpoint::{Checkpoint, Mapping, Options, hub};
 use camelid_families::{Allow, Architecture, Backend, Declaration, Library, Model};
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
+use crate::Error;
 use crate::opening::defaults::{Defaults, ids};
 use crate::opening::vocabulary;
-use crate::{ChatTemplate, Error};
 
 /// How to open a checkpoint.
 #[derive(Debug, Clone, Default)]
@@ -25,12 +24,12 @@ pub struct How {
 
 /// An opened checkpoint: nothing but headers and small files was read.
 pub struct Opened {
-    declaration: Declaration,
-    config: Map<String, Json>,
+    pub(super) declaration: Declaration,
+    pub(super) config: Map<String, Json>,
     /// The tensors in the family's order.
-    checkpoint: Checkpoint,
+    pub(super) checkpoint: Checkpoint,
     /// What was opened.
-    source: Checkpoint,
+    pub(super) source: Checkpoint,
     allow: Allow,
 }
 
@@ -134,74 +133,15 @@ impl Opened {
         Ok(defaults)
     }
 
-    /// The chat template: the checkpoint's own, else the family's.
-    ///
-    /// # Errors
-    /// [`Error::NoTemplate`], [`Error::Template`].
-    pub fn template(&self, tokenizer: &dyn Tokenizer) -> Result<Chat, Error> {
-        let said = self.side_file("tokenizer_config.json")?;
-        let names = self.names(&said, tokenizer);
-        if let Some((name, source)) = self.own_template(&said)? {
-            let template = ChatTemplate::new(&name, &source)?.with_names(names);
-            // Another template ends turns as the family does, unless generation_config.json or the vocabulary says more.
-            let family = vocabulary::chat(&self.declaration, &self.config, self.path())?;
-            return Ok(Chat { template, stop: family.stop, system: None });
-        }
-        let family = vocabulary::chat(&self.declaration, &self.config, self.path())?;
-        let source = family.template.as_deref().and_then(Library::chat_template);
-        let (Some(name), Some(source)) = (family.template.as_deref(), source) else {
-            let (path, family) = (self.path().to_owned(), self.declaration.name.clone());
-            return Err(Error::NoTemplate { path, family });
-        };
-        let template = ChatTemplate::new(&format!("families/chat/{name}.jinja"), source)?.with_names(names);
-        Ok(Chat { template, stop: family.stop, system: family.system })
-    }
-
-    /// The checkpoint's own template with the place that it comes from.
-    fn own_template(&self, said: &Map<String, Json>) -> Result<Option<(String, String)>, Error> {
-        if let Some(metadata) = self.source.gguf_metadata() {
-            let template = metadata.get("tokenizer.chat_template").and_then(Meta::as_str);
-            return Ok(template.map(|text| {
-                (format!("{}: tokenizer.chat_template", self.path().display()), text.to_owned())
-            }));
-        }
-        let path = self.path().join("chat_template.jinja");
-        if path.is_file() {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| self.file("chat_template.jinja", error.to_string()))?;
-            return Ok(Some((path.display().to_string(), text)));
-        }
-        let of_json = self.side_file("chat_template.json")?;
-        for (file, table) in [("chat_template.json", &of_json), ("tokenizer_config.json", said)] {
-            if let Some(value) = table.get("chat_template").filter(|value| !value.is_null()) {
-                let text = default_template(value).map_err(|message| self.file(file, message))?;
-                return Ok(Some((format!("{}: chat_template", self.path().join(file).display()), text)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// `bos_token`, `eos_token` and so on: as tokenizer_config.json spells them, else as the vocabulary does.
-    fn names(&self, said: &Map<String, Json>, tokenizer: &dyn Tokenizer) -> Map<String, Json> {
-        let mut names = Map::new();
-        for key in ["bos_token", "eos_token", "unk_token", "pad_token"] {
-            let spelled = said.get(key).and_then(vocabulary::spelled);
-            let id = || ids(self.config.get(&format!("{key}_id"))).ok()?.first().copied();
-            let name = spelled.or_else(|| String::from_utf8(tokenizer.piece(id()?)?.to_vec()).ok());
-            names.extend(name.map(|name| (key.to_owned(), Json::String(name))));
-        }
-        names
-    }
-
     /// A file beside the weights; empty where there is none. A GGUF file stands alone.
-    fn side_file(&self, name: &str) -> Result<Map<String, Json>, Error> {
+    pub(super) fn side_file(&self, name: &str) -> Result<Map<String, Json>, Error> {
         if self.source.gguf_metadata().is_some() {
             return Ok(Map::new());
         }
         Ok(self.source.side_file(name)?.unwrap_or_default())
     }
 
-    fn file(&self, name: &str, message: String) -> Error {
+    pub(super) fn file(&self, name: &str, message: String) -> Error {
         Error::File { path: self.path().join(name), message }
     }
 }
@@ -210,17 +150,6 @@ impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opened").field("path", &self.path()).field("family", &self.declaration.name).finish()
     }
-}
-
-/// How to hold a conversation.
-#[derive(Debug, Clone)]
-pub struct Chat {
-    /// The template.
-    pub template: ChatTemplate,
-    /// Texts that end a turn, beside EOS.
-    pub stop: Vec<String>,
-    /// The system text, where none is given.
-    pub system: Option<String>,
 }
 
 /// The path of a model: as given, else as a name of the hub's, in the local cache.
@@ -241,19 +170,5 @@ fn told(path: &Path, error: camelid_families::Error) -> Error {
     match error {
         camelid_families::Error::Undetected(message) => Error::File { path: path.to_owned(), message },
         other => other.into(),
-    }
-}
-
-/// The template of a string, or of a list of named ones that which is called `default`.
-fn default_template(value: &Json) -> Result<String, String> {
-    match value {
-        Json::String(text) => Ok(text.clone()),
-        Json::Array(list) => {
-            let named = |entry: &&Json| entry.get("name").and_then(Json::as_str) == Some("default");
-            let text = list.iter().find(named).and_then(|entry| entry.get("template")?.as_str());
-            text.map(str::to_owned)
-                .ok_or_else(|| "chat_template: none of the list is called `default`".into())
-        }
-        other => Err(format!("chat_template is {other}; it must be a string, or a list of named ones")),
     }
 }

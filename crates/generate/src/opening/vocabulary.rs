@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-use crate::Error;
+use crate::{Error, Join};
 
 /// A family's `[chat]` table.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -18,6 +18,8 @@ pub(crate) struct ChatTable {
     pub(crate) template: Option<String>,
     pub(crate) stop: Vec<String>,
     pub(crate) system: Option<String>,
+    pub(crate) join: Join,
+    pub(crate) precedes: bool,
 }
 
 pub(crate) fn chat(
