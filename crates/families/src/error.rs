@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::misfit::Told;
 use crate::waist::roles::Role;
 
 /// Where an entry of a declaration was written.
@@ -64,7 +65,7 @@ pub enum Error {
         chain: Vec<String>,
     },
     /// A checkpoint does not fit a declaration: every problem, all at once.
-    #[error("{} does not fit the family `{family}`:{}", place, list(problems))]
+    #[error("{} does not fit the family `{family}`:{}", place, Told(problems))]
     Misfit {
         /// The checkpoint's directory or file.
         place: String,
@@ -155,6 +156,13 @@ pub enum Problem {
         /// What was found and what was expected.
         message: String,
     },
+    /// The head of a model that is not tied is not there.
+    MissingHead {
+        /// The head's tensor.
+        name: String,
+        /// The key of config.json that would tie it, where one does.
+        key: Option<String>,
+    },
     /// A tied model brings a head of its own that is not the embedding.
     Untied {
         /// The head's tensor.
@@ -200,14 +208,15 @@ impl fmt::Display for Problem {
                 )
             }
             Problem::WrongTensor { name, message } => write!(f, "tensor `{name}`: {message}"),
+            Problem::MissingHead { name, key: Some(key) } => write!(
+                f,
+                "tensor `{name}` is missing, the head; if the model is tied, set `{key}` to true in config.json"
+            ),
+            Problem::MissingHead { name, key: None } => write!(f, "tensor `{name}` is missing, the head"),
             Problem::Untied { name } => {
                 write!(f, "tensor `{name}`: the model is tied, but this head is not equal to the embedding")
             }
             Problem::MissingRole { role, why } => write!(f, "no tensor is named for `{role}`, which {why}"),
         }
     }
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("\n  - {problem}")).collect()
 }

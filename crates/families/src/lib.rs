@@ -24,6 +24,7 @@
 mod composed;
 mod doors;
 mod error;
+mod misfit;
 mod resolved;
 mod waist;
 mod written;
@@ -37,6 +38,7 @@ pub use doors::gguf::FromGguf;
 pub use doors::open::Allow;
 pub use doors::rearrange::{Piece, Rearranged};
 pub use error::{Error, Origin, Problem};
+pub use resolved::class::Class;
 pub use resolved::detect::Detected;
 pub use resolved::resolve::{Unresolved, formulas};
 pub use waist::architecture::{

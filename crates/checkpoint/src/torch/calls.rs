@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::machine::{Done, Machine, Object, Stop, Value, wrong};
 use crate::Dtype;
+use crate::dtype::Unread;
 
 /// More extents than any tensor of these models has.
 const MOST_EXTENTS: usize = 8;
@@ -34,8 +35,20 @@ pub(super) struct Storage<'a> {
 pub(super) enum Global {
     OrderedDict,
     RebuildTensor,
+    /// The same over a storage without a type, which is given beside it.
+    RebuildTyped,
     RebuildParameter,
+    /// A tensor with attributes of a program's own, which go.
+    RebuildWithState,
+    /// A parameter with such attributes.
+    RebuildParameterWithState,
+    /// A tensor without numbers.
+    RebuildMeta,
+    /// A class of tensors, named beside the function that makes one.
+    Class,
+    Size,
     Storage(Dtype),
+    Type(Dtype),
 }
 
 impl Global {
@@ -43,7 +56,14 @@ impl Global {
         let global = match (module, name) {
             ("collections", "OrderedDict") => Global::OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2") => Global::RebuildTensor,
+            ("torch._utils", "_rebuild_tensor_v3") => Global::RebuildTyped,
             ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
+            ("torch._utils", "_rebuild_parameter_with_state") => Global::RebuildParameterWithState,
+            ("torch._utils", "_rebuild_meta_tensor_no_storage") => Global::RebuildMeta,
+            ("torch._tensor", "_rebuild_from_type_v2") => Global::RebuildWithState,
+            ("torch", "Tensor") | ("torch.nn.parameter", "Parameter" | "Buffer") => Global::Class,
+            ("torch", "Size") => Global::Size,
+            ("torch.storage", "UntypedStorage") => Global::Storage(Dtype::U8),
             ("torch", "DoubleStorage") => Global::Storage(Dtype::F64),
             ("torch", "FloatStorage") => Global::Storage(Dtype::F32),
             ("torch", "HalfStorage") => Global::Storage(Dtype::F16),
@@ -54,14 +74,44 @@ impl Global {
             ("torch", "CharStorage") => Global::Storage(Dtype::I8),
             ("torch", "ByteStorage") => Global::Storage(Dtype::U8),
             ("torch", "BoolStorage") => Global::Storage(Dtype::Bool),
+            ("torch", name) => Global::Type(dtype(name)?),
             _ => return None,
         };
         Some(global)
     }
 }
 
-/// Name → tensor, in the order of the file, from a pickled dictionary.
-pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, View<'_>)>> {
+/// PyTorch's names of types.
+fn dtype(name: &str) -> Option<Dtype> {
+    let unread = |name, bits| Dtype::Unread(Unread { name, bits });
+    let dtype = match name {
+        "float64" | "double" => Dtype::F64,
+        "float32" | "float" => Dtype::F32,
+        "float16" | "half" => Dtype::F16,
+        "bfloat16" => Dtype::Bf16,
+        "int64" | "long" => Dtype::I64,
+        "int32" | "int" => Dtype::I32,
+        "int16" | "short" => Dtype::I16,
+        "int8" => Dtype::I8,
+        "uint64" => Dtype::U64,
+        "uint32" => Dtype::U32,
+        "uint16" => Dtype::U16,
+        "uint8" => Dtype::U8,
+        "bool" => Dtype::Bool,
+        "float8_e4m3fn" => unread("F8_E4M3", 8),
+        "float8_e5m2" => unread("F8_E5M2", 8),
+        "float8_e4m3fnuz" => unread("F8_E4M3FNUZ", 8),
+        "float8_e5m2fnuz" => unread("F8_E5M2FNUZ", 8),
+        "float8_e8m0fnu" => unread("F8_E8M0", 8),
+        "complex64" => unread("C64", 64),
+        _ => return None,
+    };
+    Some(dtype)
+}
+
+/// Name → tensor, in the order of the file, from a pickled dictionary; none for one without numbers. Entries that are no
+/// tensors (a version, a count, nothing) are passed over.
+pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, Option<View<'_>>)>> {
     let (machine, top) = Machine::run(pickle)?;
     let Some(Object::Dict(items)) = machine.object(top) else {
         return wrong("its pickle holds no dictionary");
@@ -69,13 +119,28 @@ pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, View<'_>)>> {
     let (mut tensors, mut names) = (Vec::new(), HashSet::new());
     for &(key, value) in items {
         let Value::Text(name) = key else { return wrong("a key of its dictionary is no text") };
-        let Some(Object::Tensor(view)) = machine.object(value) else {
-            return wrong(format!("key {name:?} holds no tensor; is it a checkpoint of a training run?"));
+        let view = match machine.object(value) {
+            Some(Object::Tensor(view)) => Some(view.clone()),
+            Some(Object::Meta) => None,
+            Some(Object::Tuple(_) | Object::List(_) | Object::Dict(_) | Object::Storage(_)) | None
+                if machine.holds_tensors(value) =>
+            {
+                return wrong(format!(
+                    "key {name:?} holds no tensor, but some within it; is it a checkpoint of a training run? Save what is \
+                     in {name:?} alone"
+                ));
+            }
+            Some(Object::Tuple(_) | Object::List(_) | Object::Dict(_) | Object::Storage(_)) | None => {
+                continue;
+            }
         };
         if !names.insert(name) {
             return wrong(format!("key {name:?} stands twice"));
         }
-        tensors.push((name, view.clone()));
+        tensors.push((name, view));
+    }
+    if tensors.is_empty() && !items.is_empty() {
+        return wrong("no key of its dictionary holds a tensor");
     }
     Ok(tensors)
 }
@@ -100,29 +165,97 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Calls one of the three functions there are.
+    /// Whether a tensor lies within a value, however deep.
+    fn holds_tensors(&self, value: Value<'a>) -> bool {
+        let (mut open, mut seen) = (vec![value], HashSet::new());
+        while let Some(value) = open.pop() {
+            let Value::Object(at) = value else { continue };
+            if !seen.insert(at) {
+                continue;
+            }
+            match self.object(value) {
+                Some(Object::Tensor(_) | Object::Meta) => return true,
+                Some(Object::Tuple(items) | Object::List(items)) => open.extend(items),
+                Some(Object::Dict(items)) => open.extend(items.iter().map(|(_, value)| *value)),
+                Some(Object::Storage(_)) | None => {}
+            }
+        }
+        false
+    }
+
+    /// Calls one of the few functions there are.
     pub(super) fn reduce(&mut self) -> Done<()> {
         let (arguments, function) = (self.pop()?, self.pop()?);
+        let made = self.called(function, arguments)?;
+        self.make(made);
+        Ok(())
+    }
+
+    fn called(&self, function: Value<'a>, arguments: Value<'a>) -> Done<Object<'a>> {
         let Some(Object::Tuple(arguments)) = self.object(arguments) else {
             return wrong("a call whose arguments are no tuple");
         };
-        let made = match (function, &arguments[..]) {
-            (Value::Global(Global::OrderedDict), []) => Object::Dict(vec![]),
+        let refused = || Err(Stop::Refused("a call of what is no function of tensors".to_owned()));
+        let Value::Global(function) = function else { return refused() };
+        match (function, &arguments[..]) {
+            (Global::OrderedDict, []) => Ok(Object::Dict(vec![])),
+            (Global::Size, _) => Ok(Object::Tuple(vec![])),
             // The last are the hooks and, in newer files, metadata of the tensor: neither is a number of it.
             (
-                Value::Global(Global::RebuildTensor),
+                Global::RebuildTensor,
                 &[storage, Value::Int(offset), shape, strides, Value::Bool, _]
                 | &[storage, Value::Int(offset), shape, strides, Value::Bool, _, _],
-            ) => Object::Tensor(self.view(storage, offset, shape, strides)?),
-            (Value::Global(Global::RebuildParameter), &[tensor, Value::Bool, _]) => match self.object(tensor)
-            {
-                Some(Object::Tensor(view)) => Object::Tensor(view.clone()),
-                _ => return wrong("a parameter of what is no tensor"),
-            },
-            _ => return Err(Stop::Refused("a call of what is no function of tensors".to_owned())),
-        };
-        self.make(made);
-        Ok(())
+            ) => Ok(Object::Tensor(self.view(storage, offset, shape, strides)?)),
+            (
+                Global::RebuildTyped,
+                &[
+                    storage,
+                    Value::Int(offset),
+                    shape,
+                    strides,
+                    Value::Bool,
+                    _,
+                    Value::Global(Global::Type(dtype)),
+                ]
+                | &[
+                    storage,
+                    Value::Int(offset),
+                    shape,
+                    strides,
+                    Value::Bool,
+                    _,
+                    Value::Global(Global::Type(dtype)),
+                    _,
+                ],
+            ) => {
+                let mut view = self.view(storage, offset, shape, strides)?;
+                // A storage without a type counts bytes.
+                view.storage.numbers /= dtype.block().1 as i64;
+                view.storage.dtype = dtype;
+                Ok(Object::Tensor(view))
+            }
+            (Global::RebuildParameter, &[tensor, Value::Bool, _])
+            | (Global::RebuildParameterWithState, &[tensor, Value::Bool, _, _]) => {
+                match self.object(tensor) {
+                    Some(Object::Tensor(view)) => Ok(Object::Tensor(view.clone())),
+                    Some(Object::Meta) => Ok(Object::Meta),
+                    _ => wrong("a parameter of what is no tensor"),
+                }
+            }
+            (Global::RebuildMeta, [_, _, _, _]) => Ok(Object::Meta),
+            (
+                Global::RebuildWithState,
+                &[
+                    Value::Global(
+                        inner @ (Global::RebuildTensor | Global::RebuildTyped | Global::RebuildMeta),
+                    ),
+                    Value::Global(Global::Class),
+                    arguments,
+                    _,
+                ],
+            ) => self.called(Value::Global(inner), arguments),
+            _ => refused(),
+        }
     }
 
     fn view(&self, storage: Value<'a>, offset: i64, shape: Value<'a>, strides: Value<'a>) -> Done<View<'a>> {
@@ -144,10 +277,10 @@ impl<'a> Machine<'a> {
         integers.map_or_else(|| wrong("an extent that is no integer"), Ok)
     }
 
-    /// Attributes of a dictionary (PyTorch notes its modules' versions so): they go.
+    /// Attributes of a dictionary (PyTorch notes its modules' versions so) or of a tensor: they go.
     pub(super) fn build(&mut self) -> Done<()> {
         self.pop()?;
-        let Some(Object::Dict(_)) = self.peek() else {
+        let Some(Object::Dict(_) | Object::Tensor(_) | Object::Meta) = self.peek() else {
             return Err(Stop::Refused("attributes for what is no dictionary".to_owned()));
         };
         Ok(())

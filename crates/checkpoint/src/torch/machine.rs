@@ -5,7 +5,7 @@
 //! name ends it.
 //!
 //! Values with parts live in one arena and are named by number, so that nothing here recurses, however deep a hostile
-//! file nests, and what is repeated is shared. Reference: CPython's `pickletools`, protocol 2.
+//! file nests, and what is repeated is shared. Reference: CPython's `pickletools`, protocols 2 to 5.
 
 use std::collections::HashMap;
 
@@ -31,6 +31,8 @@ pub(super) enum Value<'a> {
     Bool,
     Int(i64),
     Float,
+    /// Bytes, which no tensor is made of.
+    Bytes,
     Text(&'a str),
     Global(Global),
     /// A place in the arena.
@@ -39,11 +41,12 @@ pub(super) enum Value<'a> {
 
 pub(super) enum Object<'a> {
     Tuple(Vec<Value<'a>>),
-    /// Lists occur beside the tensors (hooks), never as what is wanted: their items are not kept.
-    List,
+    List(Vec<Value<'a>>),
     Dict(Vec<(Value<'a>, Value<'a>)>),
     Storage(Storage<'a>),
     Tensor(View<'a>),
+    /// A tensor of which only the shape was saved.
+    Meta,
 }
 
 pub(super) struct Machine<'a> {
@@ -78,10 +81,12 @@ impl<'a> Machine<'a> {
             0x88 | 0x89 => self.stack.push(Value::Bool),
             b'J' | b'K' | b'M' | 0x8a => self.integer(opcode)?,
             b'G' => self.float()?,
-            b'X' => self.unicode()?,
+            b'X' | 0x8c | 0x8d => self.unicode(opcode)?,
+            b'B' | b'C' => self.skip_bytes(opcode)?,
             b'c' => self.global()?,
+            0x93 => self.stack_global()?,
             b'}' => self.make(Object::Dict(vec![])),
-            b']' => self.make(Object::List),
+            b']' => self.make(Object::List(vec![])),
             b')' => self.make(Object::Tuple(vec![])),
             0x85..=0x87 => self.tuple(usize::from(opcode - 0x84))?,
             b't' => self.marked().and_then(|count| self.tuple(count))?,
@@ -90,6 +95,8 @@ impl<'a> Machine<'a> {
             b'a' => self.append(1)?,
             b'e' => self.marked().and_then(|count| self.append(count))?,
             b'q' | b'r' => self.put(opcode)?,
+            0x94 => self.memoize()?,
+            0x95 => drop(self.bytes::<8>()?), // a frame: where to read ahead
             b'h' | b'j' => self.get(opcode)?,
             b'Q' => self.persistent()?,
             b'R' => self.reduce()?,
@@ -108,8 +115,8 @@ impl<'a> Machine<'a> {
 
     fn protocol(&mut self) -> Done<()> {
         match self.bytes()? {
-            [2] => Ok(()),
-            [other] => Err(Stop::Refused(format!("pickle protocol {other}, where PyTorch writes 2"))),
+            [2..=5] => Ok(()),
+            [other] => Err(Stop::Refused(format!("pickle protocol {other}, where PyTorch writes 2 to 5"))),
         }
     }
 
@@ -145,16 +152,38 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn unicode(&mut self) -> Done<()> {
-        let len = u32::from_le_bytes(self.bytes()?) as usize;
-        let text = self.pickle.get(self.position..).and_then(|rest| rest.get(..len));
-        match text.map(std::str::from_utf8) {
-            Some(Ok(text)) => self.stack.push(Value::Text(text)),
-            Some(Err(_)) => return wrong(format!("the text at {} is not UTF-8", self.position)),
-            None => return wrong(format!("a text of {len} bytes at {} is beyond its end", self.position)),
+    fn unicode(&mut self, opcode: u8) -> Done<()> {
+        let len = match opcode {
+            0x8c => u8::from_le_bytes(self.bytes()?).into(),
+            b'X' => u32::from_le_bytes(self.bytes()?).into(),
+            _ => u64::from_le_bytes(self.bytes()?),
+        };
+        let at = self.position;
+        match std::str::from_utf8(self.part(len)?) {
+            Ok(text) => self.stack.push(Value::Text(text)),
+            Err(_) => return wrong(format!("the text at {at} is not UTF-8")),
         }
-        self.position += len;
         Ok(())
+    }
+
+    fn skip_bytes(&mut self, opcode: u8) -> Done<()> {
+        let len = match opcode {
+            b'C' => u8::from_le_bytes(self.bytes()?).into(),
+            _ => u32::from_le_bytes(self.bytes()?).into(),
+        };
+        self.part(len)?;
+        self.stack.push(Value::Bytes);
+        Ok(())
+    }
+
+    /// The next `len` bytes.
+    fn part(&mut self, len: u64) -> Done<&'a [u8]> {
+        let rest = self.pickle.get(self.position..).unwrap_or_default();
+        let Some(part) = usize::try_from(len).ok().and_then(|len| rest.get(..len)) else {
+            return wrong(format!("a text of {len} bytes at {} is beyond its end", self.position));
+        };
+        self.position += part.len();
+        Ok(part)
     }
 
     /// Up to the next line's end: half of the name of a function.
@@ -170,6 +199,18 @@ impl<'a> Machine<'a> {
 
     fn global(&mut self) -> Done<()> {
         let (module, name) = (self.line()?, self.line()?);
+        self.named(module, name)
+    }
+
+    /// As [`Machine::global`], of two texts on the stack.
+    fn stack_global(&mut self) -> Done<()> {
+        match (self.pop()?, self.pop()?) {
+            (Value::Text(name), Value::Text(module)) => self.named(module, name),
+            _ => wrong("the name of a function is no text"),
+        }
+    }
+
+    fn named(&mut self, module: &str, name: &str) -> Done<()> {
         let global = Global::named(module, name).ok_or_else(|| Stop::Refused(format!("{module}.{name}")))?;
         self.stack.push(Value::Global(global));
         Ok(())
@@ -225,8 +266,15 @@ impl<'a> Machine<'a> {
     }
 
     fn append(&mut self, count: usize) -> Done<()> {
-        self.top(count)?;
-        if matches!(self.peek(), Some(Object::List)) { Ok(()) } else { wrong("items for what is no list") }
+        let added = self.top(count)?;
+        let list = self.stack.last().and_then(|&value| match value {
+            Value::Object(at) => self.arena.get_mut(at),
+            Value::None | Value::Bool | Value::Int(_) | Value::Float | Value::Bytes => None,
+            Value::Text(_) | Value::Global(_) => None,
+        });
+        let Some(Object::List(items)) = list else { return wrong("items for what is no list") };
+        items.extend(added);
+        Ok(())
     }
 
     /// A number of the memo, in one byte or, in the opcodes `r` and `j`, in four.
@@ -239,6 +287,14 @@ impl<'a> Machine<'a> {
 
     fn put(&mut self, opcode: u8) -> Done<()> {
         let index = self.index(opcode)?;
+        let Some(&top) = self.stack.last() else { return wrong("there is nothing to remember") };
+        self.memo.insert(index, top);
+        Ok(())
+    }
+
+    /// Remembers the topmost value under the next number.
+    fn memoize(&mut self) -> Done<()> {
+        let index = self.memo.len() as u32; // fewer than the pickle's bytes
         let Some(&top) = self.stack.last() else { return wrong("there is nothing to remember") };
         self.memo.insert(index, top);
         Ok(())

@@ -13,13 +13,13 @@ use ndarray::Array1;
 
 use crate::composed::branch::{AttentionBranch, HeadNorm};
 use crate::composed::fit::fit;
+use crate::composed::head::has_its_own;
 use crate::composed::layer::LayerParts;
 use crate::composed::model::{Head, Model};
 use crate::composed::rotary::Rotary;
 use crate::composed::weights::Weights;
 use crate::error::{Error, Problem};
 use crate::waist::architecture::{Architecture, Layer, MlpKind, Position, Rope};
-use crate::waist::plan::Plan;
 use crate::waist::roles::Role;
 
 impl Model {
@@ -39,7 +39,10 @@ impl Model {
         let plan = architecture.plan();
         let mut problems = fit(&architecture, &plan, checkpoint, allowed);
         if problems.is_empty() {
-            problems.extend(untied(&architecture, &plan, checkpoint)?);
+            let tied = plan.tied.as_ref().filter(|planned| !allowed.contains(&planned.name));
+            if let (Some(head), true) = (tied, has_its_own(&plan, checkpoint)?) {
+                problems.push(Problem::Untied { name: head.name.clone() });
+            }
         }
         if !problems.is_empty() {
             let place = checkpoint.path().display().to_string();
@@ -48,24 +51,6 @@ impl Model {
         let weights = Weights::read(&architecture, &plan.tensors, checkpoint, progress)?;
         Loader { architecture: &architecture, weights, rotaries: Vec::new() }.compose(backend)
     }
-}
-
-/// A tied model may bring a head all the same: only one that equals the embedding, bit by bit.
-fn untied(
-    architecture: &Architecture,
-    plan: &Plan,
-    checkpoint: &Checkpoint,
-) -> Result<Option<Problem>, Error> {
-    let Some(head) = plan.tied.as_ref().and_then(|planned| checkpoint.tensor(&planned.name)) else {
-        return Ok(None);
-    };
-    let embedding = plan.tensors.iter().find(|planned| planned.roles == [Role::Embedding]);
-    let Some(embedding) = embedding.and_then(|planned| checkpoint.tensor(&planned.name)) else {
-        return Ok(None);
-    };
-    debug_assert!(architecture.output.tie);
-    let equal = head.dtype() == embedding.dtype() && head.bytes()? == embedding.bytes()?;
-    Ok((!equal).then(|| Problem::Untied { name: head.name().to_owned() }))
 }
 
 struct Loader<'a> {

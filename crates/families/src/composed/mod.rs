@@ -3,6 +3,7 @@
 pub(crate) mod branch;
 pub(crate) mod cache;
 pub(crate) mod fit;
+pub(crate) mod head;
 pub(crate) mod layer;
 pub(crate) mod load;
 pub(crate) mod model;

@@ -69,16 +69,13 @@ impl Library {
 
     fn no_match(&self, config: &Map<String, Json>) -> Error {
         let says = |key: &str| config.get(key).map_or_else(|| "absent".to_owned(), Json::to_string);
-        let rules = self.families().filter_map(|family| {
-            let rule = family.matches.as_ref()?.source();
-            Some(format!("\n  {:<12} {rule}", family.name))
-        });
+        let parts = config.contains_key("vision_config") || config.contains_key("audio_config");
+        let parts = if parts { ", a model of more than text" } else { "" };
         Error::Undetected(format!(
-            "config.json is of no known family: `model_type` is {}, `architectures` {}; name one with --family, or declare \
-             it with --spec. The rules are:{}",
+            "config.json is of no known family: `model_type` is {}, `architectures` {}{parts}; name one with --family, or \
+             declare it with --spec (`camelid families` lists those there are)",
             says("model_type"),
             says("architectures"),
-            rules.collect::<String>()
         ))
     }
 }

@@ -9,7 +9,7 @@ use camelid_generate::{Chat, Defaults, Opened, Sampling, Session, Settings, Stop
 use camelid_tokenizers::{Specials, Tokenizer};
 
 use crate::commands::options::model::{MachineArgs, ModelArgs, load};
-use crate::commands::output::style::dim;
+use crate::commands::output::note;
 use crate::commands::running::chat;
 use crate::commands::running::interrupt::Interrupt;
 use crate::commands::running::loaded::Loaded;
@@ -161,10 +161,6 @@ fn settings(
 fn anywhere() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
-fn note(text: &str) {
-    anstream::eprintln!("{}", dim(format!("note: {text}")));
 }
 
 /// The ids of a plain prompt, refused where it is too long: before anything is loaded.
