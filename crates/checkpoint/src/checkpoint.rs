@@ -1,17 +1,14 @@
 //! A checkpoint: its configuration and its tensors, wherever they lie.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::folder::{self, Described, Held};
 use crate::gguf::Metadata;
-use crate::index::by_name;
-use crate::{Error, Mapping, Tensor, folder, read_json};
-
-/// Tensors by name.
-pub(crate) type Tensors = BTreeMap<String, Tensor>;
+use crate::index::{Tensors, by_name};
+use crate::{Error, Mapping, Tensor, read_json};
 
 /// How to open a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,13 +24,6 @@ pub struct Checkpoint {
     described: Described,
     tensors: Tensors,
     notes: Vec<String>,
-}
-
-/// What a checkpoint says about its model.
-#[derive(Clone, Debug)]
-pub(crate) enum Described {
-    Config(Map<String, Value>),
-    Gguf(Metadata),
 }
 
 impl Checkpoint {
@@ -56,7 +46,7 @@ impl Checkpoint {
     /// # Errors
     /// As for [`Checkpoint::open`].
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Checkpoint, Error> {
-        folder::open(path.as_ref(), options.mapping)
+        folder::open(path.as_ref(), options.mapping).map(Checkpoint::of)
     }
 
     /// Opens the config.json alone that a path leads to: a checkpoint without tensors. A GGUF file is opened whole.
@@ -64,15 +54,11 @@ impl Checkpoint {
     /// # Errors
     /// As for [`Checkpoint::open`], but none of weights.
     pub fn open_config(path: impl AsRef<Path>) -> Result<Checkpoint, Error> {
-        folder::open_config(path.as_ref())
+        folder::open_config(path.as_ref()).map(Checkpoint::of)
     }
 
-    pub(crate) fn new(
-        path: PathBuf,
-        described: Described,
-        tensors: Tensors,
-        notes: Vec<String>,
-    ) -> Checkpoint {
+    fn of(held: Held) -> Checkpoint {
+        let Held { path, described, tensors, notes } = held;
         Checkpoint { path, described, tensors, notes }
     }
 
@@ -86,7 +72,7 @@ impl Checkpoint {
         tensors: Vec<Tensor>,
     ) -> Result<Checkpoint, Error> {
         let tensors = by_name(tensors)?;
-        Ok(Checkpoint::new(path.into(), Described::Config(config), tensors, Vec::new()))
+        Ok(Checkpoint { path: path.into(), described: Described::Config(config), tensors, notes: Vec::new() })
     }
 
     /// What was passed over or left out on the way, a sentence each.

@@ -1,7 +1,7 @@
 //! What can be wrong with what lies on disk, each with its file, tensor, key or value.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Dtype;
 
@@ -151,6 +151,13 @@ pub enum Error {
         /// The type asked for.
         wanted: &'static str,
     },
+}
+
+impl Error {
+    /// What stands at `path` is of a kind that is not read.
+    pub(crate) fn unsupported(path: &Path, problem: String) -> Error {
+        Error::Unsupported { path: path.to_owned(), problem }
+    }
 }
 
 /// What lies below a folder without weights, or what was looked for in it.

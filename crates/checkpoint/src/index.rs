@@ -5,8 +5,10 @@ use std::path::{Component, Path};
 
 use serde_json::Value;
 
-use crate::checkpoint::Tensors;
 use crate::{Error, Tensor, read_json};
+
+/// Tensors by name.
+pub(crate) type Tensors = BTreeMap<String, Tensor>;
 
 /// Reads every shard that `index` names, through `read`: all their tensors, and the names that the index lists and no shard
 /// holds. What a shard holds beyond the index is taken, too: buffers come and go with the program that saves.

@@ -10,7 +10,8 @@ use std::path::Path;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::{Error, Mapping, Source, told};
+use crate::folder::things::told;
+use crate::{Error, Mapping, Source};
 
 /// The largest file that is read as JSON: 64 MiB; real ones have a few kilobytes, a `tokenizer.json` up to 30 MB.
 pub const JSON_LIMIT: u64 = 64 << 20;

@@ -44,7 +44,7 @@ mod writer;
 pub use checkpoint::{Checkpoint, Options};
 pub use dtype::{Dtype, Unread};
 pub use error::Error;
-pub use folder::told;
+pub use folder::things::told;
 pub use gguf::read_gguf;
 pub use json::{JSON_LIMIT, parse_json, read_json};
 pub use safetensors::read_safetensors;

@@ -24,7 +24,6 @@
 mod composed;
 mod doors;
 mod error;
-mod misfit;
 mod resolved;
 mod waist;
 mod written;

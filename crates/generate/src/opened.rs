@@ -10,7 +10,7 @@ use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
 use crate::defaults::{Defaults, ids};
-use crate::opening::{How, POOLED, Purpose, is_pooled, makes_no_text, resolve, told};
+use crate::how::{How, POOLED, Purpose, is_pooled, makes_no_text, resolve, told};
 use crate::{ChatTemplate, Error, vocabulary};
 
 /// An opened checkpoint: nothing but headers and small files was read.

@@ -7,22 +7,24 @@
 //! ```
 
 mod kinds;
+mod listing;
 mod near;
 mod packed;
 mod place;
-mod things;
+pub(crate) mod things;
 mod weights;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{Checkpoint, Described, Tensors};
-use crate::gguf::{MAGIC, read_gguf};
-use crate::index::{absent, by_name, read_set, read_sharded};
+use crate::gguf::{MAGIC, Metadata, read_gguf};
+use crate::index::{Tensors, absent, by_name, read_set, read_sharded};
 use crate::{Error, Mapping, Source, Tensor, read_json, read_safetensors, read_torch};
+use listing::list;
 use place::Place;
+use things::told;
 use weights::{Doubt, Files, Format, Weights};
 
 const LOOKED_FOR: &str = "model.safetensors, model.safetensors.index.json, pytorch_model.bin, \
@@ -30,26 +32,30 @@ const LOOKED_FOR: &str = "model.safetensors, model.safetensors.index.json, pytor
 /// Files beside config.json that say how the weights are quantised.
 const SAID_BESIDE: [&str; 3] = ["quantize_config.json", "hf_quant_config.json", "quant_config.json"];
 
-/// What a file's first bytes say that it is, where that is something that people take for weights: what it is, and what to
-/// do about it.
-#[must_use]
-pub fn told(bytes: &[u8]) -> Option<String> {
-    let row = things::of_bytes(&bytes[..bytes.len().min(things::OPENING as usize)])?;
-    let start = match row.is {
-        "text" => format!(" that begins {:?}", line(bytes)),
-        _ => String::new(),
-    };
-    Some(format!("{}{start}; {}", row.is, row.advice))
+/// What a path leads to, read.
+pub(crate) struct Held {
+    pub(crate) path: PathBuf,
+    pub(crate) described: Described,
+    pub(crate) tensors: Tensors,
+    /// What was passed over or left out on the way, a sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
-/// The beginning of a text, on one line.
-fn line(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]);
-    text.trim().lines().next().unwrap_or_default().to_owned()
+/// What a checkpoint says about its model.
+#[derive(Clone, Debug)]
+pub(crate) enum Described {
+    Config(Map<String, Value>),
+    Gguf(Metadata),
+}
+
+impl Held {
+    fn new(path: PathBuf, described: Described, tensors: Tensors, notes: Vec<String>) -> Held {
+        Held { path, described, tensors, notes }
+    }
 }
 
 /// Opens what a path leads to.
-pub(crate) fn open(path: &Path, mapping: Mapping) -> Result<Checkpoint, Error> {
+pub(crate) fn open(path: &Path, mapping: Mapping) -> Result<Held, Error> {
     match place::find(path)? {
         Place::Gguf(file) => gguf(&file, mapping, Vec::new()),
         Place::Folder { folder, file } => {
@@ -60,7 +66,7 @@ pub(crate) fn open(path: &Path, mapping: Mapping) -> Result<Checkpoint, Error> {
 }
 
 /// Opens the config.json alone that a path leads to.
-pub(crate) fn open_config(path: &Path) -> Result<Checkpoint, Error> {
+pub(crate) fn open_config(path: &Path) -> Result<Held, Error> {
     match place::find(path)? {
         Place::Gguf(file) => gguf(&file, Mapping::Map, Vec::new()),
         Place::Folder { folder, .. } => {
@@ -71,45 +77,33 @@ pub(crate) fn open_config(path: &Path) -> Result<Checkpoint, Error> {
             notes.extend(
                 declared.map(|method| format!("config.json says that the weights are quantised ({method})")),
             );
-            Ok(Checkpoint::new(folder, Described::Config(config), Tensors::new(), notes))
+            Ok(Held::new(folder, Described::Config(config), Tensors::new(), notes))
         }
     }
-}
-
-/// The names in a folder, sorted; those of folders end in `/`. Names that are not Unicode are none of ours.
-fn list(folder: &Path) -> Result<Vec<String>, Error> {
-    let io = |source| Error::Io { path: folder.to_owned(), source };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let slash = if entry.path().is_dir() { "/" } else { "" };
-        names.extend(entry.file_name().into_string().map(|name| name + slash));
-    }
-    names.sort();
-    Ok(names)
 }
 
 fn config(folder: &Path) -> Result<Map<String, Value>, Error> {
     let path = folder.join("config.json");
     read_json(&path).map_err(|error| match error {
-        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            unsupported(folder, "there is no config.json here, which says what the weights are of".to_owned())
-        }
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Error::unsupported(
+            folder,
+            "there is no config.json here, which says what the weights are of".to_owned(),
+        ),
         other => other,
     })
 }
 
-fn gguf(path: &Path, mapping: Mapping, notes: Vec<String>) -> Result<Checkpoint, Error> {
+fn gguf(path: &Path, mapping: Mapping, notes: Vec<String>) -> Result<Held, Error> {
     let source = Arc::new(Source::open(path, mapping)?);
     let opening = source.read(0..source.len().min(things::OPENING))?;
     if let Some(told) = told(&opening).filter(|_| !opening.starts_with(MAGIC)) {
-        return Err(unsupported(path, told));
+        return Err(Error::unsupported(path, told));
     }
     let (metadata, tensors) = read_gguf(&source)?;
     if let Some(kind) = kinds::of_gguf(&metadata, tensors.len()) {
-        return Err(unsupported(path, kind));
+        return Err(Error::unsupported(path, kind));
     }
-    Ok(Checkpoint::new(path.to_owned(), Described::Gguf(metadata), by_name(tensors)?, notes))
+    Ok(Held::new(path.to_owned(), Described::Gguf(metadata), by_name(tensors)?, notes))
 }
 
 /// The tensors of one file, or what the file is instead.
@@ -127,14 +121,10 @@ fn read(path: &Path, format: Format, mapping: Mapping) -> Result<Vec<Tensor>, Er
                 Format::Safetensors | Format::Gguf => things::is_safetensors(&opening),
             };
             let told = if own { None } else { told(&opening) };
-            told.map_or(error, |problem| unsupported(path, problem))
+            told.map_or(error, |problem| Error::unsupported(path, problem))
         }
         other => other,
     })
-}
-
-fn unsupported(path: &Path, problem: String) -> Error {
-    Error::Unsupported { path: path.to_owned(), problem }
 }
 
 /// A folder that is being opened.
@@ -147,7 +137,7 @@ struct Folder<'a> {
 
 impl Folder<'_> {
     /// `file` was named in place of the folder.
-    fn open(mut self, file: Option<&str>) -> Result<Checkpoint, Error> {
+    fn open(mut self, file: Option<&str>) -> Result<Held, Error> {
         let files: Vec<String> = self.files();
         let candidates = match file.and_then(weights::of_file) {
             Some(weights) => vec![weights],
@@ -169,7 +159,7 @@ impl Folder<'_> {
         self.refuse_unmerged(&tensors)?;
         self.refuse_quantised(&config, &tensors)?;
         self.notes.extend(kinds::adapter_beside(self.path, &self.names));
-        Ok(Checkpoint::new(self.path.to_owned(), Described::Config(config), tensors, self.notes))
+        Ok(Held::new(self.path.to_owned(), Described::Config(config), tensors, self.notes))
     }
 
     /// The names that files of weights may have. A folder of the first name there is an error to be told.
@@ -208,7 +198,7 @@ impl Folder<'_> {
                 (true, true) => {
                     let problem = "its tensors are empty, as DeepSpeed's ZeRO leaves them; gather the weights with \
                                    `python zero_to_fp32.py . .` in the folder";
-                    return Err(unsupported(&self.path.join(weights.name()), problem.to_owned()));
+                    return Err(Error::unsupported(&self.path.join(weights.name()), problem.to_owned()));
                 }
             }
         }
@@ -245,7 +235,7 @@ impl Folder<'_> {
                 let problem = format!(
                     "a download that did not end: {beside} stands beside it; let it end, or download the file again"
                 );
-                Err(unsupported(&self.path.join(name), problem))
+                Err(Error::unsupported(&self.path.join(name), problem))
             }
             None => Ok(()),
         }
@@ -267,7 +257,7 @@ impl Folder<'_> {
         let problem = format!(
             "an adapter that was not merged lies among the weights (`{name}`); merge it (peft's `merge_and_unload`) and save again"
         );
-        Err(unsupported(self.path, problem))
+        Err(Error::unsupported(self.path, problem))
     }
 
     fn refuse_quantised(&self, config: &Map<String, Value>, tensors: &Tensors) -> Result<(), Error> {
@@ -280,7 +270,7 @@ impl Folder<'_> {
         let problem = format!(
             "the weights are quantised ({method}), in a form that is not read; get the 16-bit weights, or a GGUF file"
         );
-        Err(unsupported(self.path, problem))
+        Err(Error::unsupported(self.path, problem))
     }
 
     /// Of several GGUF files the only one that is a model by what it says of itself, and the names of the others.
@@ -301,7 +291,7 @@ impl Folder<'_> {
             }
             Some(Doubt::Incomplete { there, missing }) => {
                 let problem = format!("one of several shards, of which {missing} is missing; download it");
-                return unsupported(&self.path.join(there), problem);
+                return Error::unsupported(&self.path.join(there), problem);
             }
             None => {}
         }
@@ -309,11 +299,11 @@ impl Folder<'_> {
         if let Some(row) = things::of_names(&inner) {
             let base = kinds::base_of_adapter(self.path).filter(|_| row.is == "an adapter");
             let of = base.map(|base| format!(" of {base}")).unwrap_or_default();
-            return unsupported(self.path, format!("{}{of}; {}", row.is, row.advice));
+            return Error::unsupported(self.path, format!("{}{of}; {}", row.is, row.advice));
         }
         let unfinished = |name: &&String| things::UNFINISHED.iter().any(|ending| name.ends_with(ending));
         if let Some(name) = inner.iter().find(unfinished) {
-            return unsupported(
+            return Error::unsupported(
                 &self.path.join(name),
                 "a download that did not end; download the file again".to_owned(),
             );
@@ -331,7 +321,7 @@ impl Folder<'_> {
         let path = self.path.join(name);
         let source = Source::open(&path, Mapping::Read).ok()?;
         let opening = source.read(0..source.len().min(things::OPENING)).ok()?;
-        Some(unsupported(&path, told(&opening)?))
+        Some(Error::unsupported(&path, told(&opening)?))
     }
 
     /// The names here and one level below.
@@ -351,14 +341,4 @@ impl Folder<'_> {
 enum Found {
     Tensors(Tensors),
     Gguf(String),
-}
-
-impl Weights {
-    /// The file that stands for them in messages.
-    fn name(&self) -> &str {
-        match &self.files {
-            Files::One(name) | Files::Index(name) => name,
-            Files::Set(names) => names.first().map_or("", String::as_str),
-        }
-    }
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::listing::list;
 use super::things::OPENING;
-use super::{list, weights};
+use super::weights;
 use crate::{Mapping, Source, hub, parse_json};
 
 /// So many are named.

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::things::{self, OPENING};
-use super::{list, near, told, unsupported};
+use super::listing::list;
+use super::near;
+use super::things::{self, OPENING, told};
 use crate::{Error, Mapping, Source, gguf, hub};
 
 /// Where a checkpoint lies.
@@ -49,20 +50,20 @@ fn refusal(path: &Path, folder: &Path, names: &[String], opening: &[u8]) -> Erro
     let model = folder.parent().filter(|_| folder.file_name().is_some_and(|name| name == "blobs"));
     if let Some(model) = model.filter(|model| hub::snapshot(model).is_some()) {
         let problem = format!("a file of the hub's cache; name its model's folder, {}", model.display());
-        return unsupported(path, problem);
+        return Error::unsupported(path, problem);
     }
     if let Some(blob) = near::of_manifest(path) {
-        return unsupported(
+        return Error::unsupported(
             path,
             format!("a manifest of ollama's; name the model's file, {}", blob.display()),
         );
     }
     if things::is_safetensors(opening) {
         let problem = "weights without a config.json beside them, which says what they are of".to_owned();
-        return unsupported(path, problem);
+        return Error::unsupported(path, problem);
     }
     let layout = things::is_torch(opening).then(|| things::of_names(names)).flatten();
     let problem = layout.map(|row| format!("part of {}; {}", row.is, row.advice)).or_else(|| told(opening));
     let unknown = "neither GGUF nor a file of a folder with a config.json; name one of these";
-    unsupported(path, problem.unwrap_or_else(|| unknown.to_owned()))
+    Error::unsupported(path, problem.unwrap_or_else(|| unknown.to_owned()))
 }

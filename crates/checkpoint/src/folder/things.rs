@@ -82,20 +82,7 @@ pub(super) static FILES: &[Row] = &[
     row(Begins(&[b"\x93NUMPY"]), "a NumPy array", ORIGINAL),
     row(At(4, b"TFL3"), "a TensorFlow Lite model", ORIGINAL),
     row(At(4, b"ET1"), "an ExecuTorch model", ORIGINAL),
-    row(
-        Begins(&[
-            b"\x08\x03\x12",
-            b"\x08\x04\x12",
-            b"\x08\x05\x12",
-            b"\x08\x06\x12",
-            b"\x08\x07\x12",
-            b"\x08\x08\x12",
-            b"\x08\x09\x12",
-            b"\x08\x0a\x12",
-        ]),
-        "an ONNX model",
-        ORIGINAL,
-    ),
+    row(Looks(is_onnx), "an ONNX model", ORIGINAL),
     row(Begins(&[b"PAR1"]), "a table of data (Parquet)", ORIGINAL),
     row(
         Begins(&[b"\0\x05\x16\x07"]),
@@ -229,6 +216,24 @@ pub(super) const BESIDE: [&str; 6] = [".aria2", ".incomplete", ".part", ".partia
 pub(super) const UNFINISHED: [&str; 9] =
     [".aria2", ".incomplete", ".part", ".partial", ".crdownload", ".!qB", ".download", ".download/", ".tmp"];
 
+/// What a file's first bytes say that it is, where that is something that people take for weights: what it is, and what to
+/// do about it.
+#[must_use]
+pub fn told(bytes: &[u8]) -> Option<String> {
+    let row = of_bytes(&bytes[..bytes.len().min(OPENING as usize)])?;
+    let start = match row.is {
+        "text" => format!(" that begins {:?}", line(bytes)),
+        _ => String::new(),
+    };
+    Some(format!("{}{start}; {}", row.is, row.advice))
+}
+
+/// The beginning of a text, on one line.
+fn line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]);
+    text.trim().lines().next().unwrap_or_default().to_owned()
+}
+
 /// The first row whose mark a file's first bytes bear.
 pub(super) fn of_bytes(bytes: &[u8]) -> Option<&'static Row> {
     FILES.iter().find(|row| match row.mark {
@@ -270,6 +275,11 @@ pub(super) fn is_torch(bytes: &[u8]) -> bool {
     let parts = [&b"/data.pkl"[..], b"/byteorder", b"/.format_version", b"/version"];
     bytes.starts_with(b"PK\x03\x04")
         && parts.iter().any(|part| bytes.windows(part.len()).take(256).any(|window| window == *part))
+}
+
+/// The version of its format, then the name of the program that made it.
+fn is_onnx(bytes: &[u8]) -> bool {
+    matches!(bytes, [8, 3..=12, 0x12, ..])
 }
 
 fn is_pickle(bytes: &[u8]) -> bool {

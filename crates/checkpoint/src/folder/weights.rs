@@ -30,6 +30,16 @@ pub(super) enum Files {
     Set(Vec<String>),
 }
 
+impl Weights {
+    /// The file that stands for them in messages.
+    pub(super) fn name(&self) -> &str {
+        match &self.files {
+            Files::One(name) | Files::Index(name) => name,
+            Files::Set(names) => names.first().map_or("", String::as_str),
+        }
+    }
+}
+
 /// Where no file holds the weights by its name, why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Doubt {
