@@ -20,6 +20,15 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A value that may be long, such as a list of layers, cut to what a line holds.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 100;
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} …", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -62,6 +71,14 @@ pub enum Error {
         file: String,
         /// The names along the circle.
         chain: Vec<String>,
+    },
+    /// Files extend one another deeper than any family does.
+    #[error("{file}: more than {most} files extend one another")]
+    Deep {
+        /// The file at which it was noticed.
+        file: String,
+        /// So many may.
+        most: usize,
     },
     /// A checkpoint does not fit a declaration: every problem, all at once.
     #[error("{} does not fit the family `{family}`:{}", place, Told(problems))]
@@ -182,11 +199,16 @@ impl fmt::Display for Problem {
             Problem::UnknownKey { key, value } => {
                 write!(
                     f,
-                    "config.json: `{key}` = {value} is not known: nothing reads it, and it is not declared inert"
+                    "config.json: `{key}` = {} is not known to this family: what it changes would be left out",
+                    short(value)
                 )
             }
             Problem::Required { key, value, required } => {
-                write!(f, "config.json: `{key}` = {value}, but only {required} is implemented")
+                write!(
+                    f,
+                    "config.json: `{key}` = {}, but only {required} is implemented (--allow-key {key} goes on as if it were)",
+                    short(value)
+                )
             }
             Problem::MissingKey { key, word, origin } => {
                 write!(f, "config.json: `{key}` is missing, which {word} needs ({origin})")
@@ -266,7 +288,10 @@ impl fmt::Display for Told<'_> {
 fn unknown(keys: &[(&String, &String)]) -> String {
     match keys {
         [] => String::new(),
-        [(key, value)] => Problem::UnknownKey { key: (*key).clone(), value: (*value).clone() }.to_string(),
+        [(key, value)] => {
+            let problem = Problem::UnknownKey { key: (*key).clone(), value: (*value).clone() };
+            format!("{problem}; if it changes nothing, add --allow-key {key}")
+        }
         many => {
             let written = |(key, value): &(&String, &String)| format!("`{key}` = {}", short(value));
             let shown: Vec<_> = many.iter().take(SHOWN_KEYS).map(written).collect();

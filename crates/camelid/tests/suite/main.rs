@@ -8,3 +8,4 @@ mod generate;
 mod models;
 mod refusals;
 mod shown;
+mod talks;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::gguf::{MAGIC, Metadata, read_gguf};
+use crate::gguf::{MAGIC, Metadata, open_gguf};
 use crate::index::{Tensors, absent, by_name, read_set, read_sharded};
 use crate::{Error, Mapping, Source, Tensor, read_json, read_safetensors, read_torch};
 use listing::list;
@@ -99,7 +99,7 @@ fn gguf(path: &Path, mapping: Mapping, notes: Vec<String>) -> Result<Held, Error
     if let Some(told) = told(&opening).filter(|_| !opening.starts_with(MAGIC)) {
         return Err(Error::unsupported(path, told));
     }
-    let (metadata, tensors) = read_gguf(&source)?;
+    let (metadata, tensors) = open_gguf(path, mapping)?;
     if let Some(kind) = kinds::of_gguf(&metadata, tensors.len()) {
         return Err(Error::unsupported(path, kind));
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{Dtype, Tensor};
 
 /// How the names of tensors end that only a quantised model has, and whose they are.
-const ENDINGS: [(&str, &str); 22] = [
+const ENDINGS: [(&str, &str); 20] = [
     (".qweight", "GPTQ or AWQ"),
     (".qzeros", "GPTQ or AWQ"),
     (".SCB", "bitsandbytes, 8 bits"),
@@ -25,8 +25,6 @@ const ENDINGS: [(&str, &str); 22] = [
     (".codebooks", "AQLM"),
     (".codes", "AQLM"),
     (".Qidxs", "QuIP"),
-    ("_blocks", "MXFP4"),
-    (".weight_blocks", "MXFP4"),
     (".weight_quantized", "quanto"),
     (".weight._data", "quanto"),
     (".weight_format", "bitsandbytes, 8 bits"),
@@ -50,13 +48,8 @@ pub(super) fn method(said: &[Map<String, Value>], tensors: &[&Tensor]) -> Option
 
 /// A matrix of integers, or of numbers of eight bits and fewer.
 fn is_packed(tensor: &Tensor) -> bool {
-    let small = match tensor.dtype() {
-        Dtype::I8 | Dtype::U8 | Dtype::I32 | Dtype::U32 | Dtype::Unread(_) => true,
-        Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::I64 | Dtype::I16 => false,
-        Dtype::U64 | Dtype::U16 | Dtype::Bool => false,
-        Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q5_0 | Dtype::Q5_1 => false,
-        Dtype::Q8_0 | Dtype::Q4K | Dtype::Q5K | Dtype::Q6K => false,
-    };
+    let kinds = [Dtype::I8, Dtype::U8, Dtype::I32, Dtype::U32];
+    let small = kinds.contains(&tensor.dtype()) || matches!(tensor.dtype(), Dtype::Unread(_));
     small && tensor.shape().len() > 1 && tensor.name().ends_with(".weight")
 }
 

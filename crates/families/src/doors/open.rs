@@ -4,8 +4,8 @@ use camelid_checkpoint::Checkpoint;
 use camelid_kernels::Backend;
 use serde_json::{Map, Value as Json};
 
-use crate::composed::fit::{fit, fit_names};
-use crate::composed::head::has_its_own;
+use crate::composed::loaded::fit::{fit, fit_names};
+use crate::composed::loaded::head::has_its_own;
 use crate::composed::model::Model;
 use crate::doors::head::{head_of, tell_missing};
 use crate::doors::names;
@@ -33,8 +33,13 @@ impl Declaration {
         checkpoint: &Checkpoint,
         allow: &Allow,
     ) -> Result<Architecture, Error> {
+        // Keys that say how weights are packed mean nothing beside weights that are not; if they are, a tensor does not fit.
+        let keys = if checkpoint.tensors().next().is_some() { self.packing.as_slice() } else { &[] };
+        let allow = &Allow { keys: [&allow.keys, keys].concat(), tensors: allow.tensors.clone() };
         let (result, problems) = match self.resolve(config, &allow.keys) {
-            Ok(mut architecture) => {
+            Ok(architecture) => {
+                let has = |name: &str| checkpoint.tensor(name).is_some();
+                let mut architecture = self.unwrap.tensors(architecture, has);
                 let plan = architecture.plan();
                 let waved = plan.tied.as_ref().is_some_and(|head| allow.tensors.contains(&head.name));
                 if !waved && has_its_own(&plan, checkpoint)? {
@@ -45,9 +50,11 @@ impl Declaration {
                 (Some(architecture), problems)
             }
             Err(mut unresolved) => {
-                if let Some(architecture) = &unresolved.architecture {
+                if let Some(architecture) = unresolved.architecture {
+                    let has = |name: &str| checkpoint.tensor(name).is_some();
+                    let architecture = self.unwrap.tensors(*architecture, has);
                     let plan = architecture.plan();
-                    unresolved.problems.extend(fit(architecture, &plan, checkpoint, &allow.tensors));
+                    unresolved.problems.extend(fit(&architecture, &plan, checkpoint, &allow.tensors));
                 } else if !unresolved.tensors.is_empty() {
                     let (names, head) = (&unresolved.tensors, head_of(self));
                     let (inert, allowed) = (&self.inert_tensors, &allow.tensors);
@@ -75,11 +82,15 @@ impl Declaration {
         checkpoint: &Checkpoint,
         allow: &Allow,
     ) -> Result<Option<(Checkpoint, String)>, Error> {
-        let architecture = match self.resolve(config, &allow.keys) {
+        let keys = [&allow.keys[..], &self.packing].concat();
+        let architecture = match self.resolve(config, &keys) {
             Ok(architecture) => Some(Box::new(architecture)),
             Err(unresolved) => unresolved.architecture,
         };
-        let adapted = architecture.and_then(|architecture| names::adapted(&architecture.plan(), checkpoint));
+        let adapted = architecture.and_then(|architecture| {
+            let has = |name: &str| checkpoint.tensor(name).is_some();
+            names::adapted(&self.unwrap.tensors(*architecture, has).plan(), checkpoint)
+        });
         let Some((tensors, note)) = adapted else { return Ok(None) };
         Ok(Some((Checkpoint::from_parts(checkpoint.path(), config.clone(), tensors)?, note)))
     }

@@ -31,6 +31,9 @@ const KINDS: [(&str, &str); 9] = [
     ("Model", "one without a head, an encoder or a model for embeddings: it makes no text"),
 ];
 
+/// How the name of a class ends that makes text.
+const SPEAKS: [&str; 3] = ["ForCausalLM", "ForConditionalGeneration", "LMHeadModel"];
+
 impl Declaration {
     /// Holds the class that a config.json names to the family's own.
     #[must_use]
@@ -40,11 +43,18 @@ impl Declaration {
                 "says that `is_causal` is false: attention goes both ways, as in an encoder".into(),
             );
         }
-        let named: Vec<&str> = match config.get("architectures") {
-            Some(Json::Array(list)) => list.iter().filter_map(Json::as_str).collect(),
-            Some(Json::String(name)) => vec![name],
-            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => Vec::new(),
-        };
+        // Of a text model inside a larger one the class is the larger one's, which is none of ours; that it makes text is told
+        // by how its name ends.
+        let inside = self.unwrap.config.iter().find_map(|name| config.get(name)?.as_object());
+        if let Some(inside) = inside {
+            let outer = named(config);
+            let speaks = |name: &&str| SPEAKS.iter().any(|end| name.ends_with(end));
+            return match outer.is_empty() || outer.iter().any(|name| speaks(&name)) {
+                true => self.class(inside),
+                false => Class::Other(self.told(&outer)),
+            };
+        }
+        let named = named(config);
         let among = |own: &[String]| named.iter().copied().find(|name| own.iter().any(|other| other == name));
         if named.is_empty() || self.classes.is_empty() || among(&self.classes).is_some() {
             return Class::Own;
@@ -61,5 +71,14 @@ impl Declaration {
         let quoted: Vec<_> = named.iter().map(|name| format!("`{name}`")).collect();
         let own: Vec<_> = self.classes.iter().map(|name| format!("`{name}`")).collect();
         format!("names the class {}, {kind}; {}'s own is {}", quoted.join(", "), self.title, own.join(" or "))
+    }
+}
+
+/// The classes that a config.json names.
+fn named(config: &Map<String, Json>) -> Vec<&str> {
+    match config.get("architectures") {
+        Some(Json::Array(list)) => list.iter().filter_map(Json::as_str).collect(),
+        Some(Json::String(name)) => vec![name],
+        Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => Vec::new(),
     }
 }

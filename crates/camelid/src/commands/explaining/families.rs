@@ -7,8 +7,9 @@ use camelid_generate::Purpose;
 
 use crate::commands::explaining::tree::{children, declared_lines, rust_lines_that_name_a_family};
 use crate::commands::options::model::ModelArgs;
+use crate::commands::options::which::Which;
 use crate::commands::output::style::{bold, dim};
-use crate::commands::{Which, titled};
+use crate::commands::output::titles::titled;
 
 /// Show the family tree, or tell the family of a checkpoint
 #[derive(Debug, clap::Args)]

@@ -4,8 +4,9 @@ use camelid_checkpoint::Mapping;
 use camelid_families::{Allow, Backend, Compute, Library, Model};
 use camelid_generate::{How, Opened, Purpose, memory};
 
+use crate::commands::options::which::Which;
 use crate::commands::output::progress::bar;
-use crate::commands::{Which, output};
+use crate::commands::output::style::note;
 
 /// Which checkpoint, and how it is read.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,7 +70,7 @@ impl ModelArgs {
             purpose,
         };
         let opened = Opened::open(&library, &self.model, &how)?;
-        opened.notes().iter().for_each(|note| output::note(note));
+        opened.notes().iter().for_each(|text| note(text));
         Ok(opened)
     }
 }

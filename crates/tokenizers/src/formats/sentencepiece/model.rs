@@ -70,11 +70,6 @@ impl Model {
         })
     }
 
-    /// What belongs around a text; a model file does not say.
-    pub(crate) fn set_frame(&mut self, frame: Frame) {
-        self.frame = frame;
-    }
-
     /// The same model, which looks for `specials` in the normalised text.
     pub(crate) fn with_spelled(mut self, specials: &[Special]) -> Result<Self, Error> {
         let names: Vec<_> =

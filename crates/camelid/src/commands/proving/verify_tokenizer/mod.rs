@@ -1,6 +1,7 @@
 //! `cargo xtask verify-tokenizer`: ids and text against what the reference libraries made of difficult strings.
 
 mod parity;
+mod row;
 mod speed;
 
 use std::path::PathBuf;
@@ -9,13 +10,12 @@ use std::process::ExitCode;
 use anyhow::bail;
 use camelid_families::Library;
 use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
 
 use crate::commands::output::style::{bad, bold, dim, good};
 use crate::commands::proving::vocabularies;
 
 pub use camelid_tokenizers::upstream::Speed;
-pub use parity::Score;
+pub use row::{Row, Score};
 
 /// Verify tokenizers on the families' real vocabularies
 ///
@@ -49,21 +49,6 @@ pub struct Places {
     /// Where `assets` put the vocabularies that the package registries have
     #[arg(long, value_name = "DIR", env = "CAMELID_ASSETS", default_value = "assets")]
     assets: PathBuf,
-}
-
-/// One vocabulary under one reference call.
-#[derive(Debug, Serialize)]
-pub struct Row {
-    /// The vocabulary's folder.
-    pub vocabulary: String,
-    /// The family whose settings were used; none for a bare file.
-    pub family: Option<String>,
-    /// The reference's call: `spm`, `hf`, `tiktoken`, `tiktoken-special`.
-    pub call: String,
-    /// What came out; none where the vocabulary is not at hand.
-    pub score: Option<Score>,
-    /// Megabytes a second, beside the upstream library's.
-    pub speed: Option<Speed>,
 }
 
 /// Runs `verify-tokenizer`.
