@@ -19,7 +19,18 @@ use std::process::ExitCode;
 /// The command's exit status: what it gave, or 2 and its error on standard error.
 pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        anstream::eprintln!("{} {error:#}", output::style::bad("error:"));
+        anstream::eprintln!("{} {}", output::style::bad("error:"), told(&error));
         ExitCode::from(2)
     })
+}
+
+/// An error with its causes, each said once: many say what theirs said already.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }

@@ -81,6 +81,17 @@ pub enum Dtype {
     Tq1_0,
     /// Blocks of 256, 2 bits of three values and a scale.
     Tq2_0,
+    /// A type that is known by name, and whose numbers are not read.
+    Unread(Unread),
+}
+
+/// A type whose numbers are not read: its name in its format, and how many bits one number has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unread {
+    /// The name.
+    pub name: &'static str,
+    /// Bits of one number.
+    pub bits: u16,
 }
 
 impl Dtype {
@@ -103,6 +114,12 @@ impl Dtype {
             Dtype::Q4K => (256, 144),
             Dtype::Q5K => (256, 176),
             Dtype::Q6K => (256, 210),
+            // As few whole bytes as hold whole numbers.
+            Dtype::Unread(Unread { bits, .. }) => match usize::from(bits) {
+                bits if bits.is_multiple_of(8) => (1, bits / 8),
+                bits if bits.is_multiple_of(4) => (2, bits / 4),
+                bits => (8, bits),
+            },
             Dtype::Iq4Nl => (32, 18),
             Dtype::Iq4Xs => (256, 136),
             Dtype::Mxfp4 => (32, 17),
@@ -121,7 +138,7 @@ impl Dtype {
 
     /// Whether numbers stand in blocks that share a scale.
     pub fn is_quantised(self) -> bool {
-        self.block().0 > 1
+        self.block().0 > 1 && !matches!(self, Dtype::Unread(_))
     }
 
     /// How many bytes a tensor of this shape has: none on overflow, or where a row is no whole number of blocks.
@@ -133,11 +150,12 @@ impl Dtype {
     /// ```
     pub fn byte_len(self, shape: &[usize]) -> Option<usize> {
         let (numbers, bytes) = self.block();
+        let total = shape.iter().try_fold(1_usize, |product, &extent| product.checked_mul(extent))?;
         let row = shape.last().copied().unwrap_or(1);
-        if !row.is_multiple_of(numbers) {
+        let unit = if matches!(self, Dtype::Unread(_)) { total } else { row };
+        if !unit.is_multiple_of(numbers) {
             return None;
         }
-        let total = shape.iter().try_fold(1_usize, |product, &extent| product.checked_mul(extent))?;
         (total / numbers).checked_mul(bytes)
     }
 }
@@ -170,6 +188,7 @@ impl fmt::Display for Dtype {
             Dtype::Q4K => "Q4_K",
             Dtype::Q5K => "Q5_K",
             Dtype::Q6K => "Q6_K",
+            Dtype::Unread(unread) => unread.name,
             Dtype::Iq4Nl => "IQ4_NL",
             Dtype::Iq4Xs => "IQ4_XS",
             Dtype::Mxfp4 => "MXFP4",

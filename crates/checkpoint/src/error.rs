@@ -1,7 +1,7 @@
 //! What can be wrong with what lies on disk, each with its file, tensor, key or value.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Dtype;
 
@@ -50,15 +50,17 @@ pub enum Error {
         problem: String,
     },
     /// A folder that holds none of the files that weights come in.
-    #[error("{}: no weights here: looked for {looked_for}", .path.display())]
+    #[error("{}: no weights here{}", .path.display(), Near(.near, .looked_for))]
     NoWeights {
         /// The folder.
         path: PathBuf,
         /// The names that were looked for.
         looked_for: &'static str,
+        /// Folders or files below it that could be opened, three at most.
+        near: Vec<String>,
     },
     /// Several files could be meant.
-    #[error("{}: several files could be meant: {}", .path.display(), .candidates.join(", "))]
+    #[error("{}: several files could be meant: {}; name one of them", .path.display(), .candidates.join(", "))]
     Ambiguous {
         /// The folder.
         path: PathBuf,
@@ -74,18 +76,6 @@ pub enum Error {
         shard: String,
         /// What is wrong with it.
         problem: &'static str,
-    },
-    /// Index and shard disagree on which tensors the shard holds.
-    #[error("{}: disagrees with {}: {problem} {}", .file.display(), .index.display(), Names(.tensors))]
-    IndexMismatch {
-        /// The index file.
-        index: PathBuf,
-        /// The shard.
-        file: PathBuf,
-        /// Which way round.
-        problem: &'static str,
-        /// The tensors in question, sorted.
-        tensors: Vec<String>,
     },
     /// One tensor name twice.
     #[error("{}: tensor {tensor:?} stands also in {}", .second.display(), .first.display())]
@@ -163,18 +153,24 @@ pub enum Error {
     },
 }
 
-/// The first few of a list of names, and how many more there are.
-struct Names<'a>(&'a [String]);
+impl Error {
+    /// What stands at `path` is of a kind that is not read.
+    pub(crate) fn unsupported(path: &Path, problem: String) -> Error {
+        Error::Unsupported { path: path.to_owned(), problem }
+    }
+}
 
-impl fmt::Display for Names<'_> {
+/// What lies below a folder without weights, or what was looked for in it.
+struct Near<'a>(&'a [String], &'a str);
+
+impl fmt::Display for Near<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 5;
-        for (position, name) in self.0.iter().take(SHOWN).enumerate() {
-            write!(f, "{}{name:?}", if position == 0 { "" } else { ", " })?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
+        match self.0 {
+            [] => write!(f, ": looked for {}", self.1),
+            [one] => write!(f, "; name {one}"),
+            [some @ .., last] => {
+                write!(f, "; name one of those below, such as {} or {last}", some.join(", "))
+            }
         }
     }
 }

@@ -41,15 +41,37 @@ pub fn resolve_in(cache: &Path, name: &str) -> Result<PathBuf, Error> {
     let Ok(commit) = std::fs::read_to_string(&reference) else {
         return Err(not_cached(name, &reference, "is not there; name the snapshot's folder instead"));
     };
-    let commit = commit.trim();
-    if commit.is_empty() || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let Some(commit) = commit_of(&commit) else {
         return Err(not_cached(name, &reference, "does not hold a commit"));
-    }
+    };
     let snapshot = folder.join("snapshots").join(commit);
     if !snapshot.is_dir() {
         return Err(not_cached(name, &snapshot, "is not there; download it again"));
     }
     Ok(snapshot)
+}
+
+/// The snapshot of a model's own folder in a cache (`models--ORG--NAME`): what `refs/main` names, else the only one. None for
+/// any other folder.
+pub(crate) fn snapshot(folder: &Path) -> Option<PathBuf> {
+    let snapshots = folder.join("snapshots");
+    if !snapshots.is_dir() {
+        return None;
+    }
+    let reference = std::fs::read_to_string(folder.join("refs").join("main")).ok();
+    let named = reference.as_deref().and_then(commit_of).map(|commit| snapshots.join(commit));
+    if let Some(named) = named.filter(|path| path.is_dir()) {
+        return Some(named);
+    }
+    let mut all =
+        std::fs::read_dir(&snapshots).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
+fn commit_of(reference: &str) -> Option<&str> {
+    let commit = reference.trim();
+    (!commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(commit)
 }
 
 /// The cache, from the values of the environment's variables; an empty one counts as unset.

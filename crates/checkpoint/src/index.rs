@@ -1,44 +1,64 @@
 //! Weights in several files, and the index that says which tensor is in which.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use serde_json::Value;
 
 use crate::{Error, Tensor, read_json};
 
-/// Reads every shard that `index` names, through `read`, and holds the two to each other both ways.
+/// Tensors by name.
+pub(crate) type Tensors = BTreeMap<String, Tensor>;
+
+/// Reads every shard that `index` names, through `read`: all their tensors, and the names that the index lists and no shard
+/// holds. What a shard holds beyond the index is taken, too: buffers come and go with the program that saves.
 pub(crate) fn read_sharded(
     index: &Path,
     read: impl Fn(&Path) -> Result<Vec<Tensor>, Error>,
-) -> Result<BTreeMap<String, Tensor>, Error> {
+) -> Result<(Tensors, Vec<String>), Error> {
     let shards = shards(index)?;
-    let folder = index.parent().unwrap_or(Path::new(""));
-    for shard in shards.keys() {
+    let names: Vec<String> = shards.keys().cloned().collect();
+    let tensors = read_set(index, &names, read)?;
+    let promised = shards.into_values().flatten();
+    let lacking = promised.filter(|name| !tensors.contains_key(name)).collect();
+    Ok((tensors, lacking))
+}
+
+/// Reads shards that lie beside `of`, which names them.
+pub(crate) fn read_set(
+    of: &Path,
+    names: &[String],
+    read: impl Fn(&Path) -> Result<Vec<Tensor>, Error>,
+) -> Result<Tensors, Error> {
+    let folder = of.parent().unwrap_or(Path::new(""));
+    for shard in names {
         // All are looked for before the first is read, so that half a download is told at once.
         if !folder.join(shard).try_exists().unwrap_or(true) {
-            return Err(shard_error(index, shard, "is missing"));
+            return Err(shard_error(of, shard, "is missing; download it"));
         }
     }
-    let mut tensors = BTreeMap::new();
-    for (shard, promised) in shards {
-        let path = folder.join(shard);
-        let held = read(&path)?;
-        compare(index, &path, &promised, &held)?;
-        insert_all(&mut tensors, held)?;
+    let mut tensors = Tensors::new();
+    for shard in names {
+        insert_all(&mut tensors, read(&folder.join(shard))?)?;
     }
     Ok(tensors)
 }
 
+/// Whether an index names shards of which none is there.
+pub(crate) fn absent(index: &Path) -> Result<bool, Error> {
+    let folder = index.parent().unwrap_or(Path::new(""));
+    Ok(!shards(index)?.keys().any(|shard| folder.join(shard).try_exists().unwrap_or(true)))
+}
+
 /// Tensors by name; a name that is there twice is an error.
-pub(crate) fn by_name(tensors: Vec<Tensor>) -> Result<BTreeMap<String, Tensor>, Error> {
-    let mut map = BTreeMap::new();
+pub(crate) fn by_name(tensors: Vec<Tensor>) -> Result<Tensors, Error> {
+    let mut map = Tensors::new();
     insert_all(&mut map, tensors)?;
     Ok(map)
 }
 
 /// Adds tensors by name; a name that is there already is an error with both files.
-fn insert_all(into: &mut BTreeMap<String, Tensor>, tensors: Vec<Tensor>) -> Result<(), Error> {
+fn insert_all(into: &mut Tensors, tensors: Vec<Tensor>) -> Result<(), Error> {
     for tensor in tensors {
         let second = tensor.path().to_owned();
         if let Some(first) = into.insert(tensor.name().to_owned(), tensor) {
@@ -78,20 +98,4 @@ fn is_plain_name(name: &str) -> bool {
 
 fn shard_error(index: &Path, shard: &str, problem: &'static str) -> Error {
     Error::Shard { index: index.to_owned(), shard: shard.to_owned(), problem }
-}
-
-fn compare(index: &Path, file: &Path, promised: &BTreeSet<String>, held: &[Tensor]) -> Result<(), Error> {
-    let held: BTreeSet<&str> = held.iter().map(Tensor::name).collect();
-    let missing: Vec<_> = promised.iter().filter(|name| !held.contains(name.as_str())).cloned().collect();
-    let surplus: Vec<_> =
-        held.iter().filter(|&&name| !promised.contains(name)).map(|&name| name.to_owned()).collect();
-    let mismatch = |problem, tensors| {
-        let (index, file): (PathBuf, PathBuf) = (index.to_owned(), file.to_owned());
-        Err(Error::IndexMismatch { index, file, problem, tensors })
-    };
-    match (missing.is_empty(), surplus.is_empty()) {
-        (true, true) => Ok(()),
-        (false, _) => mismatch("the file lacks", missing),
-        (true, false) => mismatch("the index does not give the file", surplus),
-    }
 }

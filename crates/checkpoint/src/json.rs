@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::folder::things::told;
 use crate::{Error, Mapping, Source};
 
 /// The largest file that is read as JSON: 64 MiB; real ones have a few kilobytes, a `tokenizer.json` up to 30 MB.
@@ -34,11 +35,16 @@ pub fn read_json(path: &Path) -> Result<Map<String, Value>, Error> {
 /// [`Error::Json`].
 pub fn parse_json(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>, Error> {
     let wrong = |problem: String| Error::Json { path: path.to_owned(), problem };
+    // Some editors begin a file with a byte-order mark, which means nothing.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| wrong(explain(&error, bytes)))?;
+        .map_err(|error| match told(bytes).filter(|_| !bytes.trim_ascii_start().starts_with(b"{")) {
+            Some(told) if !bytes.is_empty() => wrong(format!("no JSON, but {told}")),
+            Some(_) | None => wrong(explain(&error, bytes)),
+        })?;
     match value {
         Value::Object(map) => Ok(map),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

@@ -29,6 +29,7 @@ compile_error!("every format here is little endian, and bytes are shared as stor
 mod checkpoint;
 mod dtype;
 mod error;
+mod folder;
 pub mod gguf;
 pub mod hub;
 mod index;
@@ -41,8 +42,9 @@ mod torch;
 mod writer;
 
 pub use checkpoint::{Checkpoint, Options};
-pub use dtype::Dtype;
+pub use dtype::{Dtype, Unread};
 pub use error::Error;
+pub use folder::things::told;
 pub use gguf::read_gguf;
 pub use json::{JSON_LIMIT, parse_json, read_json};
 pub use safetensors::read_safetensors;

@@ -13,6 +13,7 @@ use safetensors::tensor::{Dtype as Stored, TensorInfo};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
+use crate::dtype::Unread;
 use crate::{Dtype, Error, Source, Tensor};
 
 const LENGTH_BYTES: u64 = 8;
@@ -31,6 +32,16 @@ pub fn read_safetensors(source: &Arc<Source>) -> Result<Vec<Tensor>, Error> {
     let start = header.end;
     let mut entries = parse_header(source, &source.read(header)?)?;
     entries.sort_by_key(|(_, entry)| entry.data_offsets);
+    if let Some(&end) = entries.iter().map(|(_, entry)| &entry.data_offsets.1).max() {
+        let whole = start.saturating_add(end as u64);
+        if whole > source.len() {
+            let problem = format!(
+                "cut short: {} bytes of the {whole} that its header asks for; download it again",
+                source.len()
+            );
+            return Err(malformed(source, problem));
+        }
+    }
     let mut tensors = Vec::with_capacity(entries.len());
     let mut covered = 0;
     for (name, entry) in entries {
@@ -106,9 +117,22 @@ fn dtype(stored: Stored) -> Option<Dtype> {
         Stored::U16 => Some(Dtype::U16),
         Stored::U8 => Some(Dtype::U8),
         Stored::BOOL => Some(Dtype::Bool),
-        // The crate's set grows; what is new there (8 bits and fewer, complex) is not read here.
+        Stored::F8_E4M3 => Some(unread("F8_E4M3", 8)),
+        Stored::F8_E5M2 => Some(unread("F8_E5M2", 8)),
+        Stored::F8_E4M3FNUZ => Some(unread("F8_E4M3FNUZ", 8)),
+        Stored::F8_E5M2FNUZ => Some(unread("F8_E5M2FNUZ", 8)),
+        Stored::F8_E8M0 => Some(unread("F8_E8M0", 8)),
+        Stored::F4 => Some(unread("F4", 4)),
+        Stored::F6_E2M3 => Some(unread("F6_E2M3", 6)),
+        Stored::F6_E3M2 => Some(unread("F6_E3M2", 6)),
+        Stored::C64 => Some(unread("C64", 64)),
+        // The crate's set grows; what is new there is not known here.
         _ => None,
     }
+}
+
+fn unread(name: &'static str, bits: u16) -> Dtype {
+    Dtype::Unread(Unread { name, bits })
 }
 
 /// The type's name in the format; none for the quantised types.
@@ -132,6 +156,7 @@ pub(crate) fn stored(dtype: Dtype) -> Option<Stored> {
         Dtype::Q5K | Dtype::Q6K | Dtype::Iq4Nl | Dtype::Iq4Xs | Dtype::Mxfp4 => None,
         Dtype::Nvfp4 | Dtype::Iq2Xxs | Dtype::Iq2Xs | Dtype::Iq2S | Dtype::Iq3Xxs => None,
         Dtype::Iq3S | Dtype::Iq1S | Dtype::Iq1M | Dtype::Tq1_0 | Dtype::Tq2_0 => None,
+        Dtype::Unread(_) => None,
     }
 }
 

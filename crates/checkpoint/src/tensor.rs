@@ -97,6 +97,12 @@ impl Tensor {
         &self.name
     }
 
+    /// The same tensor under another name.
+    #[must_use]
+    pub fn renamed(&self, name: &str) -> Tensor {
+        Tensor { name: name.to_owned(), ..self.clone() }
+    }
+
     /// The type that it is stored in.
     pub fn dtype(&self) -> Dtype {
         self.dtype
@@ -169,7 +175,9 @@ impl Tensor {
             // The upper half of an f32, by definition.
             Dtype::Bf16 => self.numbers(&bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
             Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => Err(self.conversion("f32")),
-            Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => Err(self.conversion("f32")),
+            Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool | Dtype::Unread(_) => {
+                Err(self.conversion("f32"))
+            }
             Dtype::Q4_0 => self.blocks(&bytes, quantised::q4_0),
             Dtype::Q4_1 => self.blocks(&bytes, quantised::q4_1),
             Dtype::Q5_0 => self.blocks(&bytes, quantised::q5_0),
@@ -223,6 +231,57 @@ impl Tensor {
         Ok(self.to_f32()?.into_iter().map(f64::from).collect())
     }
 
+    /// Whether two tensors hold the same numbers in the same shape, in whatever types.
+    ///
+    /// # Errors
+    /// As for [`Tensor::to_f32`].
+    pub fn same_numbers(&self, other: &Tensor) -> Result<bool, Error> {
+        /// So many rows are widened at a time.
+        const ROWS: usize = 256;
+        if self.shape != other.shape {
+            return Ok(false);
+        }
+        if self.dtype == other.dtype {
+            return Ok(self.bytes()? == other.bytes()?);
+        }
+        let (Some(&rows), None, None) = (self.shape.first(), &self.strided, &other.strided) else {
+            return Ok(self.to_f64()? == other.to_f64()?);
+        };
+        for start in (0..rows).step_by(ROWS) {
+            let range = start..rows.min(start + ROWS);
+            if self.rows(range.clone())?.to_f64()? != other.rows(range)?.to_f64()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Some of its rows, which lie in order.
+    fn rows(&self, range: std::ops::Range<usize>) -> Result<Tensor, Error> {
+        let row = self.len / self.shape[0];
+        let (start, end) = (self.start + (range.start * row) as u64, self.start + (range.end * row) as u64);
+        let shape = [&[range.len()], &self.shape[1..]].concat();
+        Tensor::within(&self.source, &self.name, self.dtype, &shape, start..end)
+    }
+
+    /// Whether every byte of it is zero; ends at the first that is not.
+    ///
+    /// # Errors
+    /// As for [`Tensor::bytes`].
+    pub fn is_zero(&self) -> Result<bool, Error> {
+        const PIECE: u64 = 1 << 16;
+        let span = self.strided.as_ref().map_or(self.len, |view| view.span * self.dtype.block().1) as u64;
+        let mut start = 0;
+        while start < span {
+            let end = span.min(start + PIECE);
+            if self.source.read(self.start + start..self.start + end)?.iter().any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+            start = end;
+        }
+        Ok(span > 0)
+    }
+
     /// The numbers of an integer tensor as i64.
     ///
     /// # Errors
@@ -244,7 +303,7 @@ impl Tensor {
             Dtype::Iq4Nl | Dtype::Iq4Xs | Dtype::Mxfp4 | Dtype::Nvfp4 => Err(self.conversion("i64")),
             Dtype::Iq2Xxs | Dtype::Iq2Xs | Dtype::Iq2S | Dtype::Iq3Xxs => Err(self.conversion("i64")),
             Dtype::Iq3S | Dtype::Iq1S | Dtype::Iq1M | Dtype::Tq1_0 => Err(self.conversion("i64")),
-            Dtype::Tq2_0 => Err(self.conversion("i64")),
+            Dtype::Tq2_0 | Dtype::Unread(_) => Err(self.conversion("i64")),
         }
     }
 

@@ -37,6 +37,7 @@ pub use doors::gguf::FromGguf;
 pub use doors::open::Allow;
 pub use doors::rearrange::{Piece, Rearranged};
 pub use error::{Error, Origin, Problem};
+pub use resolved::class::Class;
 pub use resolved::detect::Detected;
 pub use resolved::resolve::{Unresolved, formulas};
 pub use waist::architecture::{

@@ -1,6 +1,6 @@
 //! Which family a config.json is of, from the config.json alone.
 
-use camelid_families::Library;
+use camelid_families::{Class, Library};
 use serde_json::{Map, Value as Json, json};
 
 fn size(library: &Library, family: &str) -> Map<String, Json> {
@@ -58,6 +58,38 @@ fn families_that_would_compute_differently_are_refused_with_what_tells_them_apar
 }
 
 #[test]
-fn no_match_names_the_families_there_are_and_the_way_on() {
-    check("llama1", json!({ "model_type": "mamba" }), Err(&["mamba", "gemma2", "--family", "--spec"]));
+fn no_match_says_what_was_read_and_what_to_do() {
+    check(
+        "llama1",
+        json!({ "model_type": "mamba" }),
+        Err(&["`model_type` is \"mamba\"", "--family", "--spec"]),
+    );
+}
+
+#[test]
+fn every_family_says_which_classes_are_its_own() {
+    let library = Library::built_in().expect("the built-in families");
+    for family in library.families() {
+        assert!(!family.classes.is_empty(), "{}", family.name);
+        let config = |named: Json| Map::from_iter([("architectures".to_owned(), named)]);
+        for own in &family.classes {
+            assert_eq!(family.class(&config(json!([own]))), Class::Own);
+            let other = format!("{own}ForSequenceClassification");
+            let Class::Other(says) = family.class(&config(json!([other]))) else {
+                panic!("{other} is taken")
+            };
+            assert!(says.contains(&other) && says.contains("a classifier"), "{says}");
+        }
+        for base in &family.base_classes {
+            assert_eq!(family.class(&config(json!([base]))), Class::Base(base.clone()));
+        }
+        for none in [json!([]), json!(null)] {
+            assert_eq!(family.class(&config(none)), Class::Own);
+        }
+        let Class::Other(_) = family.class(&config(json!(["AnotherForCausalLM"]))) else {
+            panic!("it is taken")
+        };
+        let encoder = Map::from_iter([("is_causal".to_owned(), json!(false))]);
+        assert!(matches!(family.class(&encoder), Class::Other(_)));
+    }
 }

@@ -81,12 +81,22 @@ pub enum Error {
         family: String,
     },
     /// A name is no path, and no model of the hub's cache.
-    #[error("{name}: there is no such file or folder{}", also.as_ref().map(|also| format!("; as a name of the hub: {also}")).unwrap_or_default())]
+    #[error("{name}: there is no such file or folder{}", also.as_ref().map(|also| format!("; {also}")).unwrap_or_default())]
     NoModel {
         /// The name.
         name: String,
-        /// What the hub's cache says, where the name could be one of the hub's.
+        /// What else it could be, and why it is not.
         also: Option<String>,
+    },
+    /// A model of another class than the family's own, or one that makes no text.
+    #[error("{}: {says}; --family {family} reads it all the same", path.display())]
+    NoText {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What says so.
+        says: String,
+        /// The family that it would else be of.
+        family: String,
     },
     /// A file beside the weights says something that can't be used.
     #[error("{}: {message}", path.display())]

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use camelid::checkpoint::{Source, Tensor, parse_json, read_gguf, read_safetensors, read_torch};
+use camelid::checkpoint::{
+    Checkpoint, Source, Tensor, parse_json, read_gguf, read_safetensors, read_torch, told,
+};
 use camelid::families::Library;
 use camelid::generate::{How, Opened, WhichTemplate};
 use camelid::verify::Reference;
@@ -98,4 +100,34 @@ pub fn case(data: &[u8]) -> bool {
         assert!(table.iter().all(|value| value.is_finite()));
     }
     true
+}
+
+/// Bytes as each of the files that a folder's weights may stand in, and as a file of another name.
+pub fn folder(data: &[u8]) -> bool {
+    let mut opened = false;
+    for name in [
+        "model.safetensors",
+        "pytorch_model.bin",
+        "model.safetensors.index.json",
+        "config.json",
+        "x.gguf",
+        "other",
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        if name != "config.json" {
+            std::fs::write(folder.path().join("config.json"), "{}").expect("it is written");
+        }
+        std::fs::write(folder.path().join(name), data).expect("it is written");
+        for path in [folder.path().to_owned(), folder.path().join(name)] {
+            match Checkpoint::open(&path) {
+                Ok(checkpoint) => {
+                    checkpoint.tensors().for_each(touch);
+                    opened = true;
+                }
+                Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
+            }
+        }
+    }
+    let _ = told(data);
+    opened
 }

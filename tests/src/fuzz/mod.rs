@@ -12,7 +12,7 @@ mod tokenizers;
 use std::path::{Path, PathBuf};
 
 pub use changes::Changes;
-pub use files::{case, config_json, gguf, gguf_model, pickle, safetensors};
+pub use files::{case, config_json, folder, gguf, gguf_model, pickle, safetensors};
 pub use text::{chat_template, family_file, formula, resolve};
 pub use tokenizers::{sentencepiece, tiktoken, tokenizer_json};
 
@@ -26,11 +26,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "case", run: case },
     Target { name: "chat_template", run: chat_template },
     Target { name: "config_json", run: config_json },
     Target { name: "family_file", run: family_file },
+    Target { name: "folder", run: folder },
     Target { name: "formula", run: formula },
     Target { name: "gguf", run: gguf },
     Target { name: "gguf_model", run: gguf_model },

@@ -1,7 +1,9 @@
 //! The command `camelid`, run as its users run it.
 
 mod broken;
+mod classes;
 mod convert;
+mod folders;
 mod generate;
 mod models;
 mod refusals;

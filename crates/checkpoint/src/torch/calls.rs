@@ -24,25 +24,68 @@ pub(super) fn persistent<'a>(arena: &Arena<'a>, id: Value<'a>) -> Done<Object<'a
     }
 }
 
-/// Calls one of the three functions there are.
+/// Calls one of the few functions there are.
 pub(super) fn reduce<'a>(arena: &Arena<'a>, function: Value<'a>, arguments: Value<'a>) -> Done<Object<'a>> {
     let Some(Object::Tuple(arguments)) = arena.object(arguments) else {
         return wrong("a call whose arguments are no tuple");
     };
-    Ok(match (function, &arguments[..]) {
-        (Value::Global(Global::OrderedDict), []) => Object::Dict(vec![]),
+    let refused = || Err(Stop::Refused("a call of what is no function of tensors".to_owned()));
+    let Value::Global(function) = function else { return refused() };
+    match (function, &arguments[..]) {
+        (Global::OrderedDict, []) => Ok(Object::Dict(vec![])),
+        (Global::Size, _) => Ok(Object::Tuple(vec![])),
         // The last are the hooks and, in newer files, metadata of the tensor: neither is a number of it.
         (
-            Value::Global(Global::RebuildTensor),
+            Global::RebuildTensor,
             &[storage, Value::Int(offset), shape, strides, Value::Bool, _]
             | &[storage, Value::Int(offset), shape, strides, Value::Bool, _, _],
-        ) => Object::Tensor(view(arena, storage, offset, [shape, strides])?),
-        (Value::Global(Global::RebuildParameter), &[tensor, Value::Bool, _]) => match arena.object(tensor) {
-            Some(Object::Tensor(view)) => Object::Tensor(view.clone()),
-            _ => return wrong("a parameter of what is no tensor"),
+        ) => Ok(Object::Tensor(view(arena, storage, offset, [shape, strides])?)),
+        (
+            Global::RebuildTyped,
+            &[
+                storage,
+                Value::Int(offset),
+                shape,
+                strides,
+                Value::Bool,
+                _,
+                Value::Global(Global::Type(dtype)),
+            ]
+            | &[
+                storage,
+                Value::Int(offset),
+                shape,
+                strides,
+                Value::Bool,
+                _,
+                Value::Global(Global::Type(dtype)),
+                _,
+            ],
+        ) => {
+            let mut view = view(arena, storage, offset, [shape, strides])?;
+            // A storage without a type counts bytes.
+            view.storage.numbers /= dtype.block().1 as i64;
+            view.storage.dtype = dtype;
+            Ok(Object::Tensor(view))
+        }
+        (Global::RebuildParameter, &[tensor, Value::Bool, _])
+        | (Global::RebuildParameterWithState, &[tensor, Value::Bool, _, _]) => match arena.object(tensor) {
+            Some(Object::Tensor(view)) => Ok(Object::Tensor(view.clone())),
+            Some(Object::Meta) => Ok(Object::Meta),
+            _ => wrong("a parameter of what is no tensor"),
         },
-        _ => return Err(Stop::Refused("a call of what is no function of tensors".to_owned())),
-    })
+        (Global::RebuildMeta, [_, _, _, _]) => Ok(Object::Meta),
+        (
+            Global::RebuildWithState,
+            &[
+                Value::Global(inner @ (Global::RebuildTensor | Global::RebuildTyped | Global::RebuildMeta)),
+                Value::Global(Global::Class),
+                arguments,
+                _,
+            ],
+        ) => reduce(arena, Value::Global(inner), arguments),
+        _ => refused(),
+    }
 }
 
 fn view<'a>(

@@ -5,15 +5,16 @@
 //! name ends it.
 //!
 //! Values with parts live in one arena and are named by number, so that nothing here recurses, however deep a hostile
-//! file nests, and what is repeated is shared. Reference: CPython's `pickletools`, protocol 2.
+//! file nests, and what is repeated is shared. Reference: CPython's `pickletools`, protocols 2 to 5.
 
 use std::collections::{HashMap, HashSet};
 
 use super::calls;
 use super::values::{Arena, Done, Global, Object, Stop, Value, View, wrong};
 
-/// Name → tensor, in the order of the file, from a pickled dictionary.
-pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, View<'_>)>> {
+/// Name → tensor, in the order of the file, from a pickled dictionary; none for one without numbers. Entries that are no
+/// tensors (a version, a count, nothing) are passed over.
+pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, Option<View<'_>>)>> {
     let (machine, top) = Machine::run(pickle)?;
     let Some(Object::Dict(items)) = machine.arena.object(top) else {
         return wrong("its pickle holds no dictionary");
@@ -21,13 +22,28 @@ pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, View<'_>)>> {
     let (mut tensors, mut names) = (Vec::new(), HashSet::new());
     for &(key, value) in items {
         let Value::Text(name) = key else { return wrong("a key of its dictionary is no text") };
-        let Some(Object::Tensor(view)) = machine.arena.object(value) else {
-            return wrong(format!("key {name:?} holds no tensor; is it a checkpoint of a training run?"));
+        let view = match machine.arena.object(value) {
+            Some(Object::Tensor(view)) => Some(view.clone()),
+            Some(Object::Meta) => None,
+            Some(Object::Tuple(_) | Object::List(_) | Object::Dict(_) | Object::Storage(_)) | None
+                if machine.arena.holds_tensors(value) =>
+            {
+                return wrong(format!(
+                    "key {name:?} holds no tensor, but some within it; is it a checkpoint of a training run? Save what is \
+                     in {name:?} alone"
+                ));
+            }
+            Some(Object::Tuple(_) | Object::List(_) | Object::Dict(_) | Object::Storage(_)) | None => {
+                continue;
+            }
         };
         if !names.insert(name) {
             return wrong(format!("key {name:?} stands twice"));
         }
-        tensors.push((name, view.clone()));
+        tensors.push((name, view));
+    }
+    if tensors.is_empty() && !items.is_empty() {
+        return wrong("no key of its dictionary holds a tensor");
     }
     Ok(tensors)
 }
@@ -64,10 +80,12 @@ impl<'a> Machine<'a> {
             0x88 | 0x89 => self.stack.push(Value::Bool),
             b'J' | b'K' | b'M' | 0x8a => self.integer(opcode)?,
             b'G' => self.float()?,
-            b'X' => self.unicode()?,
+            b'X' | 0x8c | 0x8d => self.unicode(opcode)?,
+            b'B' | b'C' => self.skip_bytes(opcode)?,
             b'c' => self.global()?,
+            0x93 => self.stack_global()?,
             b'}' => self.make(Object::Dict(vec![])),
-            b']' => self.make(Object::List),
+            b']' => self.make(Object::List(vec![])),
             b')' => self.make(Object::Tuple(vec![])),
             0x85..=0x87 => self.tuple(usize::from(opcode - 0x84))?,
             b't' => self.marked().and_then(|count| self.tuple(count))?,
@@ -76,6 +94,8 @@ impl<'a> Machine<'a> {
             b'a' => self.append(1)?,
             b'e' => self.marked().and_then(|count| self.append(count))?,
             b'q' | b'r' => self.put(opcode)?,
+            0x94 => self.memoize()?,
+            0x95 => drop(self.bytes::<8>()?), // a frame: where to read ahead
             b'h' | b'j' => self.get(opcode)?,
             b'Q' => self.persistent()?,
             b'R' => self.reduce()?,
@@ -94,8 +114,8 @@ impl<'a> Machine<'a> {
 
     fn protocol(&mut self) -> Done<()> {
         match self.bytes()? {
-            [2] => Ok(()),
-            [other] => Err(Stop::Refused(format!("pickle protocol {other}, where PyTorch writes 2"))),
+            [2..=5] => Ok(()),
+            [other] => Err(Stop::Refused(format!("pickle protocol {other}, where PyTorch writes 2 to 5"))),
         }
     }
 
@@ -131,16 +151,38 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn unicode(&mut self) -> Done<()> {
-        let len = u32::from_le_bytes(self.bytes()?) as usize;
-        let text = self.pickle.get(self.position..).and_then(|rest| rest.get(..len));
-        match text.map(std::str::from_utf8) {
-            Some(Ok(text)) => self.stack.push(Value::Text(text)),
-            Some(Err(_)) => return wrong(format!("the text at {} is not UTF-8", self.position)),
-            None => return wrong(format!("a text of {len} bytes at {} is beyond its end", self.position)),
+    fn unicode(&mut self, opcode: u8) -> Done<()> {
+        let len = match opcode {
+            0x8c => u8::from_le_bytes(self.bytes()?).into(),
+            b'X' => u32::from_le_bytes(self.bytes()?).into(),
+            _ => u64::from_le_bytes(self.bytes()?),
+        };
+        let at = self.position;
+        match std::str::from_utf8(self.part(len)?) {
+            Ok(text) => self.stack.push(Value::Text(text)),
+            Err(_) => return wrong(format!("the text at {at} is not UTF-8")),
         }
-        self.position += len;
         Ok(())
+    }
+
+    fn skip_bytes(&mut self, opcode: u8) -> Done<()> {
+        let len = match opcode {
+            b'C' => u8::from_le_bytes(self.bytes()?).into(),
+            _ => u32::from_le_bytes(self.bytes()?).into(),
+        };
+        self.part(len)?;
+        self.stack.push(Value::Bytes);
+        Ok(())
+    }
+
+    /// The next `len` bytes.
+    fn part(&mut self, len: u64) -> Done<&'a [u8]> {
+        let rest = self.pickle.get(self.position..).unwrap_or_default();
+        let Some(part) = usize::try_from(len).ok().and_then(|len| rest.get(..len)) else {
+            return wrong(format!("a text of {len} bytes at {} is beyond its end", self.position));
+        };
+        self.position += part.len();
+        Ok(part)
     }
 
     /// Up to the next line's end: half of the name of a function.
@@ -156,6 +198,18 @@ impl<'a> Machine<'a> {
 
     fn global(&mut self) -> Done<()> {
         let (module, name) = (self.line()?, self.line()?);
+        self.named(module, name)
+    }
+
+    /// As [`Machine::global`], of two texts on the stack.
+    fn stack_global(&mut self) -> Done<()> {
+        match (self.pop()?, self.pop()?) {
+            (Value::Text(name), Value::Text(module)) => self.named(module, name),
+            _ => wrong("the name of a function is no text"),
+        }
+    }
+
+    fn named(&mut self, module: &str, name: &str) -> Done<()> {
         let global = Global::named(module, name).ok_or_else(|| Stop::Refused(format!("{module}.{name}")))?;
         self.stack.push(Value::Global(global));
         Ok(())
@@ -176,10 +230,10 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Attributes of a dictionary (PyTorch notes its modules' versions so): they go.
+    /// Attributes of a dictionary (PyTorch notes its modules' versions so) or of a tensor: they go.
     fn build(&mut self) -> Done<()> {
         self.pop()?;
-        let Some(Object::Dict(_)) = self.peek() else {
+        let Some(Object::Dict(_) | Object::Tensor(_) | Object::Meta) = self.peek() else {
             return Err(Stop::Refused("attributes for what is no dictionary".to_owned()));
         };
         Ok(())
@@ -233,8 +287,11 @@ impl<'a> Machine<'a> {
     }
 
     fn append(&mut self, count: usize) -> Done<()> {
-        self.top(count)?;
-        if matches!(self.peek(), Some(Object::List)) { Ok(()) } else { wrong("items for what is no list") }
+        let added = self.top(count)?;
+        let list = self.stack.last().and_then(|&list| self.arena.object_mut(list));
+        let Some(Object::List(items)) = list else { return wrong("items for what is no list") };
+        items.extend(added);
+        Ok(())
     }
 
     /// A number of the memo, in one byte or, in the opcodes `r` and `j`, in four.
@@ -247,6 +304,14 @@ impl<'a> Machine<'a> {
 
     fn put(&mut self, opcode: u8) -> Done<()> {
         let index = self.index(opcode)?;
+        let Some(&top) = self.stack.last() else { return wrong("there is nothing to remember") };
+        self.memo.insert(index, top);
+        Ok(())
+    }
+
+    /// Remembers the topmost value under the next number.
+    fn memoize(&mut self) -> Done<()> {
+        let index = self.memo.len() as u32; // fewer than the pickle's bytes
         let Some(&top) = self.stack.last() else { return wrong("there is nothing to remember") };
         self.memo.insert(index, top);
         Ok(())

@@ -25,6 +25,8 @@ use zip::{Records, malformed};
 
 /// A pickle takes some 150 bytes for a tensor.
 const PICKLE_LIMIT: u64 = 4 << 20;
+/// So many numbers may be made of fewer.
+const MOST_EXPANDED: usize = 1 << 20;
 /// How a file of the older format begins: protocol 2, a long of ten bytes, PyTorch's magic number.
 const OLDER: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
@@ -54,7 +56,16 @@ pub fn read_torch(source: &Arc<Source>) -> Result<Vec<Tensor>, Error> {
         Stop::Refused(what) => Error::Code { path: source.path().to_owned(), what },
         Stop::Wrong(problem) => malformed(source, problem),
     })?;
-    views.into_iter().map(|(name, view)| tensor(source, &records, &folder, name, &view)).collect()
+    let tensors = views.into_iter().map(|(name, view)| match view {
+        Some(view) => tensor(source, &records, &folder, name, &view),
+        None => Err(Error::Tensor {
+            path: source.path().to_owned(),
+            tensor: name.to_owned(),
+            problem: "the file holds no numbers for it: it was on the meta device when it was saved"
+                .to_owned(),
+        }),
+    });
+    tensors.collect()
 }
 
 fn refuse_older(source: &Source) -> Result<(), Error> {
@@ -113,14 +124,16 @@ fn tensor(
     Tensor::strided(source, name, storage.dtype, strided, record.start)
 }
 
-/// The view in unsigned terms, if each of its numbers is in the storage, and they are no more than the storage's.
+/// The view in unsigned terms, if each of its numbers is in the storage. They are no more than the storage's, save in small
+/// buffers, which may be one number said many times.
 fn strided(view: &View<'_>, numbers: u64) -> Option<Strided> {
     let unsigned =
         |values: &[i64]| values.iter().map(|&value| usize::try_from(value).ok()).collect::<Option<Vec<_>>>();
     let (shape, strides) = (unsigned(&view.shape)?, unsigned(&view.strides)?);
     let (offset, numbers) = (usize::try_from(view.offset).ok()?, usize::try_from(numbers).ok()?);
     let count = shape.iter().try_fold(1_usize, |product, &extent| product.checked_mul(extent))?;
-    if shape.len() != strides.len() || count > numbers {
+    let expanded = count > numbers;
+    if shape.len() != strides.len() || expanded && count > MOST_EXPANDED {
         return None;
     }
     if count == 0 {

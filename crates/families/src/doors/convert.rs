@@ -156,6 +156,7 @@ impl Search<'_> {
             | Problem::MissingTensor { .. }
             | Problem::SurplusTensor { .. }
             | Problem::WrongTensor { .. }
+            | Problem::MissingHead { .. }
             | Problem::Untied { .. }
             | Problem::MissingRole { .. } => None,
         });

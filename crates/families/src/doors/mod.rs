@@ -2,5 +2,7 @@
 
 pub(crate) mod convert;
 pub(crate) mod gguf;
+pub(crate) mod head;
+pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod rearrange;

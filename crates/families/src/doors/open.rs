@@ -5,7 +5,10 @@ use camelid_kernels::Backend;
 use serde_json::{Map, Value as Json};
 
 use crate::composed::loaded::fit::{fit, fit_names};
+use crate::composed::loaded::head::has_its_own;
 use crate::composed::model::Model;
+use crate::doors::head::{head_of, tell_missing};
+use crate::doors::names;
 use crate::error::Error;
 use crate::waist::architecture::Architecture;
 use crate::written::declaration::Declaration;
@@ -15,7 +18,7 @@ use crate::written::declaration::Declaration;
 pub struct Allow {
     /// Keys of config.json that may go unread.
     pub keys: Vec<String>,
-    /// Tensors that may go unused.
+    /// Tensors that may go unused, with `*` for any run of letters.
     pub tensors: Vec<String>,
 }
 
@@ -35,9 +38,15 @@ impl Declaration {
         let allow = &Allow { keys: [&allow.keys, keys].concat(), tensors: allow.tensors.clone() };
         let (result, problems) = match self.resolve(config, &allow.keys) {
             Ok(architecture) => {
-                let architecture =
-                    self.unwrap.tensors(architecture, |name| checkpoint.tensor(name).is_some());
-                let problems = fit(&architecture, &architecture.plan(), checkpoint, &allow.tensors);
+                let has = |name: &str| checkpoint.tensor(name).is_some();
+                let mut architecture = self.unwrap.tensors(architecture, has);
+                let plan = architecture.plan();
+                let waved = plan.tied.as_ref().is_some_and(|head| allow.tensors.contains(&head.name));
+                if !waved && has_its_own(&plan, checkpoint)? {
+                    architecture.output.tie = false;
+                }
+                let mut problems = fit(&architecture, &architecture.plan(), checkpoint, &allow.tensors);
+                tell_missing(self, &architecture, checkpoint, &mut problems);
                 (Some(architecture), problems)
             }
             Err(mut unresolved) => {
@@ -47,13 +56,10 @@ impl Declaration {
                     let plan = architecture.plan();
                     unresolved.problems.extend(fit(&architecture, &plan, checkpoint, &allow.tensors));
                 } else if !unresolved.tensors.is_empty() {
-                    let names = &unresolved.tensors;
-                    unresolved.problems.extend(fit_names(
-                        names,
-                        &self.inert_tensors,
-                        checkpoint,
-                        &allow.tensors,
-                    ));
+                    let (names, head) = (&unresolved.tensors, head_of(self));
+                    let (inert, allowed) = (&self.inert_tensors, &allow.tensors);
+                    let misfits = fit_names(names, head.as_deref(), inert, checkpoint, allowed);
+                    unresolved.problems.extend(misfits);
                 }
                 (None, unresolved.problems)
             }
@@ -63,6 +69,30 @@ impl Declaration {
             Some(architecture) if problems.is_empty() => Ok(architecture),
             _ => Err(Error::Misfit { place, family: self.name.clone(), problems }),
         }
+    }
+
+    /// The checkpoint with its tensors under the family's names, and what was done to theirs; none where they are so called,
+    /// or nothing helps.
+    ///
+    /// # Errors
+    /// None but of a checkpoint that could not be made again from its own parts.
+    pub fn renamed(
+        &self,
+        config: &Map<String, Json>,
+        checkpoint: &Checkpoint,
+        allow: &Allow,
+    ) -> Result<Option<(Checkpoint, String)>, Error> {
+        let keys = [&allow.keys[..], &self.packing].concat();
+        let architecture = match self.resolve(config, &keys) {
+            Ok(architecture) => Some(Box::new(architecture)),
+            Err(unresolved) => unresolved.architecture,
+        };
+        let adapted = architecture.and_then(|architecture| {
+            let has = |name: &str| checkpoint.tensor(name).is_some();
+            names::adapted(&self.unwrap.tensors(*architecture, has).plan(), checkpoint)
+        });
+        let Some((tensors, note)) = adapted else { return Ok(None) };
+        Ok(Some((Checkpoint::from_parts(checkpoint.path(), config.clone(), tensors)?, note)))
     }
 
     /// The model of a checkpoint read as this family.

@@ -84,8 +84,10 @@ impl Library {
             return Error::Undetected(format!("config.json does not settle which family it is of: {doubt}"));
         }
         let known: Vec<_> = self.families().map(|family| family.name.as_str()).collect();
+        let parts = config.contains_key("vision_config") || config.contains_key("audio_config");
+        let parts = if parts { ", a model of more than text" } else { "" };
         Error::Undetected(format!(
-            "config.json is of no known family: `model_type` is {}, `architectures` {}\n  there are {}\n  name one with \
+            "config.json is of no known family: `model_type` is {}, `architectures` {}{parts}\n  there are {}\n  name one with \
              --family if the network is the same, or declare it with --spec; `camelid families --json` prints each \
              family's rule",
             says("model_type"),

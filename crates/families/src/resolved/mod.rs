@@ -1,6 +1,7 @@
 //! A declaration meets a `config.json`: which names formulas see, what is refused, and the numbers that come out.
 
 pub(crate) mod check;
+pub(crate) mod class;
 pub(crate) mod config;
 pub(crate) mod detect;
 mod mixtures;

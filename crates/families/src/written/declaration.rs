@@ -22,6 +22,10 @@ pub struct Declaration {
     pub chain: Vec<String>,
     /// The rule over config.json that tells its checkpoints. A file without one is there to be extended only.
     pub matches: Option<Formula>,
+    /// The classes that `architectures` of its checkpoints may name. Where there are none, any is taken.
+    pub classes: Vec<String>,
+    /// The same network's classes without a head, whose checkpoints run where the head is the embedding.
+    pub base_classes: Vec<String>,
     /// The historical ancestor, where `extends` is mere reuse.
     pub after: Option<String>,
     /// The family of which this is another naming.
@@ -149,6 +153,8 @@ impl Declaration {
             title: text("title").unwrap_or_else(|| own.name.clone()),
             chain: files.iter().map(|file| file.name.clone()).collect(),
             matches,
+            classes: own.head_texts("classes"),
+            base_classes: own.head_texts("base_classes"),
             after: text("after"),
             form_of: text("form_of"),
             released: text("released"),

@@ -116,6 +116,14 @@ impl Expr {
             Expr::Formula(_) | Expr::List(_) | Expr::Table(_) => None,
         }
     }
+
+    /// The strings, where it is a list of literal ones.
+    pub(crate) fn texts(&self) -> Option<Vec<&str>> {
+        match self {
+            Expr::List(list) => list.iter().map(Expr::text).collect(),
+            Expr::Literal(_) | Expr::Formula(_) | Expr::Table(_) => None,
+        }
+    }
 }
 
 /// A key as TOML takes it.

@@ -75,8 +75,19 @@ pub(crate) struct File {
 }
 
 /// The keys that stand outside any table.
-pub(crate) const HEAD: [&str; 9] =
-    ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
+pub(crate) const HEAD: [&str; 11] = [
+    "title",
+    "by",
+    "released",
+    "summary",
+    "source",
+    "extends",
+    "after",
+    "form_of",
+    "match",
+    "classes",
+    "base_classes",
+];
 const CONFIG: [&str; 7] = ["unwrap", "rename", "default", "absent", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 
@@ -142,6 +153,12 @@ impl File {
     pub(crate) fn head_text(&self, key: &str) -> Option<&str> {
         self.head.get(key).and_then(|entry| entry.expr.text())
     }
+
+    /// A list of strings outside any table; none where it is not written.
+    pub(crate) fn head_texts(&self, key: &str) -> Vec<String> {
+        let texts = self.head.get(key).and_then(|entry| entry.expr.texts()).unwrap_or_default();
+        texts.into_iter().map(str::to_owned).collect()
+    }
 }
 
 impl Reader<'_> {
@@ -165,13 +182,13 @@ impl Reader<'_> {
     fn head(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Entry, Error> {
         let entry = self.entry(key, value)?;
         let name = key.get_ref().as_ref();
-        let fits = match entry.expr {
-            Expr::Formula(_) => name == "match",
-            Expr::Literal(Json::String(_)) => name != "match",
-            Expr::Literal(_) | Expr::List(_) | Expr::Table(_) => false,
+        let (fits, wanted) = match name {
+            "match" => {
+                (matches!(entry.expr, Expr::Formula(_)), "a formula, such as \"= model_type == 'name'\"")
+            }
+            "classes" | "base_classes" => (entry.expr.texts().is_some(), "a list of names"),
+            _ => (entry.expr.text().is_some(), "a string"),
         };
-        let wanted =
-            if name == "match" { "a formula, such as \"= model_type == 'name'\"" } else { "a string" };
         if fits { Ok(entry) } else { Err(self.error(key.span().start, format!("`{name}` must be {wanted}"))) }
     }
 

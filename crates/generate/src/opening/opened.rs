@@ -1,26 +1,17 @@
 //! A checkpoint as people have it, opened: its family, its config.json, and the files beside its weights.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::OnceLock;
 
-use camelid_checkpoint::{Checkpoint, Mapping, Options, hub};
-use camelid_families::{Allow, Architecture, Backend, Declaration, Library, Model};
+use camelid_checkpoint::{Checkpoint, Options};
+use camelid_families::{Allow, Architecture, Backend, Class, Declaration, Library, Model, Role};
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
 use crate::Error;
 use crate::opening::defaults::{Defaults, ids};
+use crate::opening::how::{How, POOLED, Purpose, is_pooled, makes_no_text, resolve, told};
 use crate::opening::vocabulary;
-
-/// How to open a checkpoint.
-#[derive(Debug, Clone, Default)]
-pub struct How {
-    /// The family, where it is not to be told from config.json.
-    pub family: Option<String>,
-    /// Whether files are mapped or read.
-    pub mapping: Mapping,
-    /// Keys and tensors that are waved through.
-    pub allow: Allow,
-}
 
 /// An opened checkpoint: nothing but headers and small files was read.
 pub struct Opened {
@@ -31,6 +22,10 @@ pub struct Opened {
     /// What was opened.
     pub(super) source: Checkpoint,
     allow: Allow,
+    notes: Vec<String>,
+    /// What config.json says that makes no text, where it was opened all the same.
+    other: Option<String>,
+    architecture: OnceLock<Architecture>,
 }
 
 impl Opened {
@@ -40,26 +35,124 @@ impl Opened {
     /// [`Error::NoModel`]; no family reads the checkpoint, or several do and differ; a file that can't be read.
     pub fn open(library: &Library, model: &str, how: &How) -> Result<Opened, Error> {
         let path = resolve(model)?;
-        let source = Checkpoint::open_with(&path, Options { mapping: how.mapping })?;
+        let source = Checkpoint::open_with(&path, Options { mapping: how.mapping });
+        let source = source.or_else(|error| match (&error, how.purpose) {
+            (camelid_checkpoint::Error::NoWeights { .. }, Purpose::Look) => {
+                Checkpoint::open_config(&path).map_err(|_| error)
+            }
+            _ => Err(error),
+        })?;
+        let mut notes = source.notes().to_vec();
         let allow = how.allow.clone();
-        if source.gguf_metadata().is_some() {
+        let (declaration, config, checkpoint) = if let Some(metadata) = source.gguf_metadata() {
+            if let (Some(says), None) = (makes_no_text(metadata), &how.family) {
+                return Err(Error::File { path, message: says });
+            }
             let read = library.from_gguf(&source, how.family.as_deref(), &allow)?;
-            let (declaration, config, checkpoint) = (read.declaration, read.config, read.checkpoint);
-            return Ok(Opened { declaration, config, checkpoint, source, allow });
-        }
-        let config = source.config().cloned().unwrap_or_default();
-        let declaration = match &how.family {
-            Some(name) => library.get(name)?,
-            None => library.detect(&config, &allow.keys).map_err(|error| told(&path, error))?.family,
+            (read.declaration, read.config, read.checkpoint)
+        } else {
+            let config = source.config().cloned().unwrap_or_default();
+            let declaration = match &how.family {
+                Some(name) => library.get(name)?,
+                None => library.detect(&config, &allow.keys).map_err(|error| told(&path, error))?.family,
+            };
+            let renamed = declaration.renamed(&config, &source, &allow)?;
+            let (checkpoint, note) =
+                renamed.map_or((source.clone(), None), |(renamed, note)| (renamed, Some(note)));
+            notes.extend(note);
+            (declaration.clone(), config, checkpoint)
         };
-        let declaration = declaration.clone();
-        Ok(Opened { declaration, config, checkpoint: source.clone(), source, allow })
+        let architecture = OnceLock::new();
+        let mut opened =
+            Opened { declaration, config, checkpoint, source, allow, notes, other: None, architecture };
+        opened.hold_to_class(how)?;
+        opened.tell_of_tensors()?;
+        Ok(opened)
+    }
+
+    /// A head that is kept though config.json says that there is none of its own, and matrices of zeros.
+    fn tell_of_tensors(&mut self) -> Result<(), Error> {
+        let Ok(architecture) = self.architecture() else { return Ok(()) };
+        let plan = architecture.plan();
+        let says = self.declaration.resolve(&self.config, &self.allow.keys);
+        if says.is_ok_and(|says| says.output.tie) && !architecture.output.tie {
+            let head = plan.tensors.iter().find(|planned| planned.roles == [Role::Output]);
+            let name = head.map_or("", |planned| &planned.name);
+            self.notes.push(format!(
+                "config.json says that the head is the embedding, and `{name}` is another: it is kept; --allow-tensor {name} passes over it"
+            ));
+        }
+        let matrices = plan.tensors.iter().filter(|planned| planned.shape.len() > 1);
+        let mut zeros = Vec::new();
+        for tensor in matrices.filter_map(|planned| self.checkpoint.tensor(&planned.name)) {
+            if tensor.is_zero()? {
+                zeros.push(tensor.name());
+            }
+        }
+        if let [first, ..] = zeros[..] {
+            let note = format!(
+                "{} of the matrices hold zeros only, the first `{first}`: was the download complete?",
+                zeros.len()
+            );
+            self.notes.push(note);
+        }
+        Ok(())
+    }
+
+    /// A class that is not the family's own is refused where text is wanted, unless the family was named.
+    fn hold_to_class(&mut self, how: &How) -> Result<(), Error> {
+        let pooled = is_pooled(self.source.folder()).then(|| POOLED.to_owned());
+        let says = match (self.declaration.class(&self.config), pooled) {
+            (Class::Own, None) => return Ok(()),
+            (Class::Base(name), None) => {
+                let note =
+                    format!("config.json names the class `{name}`, which has no head: it is the embedding");
+                self.notes.push(note);
+                return Ok(());
+            }
+            (_, Some(says)) => says,
+            (Class::Other(says), None) => format!("config.json {says}"),
+        };
+        let family = &self.declaration.name;
+        if how.family.is_some() {
+            self.notes.push(format!("{says}; it is read as `{family}` all the same, as you asked"));
+            return Ok(());
+        }
+        match how.purpose {
+            Purpose::Text => Err(self.no_text(says)),
+            Purpose::Look => {
+                let note = format!("{says}; it is not run, unless --family {family} insists");
+                self.other = Some(says);
+                // Where it does not fit either, the error says so.
+                if self.architecture().is_ok() {
+                    self.notes.push(note);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn no_text(&self, says: String) -> Error {
+        let (path, family) = (self.path().to_owned(), self.declaration.name.clone());
+        Error::NoText { path, says, family }
+    }
+
+    /// What is to be told beside the result: what was left out, or is not as it seems.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What was opened.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.source.path()
+    }
+
+    /// Whether there are weights; a config.json alone can be looked at.
+    #[must_use]
+    pub fn has_weights(&self) -> bool {
+        self.checkpoint.tensors().len() > 0
     }
 
     /// The family.
@@ -85,7 +178,22 @@ impl Opened {
     /// # Errors
     /// [`camelid_families::Error::Misfit`] with every key and every tensor that does not fit.
     pub fn architecture(&self) -> Result<Architecture, Error> {
-        Ok(self.declaration.architecture(&self.config, &self.checkpoint, &self.allow)?)
+        if let Some(architecture) = self.architecture.get() {
+            return Ok(architecture.clone());
+        }
+        let architecture = if self.has_weights() {
+            self.declaration.architecture(&self.config, &self.checkpoint, &self.allow)
+        } else {
+            self.declaration.resolve(&self.config, &self.allow.keys).map_err(|unresolved| {
+                let (place, family) = (self.path().display().to_string(), self.declaration.name.clone());
+                camelid_families::Error::Misfit { place, family, problems: unresolved.problems }
+            })
+        };
+        let architecture = architecture.map_err(|error| {
+            // That it is another model is the reason for whatever does not fit.
+            self.other.clone().map_or_else(|| error.into(), |says| self.no_text(says))
+        })?;
+        Ok(self.architecture.get_or_init(|| architecture).clone())
     }
 
     /// The model; `progress` hears how many of how many tensors are read.
@@ -149,26 +257,5 @@ impl Opened {
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opened").field("path", &self.path()).field("family", &self.declaration.name).finish()
-    }
-}
-
-/// The path of a model: as given, else as a name of the hub's, in the local cache.
-fn resolve(model: &str) -> Result<PathBuf, Error> {
-    let path = Path::new(model);
-    if path.exists() {
-        return Ok(path.to_owned());
-    }
-    let could_be_a_name = model.split('/').count() == 2 && !model.starts_with(['.', '/', '~']);
-    match could_be_a_name.then(|| hub::resolve(model)) {
-        Some(Ok(found)) => Ok(found),
-        Some(Err(error)) => Err(Error::NoModel { name: model.to_owned(), also: Some(error.to_string()) }),
-        None => Err(Error::NoModel { name: model.to_owned(), also: None }),
-    }
-}
-
-fn told(path: &Path, error: camelid_families::Error) -> Error {
-    match error {
-        camelid_families::Error::Undetected(message) => Error::File { path: path.to_owned(), message },
-        other => other.into(),
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use camelid_checkpoint::Checkpoint;
 use camelid_families::{Architecture, Declaration, Library, Planned, Role};
-use camelid_generate::memory;
+use camelid_generate::{Purpose, memory};
 
 use crate::commands::options::model::ModelArgs;
 use crate::commands::options::which::Which;
@@ -17,7 +17,7 @@ use crate::commands::output::values::{thousands, written};
 /// Show what a model is made of: its words, tensors, parameters and memory
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder with config.json, a GGUF file, or a name of the hub's that is in the local cache
+    /// A folder with config.json (weights or none), a GGUF file, or a name of the hub's that is in the local cache
     #[arg(long, value_name = "DIR|FILE.gguf|ORG/NAME", required_unless_present_any = ["family", "spec"])]
     pub model: Option<String>,
     /// Read it as this family; without --model, describe one of its sizes
@@ -84,12 +84,12 @@ fn of_model(args: &Args, model: &str) -> anyhow::Result<Subject> {
         allow_tensors: args.allow_tensors.clone(),
         no_mmap: false,
     }
-    .open()?;
+    .open_for(Purpose::Look)?;
     Ok(Subject {
         family: opened.family().clone(),
         name: opened.path().display().to_string(),
         architecture: opened.architecture()?,
-        checkpoint: Some(opened.checkpoint().clone()),
+        checkpoint: opened.has_weights().then(|| opened.checkpoint().clone()),
     })
 }
 

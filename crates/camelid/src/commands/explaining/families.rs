@@ -1,25 +1,28 @@
 //! `camelid families`: the tree, or the family of a checkpoint.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use camelid_checkpoint::Checkpoint;
-use camelid_families::Library;
+use camelid_families::{Detected, Library};
+use camelid_generate::Purpose;
 
 use crate::commands::explaining::tree::{children, declared_lines, rust_lines_that_name_a_family};
+use crate::commands::options::model::ModelArgs;
+use crate::commands::options::which::Which;
 use crate::commands::output::style::{bold, dim};
 use crate::commands::output::titles::titled;
 
 /// Show the family tree, or tell the family of a checkpoint
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Tell the family of this checkpoint from its config.json
-    #[arg(long, value_name = "DIR")]
-    pub model: Option<PathBuf>,
+    /// Tell the family of this checkpoint, and whether it fits; config.json is enough
+    #[arg(long, value_name = "DIR|FILE.gguf|ORG/NAME")]
+    pub model: Option<String>,
     /// A key of config.json to wave through, unread (repeatable)
     #[arg(long = "allow-key", value_name = "KEY")]
     pub allow_keys: Vec<String>,
+    /// A tensor of the checkpoint to wave through, unused (repeatable)
+    #[arg(long = "allow-tensor", value_name = "NAME")]
+    pub allow_tensors: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -32,7 +35,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let library = Library::built_in()?;
     match &args.model {
-        Some(path) => detect(&library, path, &args)?,
+        Some(model) => detect(&library, model, &args)?,
         None if args.json => println!("{}", serde_json::to_string_pretty(&tree_json(&library))?),
         None => {
             tree(&library, None, "");
@@ -44,19 +47,32 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn detect(library: &Library, path: &PathBuf, args: &Args) -> anyhow::Result<()> {
-    let checkpoint = Checkpoint::open(path)?;
-    let config =
-        checkpoint.config().with_context(|| format!("{}: there is no config.json", path.display()))?;
-    let found = library.detect(config, &args.allow_keys).with_context(|| path.display().to_string())?;
+fn detect(library: &Library, model: &str, args: &Args) -> anyhow::Result<()> {
+    let opened = ModelArgs {
+        model: model.to_owned(),
+        which: Which::default(),
+        allow_keys: args.allow_keys.clone(),
+        allow_tensors: args.allow_tensors.clone(),
+        no_mmap: false,
+    }
+    .open_for(Purpose::Look)?;
+    let found = library.detect(opened.config(), &args.allow_keys)?;
     let also: Vec<_> = found.also.iter().map(|family| family.name.clone()).collect();
     if args.json {
         let report = serde_json::json!({
             "family": found.family.name, "title": found.family.title, "rule": found.rule, "also": also,
+            "notes": opened.notes(),
         });
         println!("{}", serde_json::to_string_pretty(&report)?);
-        return Ok(());
+    } else {
+        print(&found, &also);
     }
+    // The same answer as those give that go on from here.
+    opened.architecture()?;
+    Ok(())
+}
+
+fn print(found: &Detected<'_>, also: &[String]) {
     anstream::println!("{}", bold(titled(found.family)));
     anstream::println!("  by the rule  {}", found.rule);
     if !also.is_empty() {
@@ -65,7 +81,6 @@ fn detect(library: &Library, path: &PathBuf, args: &Args) -> anyhow::Result<()> 
             dim(format!("equal numbers as {}; the youngest gives the name", also.join(", ")))
         );
     }
-    Ok(())
 }
 
 fn tree(library: &Library, parent: Option<&str>, indent: &str) {

@@ -2,10 +2,11 @@
 
 use camelid_checkpoint::Mapping;
 use camelid_families::{Allow, Backend, Compute, Library, Model};
-use camelid_generate::{How, Opened, memory};
+use camelid_generate::{How, Opened, Purpose, memory};
 
 use crate::commands::options::which::Which;
 use crate::commands::output::progress::bar;
+use crate::commands::output::style::note;
 
 /// Which checkpoint, and how it is read.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,13 +54,24 @@ impl ModelArgs {
     /// # Errors
     /// As [`Opened::open`].
     pub fn open(&self) -> anyhow::Result<Opened> {
+        self.open_for(Purpose::Text)
+    }
+
+    /// As [`ModelArgs::open`]; what is to be told beside the result goes to standard error.
+    ///
+    /// # Errors
+    /// As [`Opened::open`].
+    pub fn open_for(&self, purpose: Purpose) -> anyhow::Result<Opened> {
         let mut library = Library::built_in()?;
         let how = How {
             family: self.which.name(&mut library)?,
             mapping: if self.no_mmap { Mapping::Read } else { Mapping::Map },
             allow: Allow { keys: self.allow_keys.clone(), tensors: self.allow_tensors.clone() },
+            purpose,
         };
-        Ok(Opened::open(&library, &self.model, &how)?)
+        let opened = Opened::open(&library, &self.model, &how)?;
+        opened.notes().iter().for_each(|text| note(text));
+        Ok(opened)
     }
 }
 

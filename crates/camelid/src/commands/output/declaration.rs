@@ -11,9 +11,16 @@ pub(in crate::commands) fn print(family: &Declaration) {
             anstream::println!("{key} = {value:?}");
         }
     };
+    let list = |key: &str, names: &[String]| {
+        if !names.is_empty() {
+            anstream::println!("{key} = {names:?}");
+        }
+    };
     anstream::println!("{}", dim(format!("# made of {}", family.chain.join(", "))));
     text("title", &Some(family.title.clone()));
     text("match", &family.matches.as_ref().map(|rule| format!("= {}", rule.source())));
+    list("classes", &family.classes);
+    list("base_classes", &family.base_classes);
     text("after", &family.after);
     text("form_of", &family.form_of);
     text("released", &family.released);

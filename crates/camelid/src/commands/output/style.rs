@@ -21,3 +21,8 @@ pub(crate) fn dim(text: impl std::fmt::Display) -> String {
 pub(crate) fn bold(text: impl std::fmt::Display) -> String {
     text.bold().to_string()
 }
+
+/// Prints something that is to be known beside the result, on standard error.
+pub(crate) fn note(text: &str) {
+    anstream::eprintln!("{}", dim(format!("note: {text}")));
+}

@@ -9,7 +9,7 @@ use camelid_generate::{Defaults, Opened, Sampling, Session, Settings, Stop};
 use camelid_tokenizers::{Specials, Tokenizer};
 
 use crate::commands::options::model::{MachineArgs, ModelArgs, load};
-use crate::commands::output::style::dim;
+use crate::commands::output::style::note;
 use crate::commands::running::chat;
 use crate::commands::running::interrupt::Interrupt;
 use crate::commands::running::loaded::Loaded;
@@ -174,10 +174,6 @@ fn settings(
 fn anywhere() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
-fn note(text: &str) {
-    anstream::eprintln!("{}", dim(format!("note: {text}")));
 }
 
 /// The prompt that waits for a text, as text and as ids; refused where it is too long, before anything is loaded.

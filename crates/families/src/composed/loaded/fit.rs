@@ -6,7 +6,7 @@ use crate::error::Problem;
 use crate::waist::architecture::Architecture;
 use crate::waist::plan::{Plan, Planned};
 
-/// Missing, surplus and misshapen tensors. `allowed` are names that the user waves through.
+/// Missing, surplus and misshapen tensors. `allowed` are names that the user waves through, with `*` for any run of letters.
 pub(crate) fn fit(
     architecture: &Architecture,
     plan: &Plan,
@@ -25,14 +25,17 @@ pub(crate) fn fit(
     problems
 }
 
-/// The same where only names are known, because the architecture did not resolve.
+/// The same where only names are known, because the architecture did not resolve. Nobody knows then whether there is to be
+/// a head, so that it is not missed.
 pub(crate) fn fit_names(
     names: &[String],
+    head: Option<&str>,
     inert: &[String],
     checkpoint: &Checkpoint,
     allowed: &[String],
 ) -> Vec<Problem> {
-    let missing = names.iter().filter(|name| checkpoint.tensor(name).is_none());
+    let missing =
+        names.iter().filter(|name| Some(name.as_str()) != head && checkpoint.tensor(name).is_none());
     let mut problems: Vec<Problem> =
         missing.map(|name| Problem::MissingTensor { name: name.clone(), shape: None }).collect();
     // A bias beside a named weight may well belong: without the architecture nobody knows.
@@ -44,11 +47,12 @@ pub(crate) fn fit_names(
 
 fn surplus(known: &[&str], inert: &[String], checkpoint: &Checkpoint, allowed: &[String]) -> Vec<Problem> {
     let known: std::collections::HashSet<&str> = known.iter().copied().collect();
-    let inert: Vec<glob::Pattern> = inert.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
+    let waved = inert.iter().chain(allowed).filter_map(|text| glob::Pattern::new(text).ok());
+    let waved: Vec<glob::Pattern> = waved.collect();
     checkpoint
         .tensors()
         .filter(|tensor| {
-            !known.contains(tensor.name()) && !inert.iter().any(|glob| glob.matches(tensor.name()))
+            !known.contains(tensor.name()) && !waved.iter().any(|glob| glob.matches(tensor.name()))
         })
         .filter(|tensor| !allowed.iter().any(|name| name == tensor.name()))
         .map(|tensor| Problem::SurplusTensor { name: tensor.name().into(), shape: tensor.shape().to_vec() })
@@ -68,6 +72,6 @@ fn compare(planned: &Planned, tensor: Option<&Tensor>) -> Option<Problem> {
         matches!(tensor.dtype(), Dtype::F32 | Dtype::F16 | Dtype::Bf16) || tensor.dtype().is_quantised();
     (!floats).then(|| Problem::WrongTensor {
         name,
-        message: format!("it is stored as {}; weights are F32, F16 or BF16, or quantised", tensor.dtype()),
+        message: format!("it is stored as {}; save it as F32, F16 or BF16", tensor.dtype()),
     })
 }

@@ -8,6 +8,7 @@ use camelid_linear::{Linear, Weight};
 use crate::composed::layer::LayerParts;
 use crate::composed::layered::Layered;
 use crate::composed::loaded::fit::fit;
+use crate::composed::loaded::head::has_its_own;
 use crate::composed::loaded::mixers::Place;
 use crate::composed::loaded::norms::{Norms, component};
 use crate::composed::loaded::stored::missing;
@@ -16,7 +17,6 @@ use crate::composed::model::{Head, Model};
 use crate::composed::rotary::Rotary;
 use crate::error::{Error, Problem};
 use crate::waist::architecture::{Architecture, Block, Embedding, Layer, Output, Rope, Stack};
-use crate::waist::plan::Plan;
 use crate::waist::roles::Role;
 
 impl Model {
@@ -36,7 +36,10 @@ impl Model {
         let plan = architecture.plan();
         let mut problems = fit(&architecture, &plan, checkpoint, allowed);
         if problems.is_empty() {
-            problems.extend(untied(&architecture, &plan, checkpoint)?);
+            let tied = plan.tied.as_ref().filter(|planned| !allowed.contains(&planned.name));
+            if let (Some(head), true) = (tied, has_its_own(&plan, checkpoint)?) {
+                problems.push(Problem::Untied { name: head.name.clone() });
+            }
         }
         if !problems.is_empty() {
             let place = checkpoint.path().display().to_string();
@@ -46,24 +49,6 @@ impl Model {
         let norms = Norms::of(&architecture.norm);
         Loader { architecture: &architecture, norms, rotaries: Vec::new() }.compose(weights, backend)
     }
-}
-
-/// A tied model may bring a head all the same: only one that equals the embedding, bit by bit.
-fn untied(
-    architecture: &Architecture,
-    plan: &Plan,
-    checkpoint: &Checkpoint,
-) -> Result<Option<Problem>, Error> {
-    let Some(head) = plan.tied.as_ref().and_then(|planned| checkpoint.tensor(&planned.name)) else {
-        return Ok(None);
-    };
-    let embedding = plan.tensors.iter().find(|planned| planned.roles == [Role::Embedding]);
-    let Some(embedding) = embedding.and_then(|planned| checkpoint.tensor(&planned.name)) else {
-        return Ok(None);
-    };
-    debug_assert!(architecture.output.tie);
-    let equal = head.dtype() == embedding.dtype() && head.bytes()? == embedding.bytes()?;
-    Ok((!equal).then(|| Problem::Untied { name: head.name().to_owned() }))
 }
 
 struct Loader<'a> {

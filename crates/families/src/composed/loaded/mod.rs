@@ -2,6 +2,7 @@
 
 pub(crate) mod experts;
 pub(crate) mod fit;
+pub(crate) mod head;
 pub(crate) mod load;
 pub(crate) mod mixers;
 pub(crate) mod norms;
