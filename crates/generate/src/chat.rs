@@ -1,6 +1,7 @@
 //! Conversations: messages in, a prompt out, by a Jinja template.
 
 mod environment;
+mod parts;
 mod python;
 
 use std::fmt;
@@ -9,6 +10,8 @@ use minijinja::Environment;
 use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+
+use camelid_tokenizers::{Specials, Tokenizer};
 
 use crate::Error;
 
@@ -62,19 +65,31 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     /// `bos_token` and so on.
     names: Map<String, Json>,
+    /// Whether it marks tokens and texts that are encoded by themselves.
+    marks: bool,
 }
 
 impl ChatTemplate {
     /// Reads a template. `name` stands in messages: the file or the key that it comes from.
     ///
+    /// A family's own template may say by `token(name)` that a token stands there, and by `alone(text)` that a text is encoded
+    /// by itself, with no token looked for in it: upstream's code of such a family joins the ids of parts.
+    ///
     /// # Errors
     /// [`Error::Template`] where it is not Jinja.
     pub fn new(name: &str, source: &str) -> Result<ChatTemplate, Error> {
         let mut environment = environment::environment();
+        environment.add_function("token", parts::token);
+        environment.add_function("alone", parts::alone);
         environment
             .add_template_owned(NAME, environment::without_generation_tags(source))
             .map_err(|error| explain(name, &error))?;
-        Ok(ChatTemplate { name: name.to_owned(), environment, names: Map::new() })
+        Ok(ChatTemplate {
+            name: name.to_owned(),
+            environment,
+            names: Map::new(),
+            marks: parts::are_marked(source),
+        })
     }
 
     /// The same with further names for the template to read: `bos_token`, `eos_token`.
@@ -98,11 +113,40 @@ impl ChatTemplate {
         self.render(messages, Ending::Answer)
     }
 
+    /// The ids of a conversation: of its text, with the tokens that it spells; by the parts that a family's template marks.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::prompt`]; a token that the vocabulary does not have.
+    pub fn ids(
+        &self,
+        messages: &[Message],
+        ending: Ending,
+        tokenizer: &dyn Tokenizer,
+    ) -> Result<Vec<u32>, Error> {
+        let rendered = self.rendered(messages, ending)?;
+        if !self.marks {
+            return Ok(tokenizer.encode(&rendered, Specials::Parse)?);
+        }
+        let mut ids = Vec::new();
+        for part in parts::parts(&rendered) {
+            part.encode(tokenizer, &self.name, &mut ids)?;
+        }
+        Ok(ids)
+    }
+
     /// The conversation as it stands, or with the beginning of an answer.
     ///
     /// # Errors
     /// As [`ChatTemplate::prompt`].
     pub fn render(&self, messages: &[Message], ending: Ending) -> Result<String, Error> {
+        let rendered = self.rendered(messages, ending)?;
+        match self.marks {
+            true => Ok(parts::parts(&rendered).into_iter().map(parts::Part::into_text).collect()),
+            false => Ok(rendered),
+        }
+    }
+
+    fn rendered(&self, messages: &[Message], ending: Ending) -> Result<String, Error> {
         let mut context = self.names.clone();
         let asked = matches!(ending, Ending::Answer);
         context.insert("messages".into(), serde_json::to_value(messages).unwrap_or_default());

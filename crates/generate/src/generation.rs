@@ -95,7 +95,10 @@ impl<'s, 'a> Generation<'s, 'a> {
         let pending = prompt[session.ids.len()..].to_vec();
         let stop = (settings.max_new_tokens == 0).then_some(Stop::Length);
         Generation {
-            stream: Stream::over(session.tokenizer),
+            stream: match settings.continues {
+                true => Stream::after(session.tokenizer, prompt),
+                false => Stream::over(session.tokenizer),
+            },
             specials: session.tokenizer.specials().iter().map(|special| special.id).collect(),
             stop_texts: StopTexts::new(&settings.stop_texts),
             timings: Timings { prefill_tokens: pending.len(), ..Timings::default() },
@@ -193,7 +196,11 @@ impl<'s, 'a> Generation<'s, 'a> {
             self.stop = Some(Stop::Eos);
             return Ok(Token { id, text: self.rest() });
         }
-        let certain = if self.specials.contains(&id) { String::new() } else { self.stream.push(id)? };
+        // A row beyond the vocabulary fills the embedding up; it has no text.
+        let certain = match self.specials.contains(&id) {
+            true => String::new(),
+            false => self.stream.push(id).unwrap_or_default(),
+        };
         let (mut text, ended) = self.stop_texts.push(&certain);
         if ended {
             self.stop = Some(Stop::Text);

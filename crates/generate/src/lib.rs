@@ -13,6 +13,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod beside;
 mod chat;
 mod defaults;
 mod error;
@@ -27,6 +28,7 @@ mod session;
 mod stop;
 mod vocabulary;
 
+pub use beside::Beside;
 pub use chat::{ChatTemplate, Ending, Message, Role};
 pub use defaults::Defaults;
 pub use error::Error;
@@ -38,3 +40,4 @@ pub use sampler::Sampler;
 pub use sampling::Sampling;
 pub use session::{Session, Settings};
 pub use stop::Stop;
+pub use vocabulary::{of_folder, vocabulary};

@@ -8,6 +8,7 @@ use camelid_families::{Allow, Architecture, Backend, Declaration, Library, Model
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
+use crate::beside::{Beside, spelled};
 use crate::defaults::{Defaults, ids};
 use crate::{ChatTemplate, Error, vocabulary};
 
@@ -98,24 +99,19 @@ impl Opened {
         Ok(Model::load(architecture, &self.checkpoint, backend, allowed, progress)?)
     }
 
-    /// The tokenizer, with what the family's `[tokenizer]` table and `tokenizer_config.json` say of BOS and EOS.
+    /// The tokenizer, with what the family's `[tokenizer]` table and the files beside it say. It may have more ids than the
+    /// model has rows: such an id is an error where it is fed.
     ///
     /// # Errors
-    /// No tokenizer, or one that its family does not fit; [`Error::Vocabulary`] where it has more ids than the model.
+    /// No tokenizer, or one that its family does not fit.
     pub fn tokenizer(&self) -> Result<Box<dyn Tokenizer>, Error> {
-        let tokenizer = match self.source.gguf_metadata() {
-            Some(metadata) => vocabulary::of_gguf(self.path(), metadata)?,
+        match self.source.gguf_metadata() {
+            Some(metadata) => vocabulary::of_gguf(self.path(), metadata),
             None => {
-                let said = self.side_file("tokenizer_config.json")?;
-                vocabulary::of_folder(self.path(), &self.declaration, &self.config, &said)?
+                let beside = Beside::read(self.path())?;
+                vocabulary::of_folder(self.path(), Some(&self.declaration), &self.config, &beside)
             }
-        };
-        let rows = self.architecture()?.embedding.vocab;
-        if tokenizer.vocab_size() > rows {
-            let (path, tokenizer) = (self.path().to_owned(), tokenizer.vocab_size());
-            return Err(Error::Vocabulary { path, tokenizer, model: rows });
         }
-        Ok(tokenizer)
     }
 
     /// What the checkpoint says of how to generate: `generation_config.json`, and EOS of `config.json`.
@@ -139,18 +135,20 @@ impl Opened {
     pub fn template(&self, tokenizer: &dyn Tokenizer) -> Result<Chat, Error> {
         let said = self.side_file("tokenizer_config.json")?;
         let names = self.names(&said, tokenizer);
-        if let Some((name, source)) = self.own_template(&said)? {
+        let family = vocabulary::chat(&self.declaration, &self.config, self.path())?;
+        if !family.precedes
+            && let Some((name, source)) = self.own_template(&said)?
+        {
             let template = ChatTemplate::new(&name, &source)?.with_names(names);
             return Ok(Chat { template, stop: Vec::new(), system: None });
         }
-        let family = vocabulary::chat(&self.declaration, &self.config, self.path())?;
         let source = family.template.as_deref().and_then(Library::chat_template);
         let (Some(name), Some(source)) = (family.template.as_deref(), source) else {
             let (path, family) = (self.path().to_owned(), self.declaration.name.clone());
             return Err(Error::NoTemplate { path, family });
         };
-        let template = ChatTemplate::new(&format!("families/chat/{name}.jinja"), source)?.with_names(names);
-        Ok(Chat { template, stop: family.stop, system: family.system })
+        let template = ChatTemplate::new(&format!("families/chat/{name}.jinja"), source)?;
+        Ok(Chat { template: template.with_names(names), stop: family.stop, system: family.system })
     }
 
     /// The checkpoint's own template with the place that it comes from.
@@ -181,7 +179,7 @@ impl Opened {
     fn names(&self, said: &Map<String, Json>, tokenizer: &dyn Tokenizer) -> Map<String, Json> {
         let mut names = Map::new();
         for key in ["bos_token", "eos_token", "unk_token", "pad_token"] {
-            let spelled = said.get(key).and_then(vocabulary::spelled);
+            let spelled = said.get(key).and_then(spelled);
             let id = || ids(self.config.get(&format!("{key}_id"))).ok()?.first().copied();
             let name = spelled.or_else(|| String::from_utf8(tokenizer.piece(id()?)?.to_vec()).ok());
             names.extend(name.map(|name| (key.to_owned(), Json::String(name))));

@@ -20,6 +20,9 @@ pub struct Settings {
     pub stop_texts: Vec<String>,
     /// The longest sequence, in tokens, in place of the length that the checkpoint was made for.
     pub context: Option<usize>,
+    /// The text goes on where the prompt's ends: both joined are the text of all ids. An answer of a conversation is a text
+    /// of its own instead, without the space that a vocabulary puts before a text.
+    pub continues: bool,
     /// A prompt is read in pieces of so many tokens, where that is a law of the architecture: it bounds memory, and lets an
     /// interrupt in.
     pub piece: usize,
@@ -33,6 +36,7 @@ impl Default for Settings {
             stop_ids: Vec::new(),
             stop_texts: Vec::new(),
             context: None,
+            continues: true,
             piece: 512,
         }
     }

@@ -96,7 +96,7 @@ impl File {
                 "release" => release = reader.literals(key, value)?,
                 "sizes" => sizes = Some((key, value)),
                 "tokenizer" => file.tokenizer = reader.entries(key, value)?,
-                "chat" => file.chat = reader.known(key, value, &["template", "stop", "system"])?,
+                "chat" => file.chat = reader.known(key, value, &["template", "stop", "system", "precedes"])?,
                 "gguf" => file.gguf = reader.gguf(key, value)?,
                 table if words::TABLES.contains(&table) => {
                     let known: Vec<_> = words::keys(table).into_iter().collect();

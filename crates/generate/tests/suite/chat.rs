@@ -137,7 +137,7 @@ fn families_write_their_prompts_as_their_own_code_does() {
         without_system,
         "[gMASK]sop[Round 1]\n\n问： Hi \n\n答：Hello.\n\n[Round 2]\n\n问：Bye\n\n答：",
     );
-    family("chatglm3", &all[..2], "[gMASK]sop<|system|>\n Be brief.<|user|>\n  Hi <|assistant|>");
+    family("chatglm3", &all[..2], "[gMASK]sop<|system|>\nBe brief.<|user|>\n Hi <|assistant|>");
     family("glm4", &all[..2], "[gMASK]<sop><|system|>\nBe brief.<|user|>\n Hi <|assistant|>");
     family("minicpm", without_system, "<s><用户>Hi<AI>Hello.<用户>Bye<AI>");
 }

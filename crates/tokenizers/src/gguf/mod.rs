@@ -15,7 +15,7 @@ use crate::merging::bpe::{ALONE, Merge, Merges};
 use crate::merging::bytes::{ByteBpe, ByteEncoder, WholeWords};
 use crate::merging::level::level_bytes;
 use crate::merging::vocabulary::Vocabulary;
-use crate::special::declared::{Declared, Finds};
+use crate::special::declared::Declared;
 use crate::text::split::{Gaps, Splitter};
 use crate::{Error, Normalization, Settings};
 use crate::{Frame, Special, Tokenizer};
@@ -63,13 +63,13 @@ pub fn open_gguf(gguf: &Gguf, settings: &Settings) -> Result<Box<dyn Tokenizer>,
             let settings = Settings { special: BTreeMap::new(), ..settings.clone() };
             let mut model = gguf.sentencepiece()?;
             model.set_frame(gguf.frame()?);
-            Declared::of_model(model, &Settings { special_in: crate::SpecialIn::Text, ..settings })?
+            Declared::of_model(model, &settings)?
         }
         Layout::Bytes => {
             let split = gguf.split()?;
             let normalization = split.normalization;
             let settings = Settings { special: BTreeMap::new(), normalization, ..settings.clone() };
-            Declared::new(Box::new(gguf.byte_level(&split)?), &settings, Finds::Outer)?
+            Declared::of_bytes(Box::new(gguf.byte_level(&split)?), &settings)?
         }
     };
     Ok(Box::new(declared))

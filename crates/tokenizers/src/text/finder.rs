@@ -9,15 +9,6 @@ pub(crate) struct Finder {
     values: Vec<u32>,
 }
 
-/// A part of a text that was cut at keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut<'t> {
-    /// A key, by its value.
-    Key(u32),
-    /// Text without a key.
-    Between(&'t str),
-}
-
 /// A key in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -48,29 +39,6 @@ impl Finder {
             end: found.end(),
             value: self.values[found.pattern().as_usize()],
         })
-    }
-
-    /// Hands on the keys that stand in `text`, and what stands between them, in order; nothing empty.
-    ///
-    /// # Errors
-    /// The first error of `part`.
-    pub(crate) fn cut<'t, E>(
-        &self,
-        text: &'t str,
-        mut part: impl FnMut(Cut<'t>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut begin = 0;
-        for Found { start, end, value } in self.find(text) {
-            if begin < start {
-                part(Cut::Between(&text[begin..start]))?;
-            }
-            part(Cut::Key(value))?;
-            begin = end;
-        }
-        if begin < text.len() {
-            part(Cut::Between(&text[begin..]))?;
-        }
-        Ok(())
     }
 }
 

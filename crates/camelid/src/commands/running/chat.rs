@@ -2,8 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use camelid_generate::{Chat, Message, Role, Session, Stop};
-use camelid_tokenizers::Specials;
+use camelid_generate::{Chat, Ending, Message, Role, Session, Stop};
 
 use crate::commands::output::style::{bold, dim};
 use crate::commands::running::loaded::Loaded;
@@ -52,8 +51,7 @@ fn answer<'m>(
     question: &str,
 ) -> anyhow::Result<Option<Stop>> {
     messages.push(Message::new(Role::User, question));
-    let prompt = chat.template.prompt(messages)?;
-    let ids = loaded.tokenizer.encode(&prompt, Specials::Parse)?;
+    let ids = chat.template.ids(messages, Ending::Answer, &*loaded.tokenizer)?;
     let turn = loaded.turn(session, &ids)?;
     messages.push(Message::new(Role::Assistant, turn.text));
     Ok(turn.stop)

@@ -153,6 +153,7 @@ fn settings(
         stop_ids,
         stop_texts,
         context: args.context,
+        continues: chat.is_none(),
         ..Settings::default()
     })
 }
