@@ -77,7 +77,7 @@ impl Attention {
         if backend.threads() > 1 && work.len() < 4 * backend.threads() && work.len() < steps {
             each_block(call, work);
         } else {
-            backend.run_each(&mut work, |_, (tile, out)| finish(&tile.all(), out, backend));
+            backend.run_each(&mut work, |_, (tile, out)| finish(tile, &tile.all(), out));
         }
         out
     }
@@ -131,18 +131,19 @@ fn each_block(call: Call<'_>, work: Vec<Work<'_, '_>>) {
     for (index, _, _, sums) in &steps {
         all[*index].merge(sums, call.backend);
     }
-    for ((_, mut out), sums) in work.into_iter().zip(all) {
-        finish(&sums, &mut out, call.backend);
+    for ((tile, mut out), sums) in work.into_iter().zip(all) {
+        finish(&tile, &sums, &mut out);
     }
 }
 
 /// Writes softmax(s)·v of a tile's rows to the places of its tokens.
-fn finish(sums: &Partial, out: &mut [&mut [f32]], backend: &Backend) {
-    let group = sums.rows() / out.len();
+fn finish(tile: &Tile<'_>, sums: &Partial, out: &mut [&mut [f32]]) {
+    let (Call { settings, backend, .. }, group) = (tile.call, sums.rows() / out.len());
+    let sink = |head: usize| settings.sinks.as_ref().map(|sinks| sinks[tile.kv_head * group + head]);
     for (token, out) in out.iter_mut().enumerate() {
         let head_dim = out.len() / group;
         for (head, out) in out.chunks_exact_mut(head_dim).enumerate() {
-            sums.finish(token * group + head, out, backend);
+            sums.finish_beside(sink(head), token * group + head, out, backend);
         }
     }
 }

@@ -9,9 +9,10 @@
 //! reads kv head h / (heads / kv_heads), so keys are never repeated.
 //!
 //! What a query sees is a run of positions, a [`Range`](std::ops::Range), from [`Reach`]: causal (all of the tree), a
-//! sliding window (Mistral, Gemma 2, some layers of Qwen 1.5), a prefix seen both ways (ChatGLM 1). No mask matrix
+//! sliding window (Mistral, Gemma 2, some layers of Qwen 1.5), a chunk (Llama 4), a prefix seen both ways (ChatGLM 1). No mask matrix
 //! and no matrix of scores is ever made. Several [`Segment`]s show one softmax several turns of the same queries,
-//! which is dual chunk attention. Caps are Gemma 2's, slopes are ALiBi's (Baichuan 13B), [`log_n`] is Qwen 1's.
+//! which is dual chunk attention. Caps are Gemma 2's, slopes are ALiBi's (Baichuan 13B), sinks are gpt-oss's, [`log_n`] is Qwen 1's, [`warmth`] is
+//! Llama 4's.
 //!
 //! ```
 //! use camelid_attention::{Attention, Reach, Segment, Settings};
@@ -41,6 +42,7 @@ mod reach;
 mod settings;
 mod softcap;
 mod tile;
+mod warmth;
 
 pub use cache::{BLOCK, Cache};
 pub use forward::{Attention, Segment};
@@ -49,6 +51,7 @@ pub use partial::Partial;
 pub use reach::Reach;
 pub use settings::{Error, Settings};
 pub use softcap::softcap;
+pub use warmth::warmth;
 
 /// The README's example, kept true.
 #[cfg(doctest)]

@@ -80,6 +80,15 @@ impl Partial {
     /// Where `out` has not head_dim elements.
     #[track_caller]
     pub fn finish(&self, row: usize, out: &mut [f32], backend: &Backend) {
+        self.finish_beside(None, row, out, backend);
+    }
+
+    /// The same where one more score without a value, the sink, takes part in the sum: Σ e^(s−m)·v ÷ (Σ e^(s−m) + e^(sink−m)).
+    ///
+    /// # Panics
+    /// Where `out` has not head_dim elements.
+    #[track_caller]
+    pub fn finish_beside(&self, sink: Option<f32>, row: usize, out: &mut [f32], backend: &Backend) {
         assert_eq!(out.len(), self.head_dim, "{} places for {} features", out.len(), self.head_dim);
         if self.sum[row] == 0.0 {
             return out.fill(0.0);
@@ -87,7 +96,9 @@ impl Partial {
         let start = row * lanes(self.head_dim) * LANES;
         let value: &[f32] = bytemuck::cast_slice(&self.value);
         out.copy_from_slice(&value[start..start + self.head_dim]);
-        backend.scale(1.0 / self.sum[row], out);
+        // A sink far above all scores is an infinite sum, and the result 0, as it should be.
+        let beside = sink.map_or(0.0, |sink| (sink - self.max[row]).exp());
+        backend.scale(1.0 / (self.sum[row] + beside), out);
     }
 
     /// Makes every row empty again.

@@ -6,12 +6,12 @@ use std::ops::Range;
 /// The rule that gives each query its run of keys.
 ///
 /// ```text
-///   Causal        Window(2)     Prefix(2)
+///   Causal        Window(2)     Chunk(2)      Prefix(2)
 /// i 0 1 2 3 → j
-/// 0 x . . .       x . . .       x x . .
-/// 1 x x . .       x x . .       x x . .
-/// 2 x x x .       . x x .       x x x .
-/// 3 x x x x       . . x x       x x x x
+/// 0 x . . .       x . . .       x . . .       x x . .
+/// 1 x x . .       x x . .       x x . .       x x . .
+/// 2 x x x .       . x x .       . . x .       x x x .
+/// 3 x x x x       . . x x       . . x x       x x x x
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -19,6 +19,8 @@ pub enum Reach {
     Causal,
     /// Query i sees W keys, its own among them: 0 ≤ i − j < W.
     Window(NonZeroUsize),
+    /// Query i sees the keys of its own chunk of c positions, up to itself: ⌊j / c⌋ = ⌊i / c⌋, j ≤ i.
+    Chunk(NonZeroUsize),
     /// The first P tokens see each other both ways; every later query is causal.
     Prefix(usize),
 }
@@ -30,6 +32,7 @@ impl Reach {
         match self {
             Self::Causal => 0..i + 1,
             Self::Window(keys) => (i + 1).saturating_sub(keys.get())..i + 1,
+            Self::Chunk(size) => i / size * size.get()..i + 1,
             Self::Prefix(prefix) => 0..prefix.max(i + 1),
         }
     }

@@ -19,12 +19,16 @@ pub struct Settings {
     pub softcap: Option<f64>,
     /// One slope per query head, if scores fall linearly with distance (ALiBi).
     pub slopes: Option<Vec<f32>>,
+    /// One logit per query head that takes part in the softmax and has no value (attention sinks): the weights of the
+    /// keys then sum to less than 1.
+    pub sinks: Option<Vec<f32>>,
 }
 
 impl Settings {
-    /// Plain scaled attention: scale = head_dim^−½, neither cap nor slopes.
+    /// Plain scaled attention: scale = head_dim^−½, neither cap nor slopes nor sinks.
     pub fn plain(heads: usize, kv_heads: usize, head_dim: usize) -> Self {
-        Self { heads, kv_heads, head_dim, scale: (head_dim as f64).powf(-0.5), softcap: None, slopes: None }
+        let scale = (head_dim as f64).powf(-0.5);
+        Self { heads, kv_heads, head_dim, scale, softcap: None, slopes: None, sinks: None }
     }
 
     /// Query heads that share one kv head.
@@ -50,14 +54,16 @@ impl Settings {
         {
             return Err(Error::Softcap { softcap });
         }
-        let Some(slopes) = &self.slopes else { return Ok(()) };
-        if slopes.len() != self.heads {
-            return Err(Error::Slopes { slopes: slopes.len(), heads: self.heads });
+        for (what, one, numbers) in [("slopes", "slope", &self.slopes), ("sinks", "sink", &self.sinks)] {
+            let Some(numbers) = numbers else { continue };
+            if numbers.len() != self.heads {
+                return Err(Error::PerHead { what, found: numbers.len(), heads: self.heads });
+            }
+            if let Some(head) = numbers.iter().position(|number| !number.is_finite()) {
+                return Err(Error::NotFinite { one, head, number: numbers[head] });
+            }
         }
-        match slopes.iter().position(|slope| !slope.is_finite()) {
-            Some(head) => Err(Error::Slope { head, slope: slopes[head] }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -90,20 +96,24 @@ pub enum Error {
         /// The soft-cap given.
         softcap: f64,
     },
-    /// There must be one slope per query head.
-    #[error("{slopes} slopes for {heads} heads")]
-    Slopes {
-        /// Slopes given.
-        slopes: usize,
+    /// There must be one slope, or sink, per query head.
+    #[error("{found} {what} for {heads} heads")]
+    PerHead {
+        /// `slopes` or `sinks`.
+        what: &'static str,
+        /// How many are given.
+        found: usize,
         /// Query heads.
         heads: usize,
     },
-    /// A slope is infinite or not a number.
-    #[error("the slope {slope} of head {head} is not finite")]
-    Slope {
+    /// A slope or a sink is infinite or not a number.
+    #[error("the {one} {number} of head {head} is not finite")]
+    NotFinite {
+        /// `slope` or `sink`.
+        one: &'static str,
         /// The query head.
         head: usize,
-        /// Its slope.
-        slope: f32,
+        /// Its number.
+        number: f32,
     },
 }

@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 #[test]
 fn an_empty_run_gives_zeros_wherever_it_lies() {
-    let settings = Settings { heads: 1, kv_heads: 1, head_dim: 2, scale: 1.0, softcap: None, slopes: None };
+    let settings = Settings { scale: 1.0, ..Settings::plain(1, 1, 2) };
     let attention = Attention::new(settings).expect("good settings");
     let (keys, queries) = (Array3::<f32>::ones((40, 1, 2)), Array3::<f32>::ones((2, 1, 2)));
     let mut cache = attention.cache(Compute::F32);

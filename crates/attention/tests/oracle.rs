@@ -75,3 +75,24 @@ fn softcap_and_slopes() {
     check(Settings { softcap: Some(1.5), ..sloped(6, 2, 10) }, window(40), [280, 7]);
     check(sloped(6, 2, 10), Reach::Prefix(9), [0, 30]);
 }
+
+#[test]
+fn chunks() {
+    let chunk = |size| Reach::Chunk(std::num::NonZeroUsize::new(size).expect("at least one"));
+    check(plain(4, 2, 12), chunk(1), [0, 9]);
+    check(plain(4, 2, 12), chunk(16), [0, 45]);
+    check(plain(6, 2, 12), chunk(300), [590, 20]);
+}
+
+#[test]
+fn sinks() {
+    let sunk = |sink: f32| {
+        let sinks = (0..6).map(|head| sink + head as f32).collect();
+        Settings { sinks: Some(sinks), ..plain(6, 2, 16) }
+    };
+    for sink in [-30.0, -2.0, 0.5, 4.0] {
+        check(sunk(sink), Reach::Causal, [0, 50]);
+        check(sunk(sink), window(9), [300, 3]);
+        check(sunk(sink), Reach::Causal, [600, 1]); // few tiles: block by block
+    }
+}

@@ -33,6 +33,7 @@ fn settings_are_checked_once() {
         "the soft-cap -5 is not a positive finite 32-bit number",
     );
     refused(Settings { slopes: Some(vec![0.5; 5]), ..good.clone() }, "5 slopes for 6 heads");
+    refused(Settings { sinks: Some(vec![0.5; 7]), ..good.clone() }, "7 sinks for 6 heads");
     let slopes = Some(vec![0.5, 0.5, f32::INFINITY, 0.5, 0.5, 0.5]);
     refused(Settings { slopes, ..good }, "the slope inf of head 2 is not finite");
 }

@@ -10,13 +10,11 @@ mod running;
 pub use chores::{assets, docs};
 pub use explaining::{convert, describe, diff, families};
 pub use options::model;
+pub use options::which::Which;
 pub use proving::{verify, verify_tokenizer};
 pub use running::{bench, generate, perplexity, tokenize};
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-
-use camelid_families::{Declaration, Library};
 
 /// The command's exit status: what it gave, or 2 and its error on standard error.
 pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
@@ -24,35 +22,4 @@ pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
         anstream::eprintln!("{} {error:#}", output::style::bad("error:"));
         ExitCode::from(2)
     })
-}
-
-/// Which family: a built-in one by name, or one that a file declares.
-#[derive(Debug, Clone, Default, clap::Args)]
-#[group(multiple = false)]
-pub struct Which {
-    /// A family by name, such as gemma2
-    #[arg(long, value_name = "NAME")]
-    pub family: Option<String>,
-    /// Read the family from a file, which may extend any built-in one
-    #[arg(long, value_name = "FILE.toml")]
-    pub spec: Option<PathBuf>,
-}
-
-impl Which {
-    /// The family, if one was named; the library holds it.
-    ///
-    /// # Errors
-    /// The file is no declaration. (That a name is known is seen when it is looked up.)
-    pub fn name(&self, library: &mut Library) -> anyhow::Result<Option<String>> {
-        match (&self.family, &self.spec) {
-            (Some(name), _) => Ok(Some(name.clone())),
-            (None, Some(path)) => Ok(Some(library.add(path)?)),
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-/// A family's title with its name, as `Gemma 2 (gemma2)`.
-fn titled(family: &Declaration) -> String {
-    format!("{} ({})", family.title, family.name)
 }

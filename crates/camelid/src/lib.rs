@@ -23,11 +23,15 @@ pub use camelid_checkpoint as checkpoint;
 #[doc(inline)]
 pub use camelid_dual_chunk as dual_chunk;
 #[doc(inline)]
+pub use camelid_experts as experts;
+#[doc(inline)]
 pub use camelid_families as families;
 #[doc(inline)]
 pub use camelid_generate as generate;
 #[doc(inline)]
 pub use camelid_kernels as kernels;
+#[doc(inline)]
+pub use camelid_latent as latent;
 #[doc(inline)]
 pub use camelid_linear as linear;
 #[doc(inline)]

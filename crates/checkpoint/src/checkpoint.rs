@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::gguf::{self, Metadata, read_gguf};
+use crate::gguf::{self, Metadata};
 use crate::index::{by_name, read_sharded};
 use crate::{Error, Mapping, Source, Tensor, read_json, read_safetensors, read_torch};
 
@@ -168,7 +168,7 @@ fn open_file(path: &Path, mapping: Mapping) -> Result<Checkpoint, Error> {
             "not a GGUF file; for other formats name the folder, which has the config.json".to_owned();
         return Err(Error::Unsupported { path: path.to_owned(), problem });
     }
-    let (metadata, tensors) = read_gguf(&source)?;
+    let (metadata, tensors) = gguf::open_gguf(path, mapping)?;
     Ok(Checkpoint { path: path.to_owned(), described: Described::Gguf(metadata), tensors: by_name(tensors)? })
 }
 

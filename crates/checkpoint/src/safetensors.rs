@@ -127,8 +127,11 @@ pub(crate) fn stored(dtype: Dtype) -> Option<Stored> {
         Dtype::U16 => Some(Stored::U16),
         Dtype::U8 => Some(Stored::U8),
         Dtype::Bool => Some(Stored::BOOL),
-        Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q5_0 | Dtype::Q5_1 => None,
-        Dtype::Q8_0 | Dtype::Q4K | Dtype::Q5K | Dtype::Q6K => None,
+        Dtype::Q1_0 | Dtype::Q2_0 | Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q5_0 => None,
+        Dtype::Q5_1 | Dtype::Q8_0 | Dtype::Q2K | Dtype::Q3K | Dtype::Q4K => None,
+        Dtype::Q5K | Dtype::Q6K | Dtype::Iq4Nl | Dtype::Iq4Xs | Dtype::Mxfp4 => None,
+        Dtype::Nvfp4 | Dtype::Iq2Xxs | Dtype::Iq2Xs | Dtype::Iq2S | Dtype::Iq3Xxs => None,
+        Dtype::Iq3S | Dtype::Iq1S | Dtype::Iq1M | Dtype::Tq1_0 | Dtype::Tq2_0 => None,
     }
 }
 

@@ -178,6 +178,23 @@ impl Tensor {
             Dtype::Q4K => self.blocks(&bytes, quantised::q4_k),
             Dtype::Q5K => self.blocks(&bytes, quantised::q5_k),
             Dtype::Q6K => self.blocks(&bytes, quantised::q6_k),
+            Dtype::Q1_0 => self.blocks(&bytes, quantised::q1_0),
+            Dtype::Q2_0 => self.blocks(&bytes, quantised::q2_0),
+            Dtype::Q2K => self.blocks(&bytes, quantised::q2_k),
+            Dtype::Q3K => self.blocks(&bytes, quantised::q3_k),
+            Dtype::Iq4Nl => self.blocks(&bytes, quantised::iq4_nl),
+            Dtype::Iq4Xs => self.blocks(&bytes, quantised::iq4_xs),
+            Dtype::Mxfp4 => self.blocks(&bytes, quantised::mxfp4),
+            Dtype::Nvfp4 => self.blocks(&bytes, quantised::nvfp4),
+            Dtype::Iq2Xxs => self.blocks(&bytes, quantised::iq2_xxs),
+            Dtype::Iq2Xs => self.blocks(&bytes, quantised::iq2_xs),
+            Dtype::Iq2S => self.blocks(&bytes, quantised::iq2_s),
+            Dtype::Iq3Xxs => self.blocks(&bytes, quantised::iq3_xxs),
+            Dtype::Iq3S => self.blocks(&bytes, quantised::iq3_s),
+            Dtype::Iq1S => self.blocks(&bytes, quantised::iq1_s),
+            Dtype::Iq1M => self.blocks(&bytes, quantised::iq1_m),
+            Dtype::Tq1_0 => self.blocks(&bytes, quantised::tq1_0),
+            Dtype::Tq2_0 => self.blocks(&bytes, quantised::tq2_0),
         }
     }
 
@@ -223,6 +240,11 @@ impl Tensor {
             Dtype::U64 | Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 => Err(self.conversion("i64")),
             Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q5_0 | Dtype::Q5_1 => Err(self.conversion("i64")),
             Dtype::Q8_0 | Dtype::Q4K | Dtype::Q5K | Dtype::Q6K => Err(self.conversion("i64")),
+            Dtype::Q1_0 | Dtype::Q2_0 | Dtype::Q2K | Dtype::Q3K => Err(self.conversion("i64")),
+            Dtype::Iq4Nl | Dtype::Iq4Xs | Dtype::Mxfp4 | Dtype::Nvfp4 => Err(self.conversion("i64")),
+            Dtype::Iq2Xxs | Dtype::Iq2Xs | Dtype::Iq2S | Dtype::Iq3Xxs => Err(self.conversion("i64")),
+            Dtype::Iq3S | Dtype::Iq1S | Dtype::Iq1M | Dtype::Tq1_0 => Err(self.conversion("i64")),
+            Dtype::Tq2_0 => Err(self.conversion("i64")),
         }
     }
 

@@ -37,6 +37,23 @@ fn every_type_decodes_to_the_references_bits() {
     check_numbers("q4_k", Dtype::Q4K, &[2, 512]);
     check_numbers("q5_k", Dtype::Q5K, &[2, 512]);
     check_numbers("q6_k", Dtype::Q6K, &[2, 512]);
+    check_numbers("q1_0", Dtype::Q1_0, &[2, 512]);
+    check_numbers("q2_0", Dtype::Q2_0, &[2, 512]);
+    check_numbers("q2_k", Dtype::Q2K, &[2, 512]);
+    check_numbers("q3_k", Dtype::Q3K, &[2, 512]);
+    check_numbers("iq4_nl", Dtype::Iq4Nl, &[2, 512]);
+    check_numbers("iq4_xs", Dtype::Iq4Xs, &[2, 512]);
+    check_numbers("mxfp4", Dtype::Mxfp4, &[2, 512]);
+    check_numbers("nvfp4", Dtype::Nvfp4, &[2, 512]);
+    check_numbers("iq2_xxs", Dtype::Iq2Xxs, &[2, 512]);
+    check_numbers("iq2_xs", Dtype::Iq2Xs, &[2, 512]);
+    check_numbers("iq2_s", Dtype::Iq2S, &[2, 512]);
+    check_numbers("iq3_xxs", Dtype::Iq3Xxs, &[2, 512]);
+    check_numbers("iq3_s", Dtype::Iq3S, &[2, 512]);
+    check_numbers("iq1_s", Dtype::Iq1S, &[2, 512]);
+    check_numbers("iq1_m", Dtype::Iq1M, &[2, 512]);
+    check_numbers("tq1_0", Dtype::Tq1_0, &[2, 512]);
+    check_numbers("tq2_0", Dtype::Tq2_0, &[2, 512]);
     check_numbers("f16", Dtype::F16, &[3, 5]);
     check_numbers("bf16", Dtype::Bf16, &[3, 5]);
     check_numbers("f64", Dtype::F64, &[3, 5]);
@@ -223,7 +240,6 @@ fn not_this_format() {
     refused(&Made { version: 1, ..Made::new() }, "version 1");
     refused(&Made { version: 4, ..Made::new() }, "version 4");
     refused(&Made { version: 3_u32.swap_bytes(), ..Made::new() }, "big-endian");
-    refused(&Made::new().entry("split.count", 2, &[3, 0]), "one of 3 parts");
 }
 
 #[test]
@@ -255,7 +271,8 @@ fn values_that_are_none() {
 #[test]
 fn tensors_that_lie() {
     let one = |extents: &[u64], kind, offset| Made::new().tensor("t", extents, kind, offset);
-    refused(&one(&[8], 10, 0), "tensor \"t\": its type, Q2_K (10), is not read");
+    refused(&one(&[8], 15, 0), "tensor \"t\": its type, Q8_K (15), is not read");
+    refused(&one(&[8], 31, 0), "tensor \"t\": its type, Q4_0_4_4 (31), is not read");
     refused(&one(&[8], 4, 0), "tensor \"t\": its type, number 4, is not read");
     refused(&one(&[33], Q4_0, 0), "no tensor of Q4_0 can have the shape [33]");
     refused(&one(&[1 << 60], F32, 0), "not in the file of");
@@ -287,6 +304,80 @@ fn a_cut_file_is_refused_at_any_length() {
     for length in (0..whole.len() - 8).step_by(7) {
         assert!(read_bytes(whole[..length].to_vec()).is_err(), "{length} bytes of {}", whole.len());
     }
+}
+
+/// The parts of a model of three tensors, as files of a folder; `bend` changes one on the way.
+fn parts(bend: impl Fn(usize, Made) -> Made) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..3_u16 {
+        let made = Made::new()
+            .entry("split.no", 2, &number.to_le_bytes())
+            .entry("split.count", 2, &3_u16.to_le_bytes())
+            .entry("split.tensors.count", 5, &3_i32.to_le_bytes())
+            .tensor(&format!("t{number}"), &[8], F32, 0);
+        let made = bend(usize::from(number), Made { data: vec![number as u8; 32], ..made });
+        let name = format!("m-{:05}-of-00003.gguf", number + 1);
+        std::fs::write(folder.path().join(name), made.bytes()).unwrap();
+    }
+    folder
+}
+
+#[track_caller]
+fn refused_part(folder: &tempfile::TempDir, name: &str, message: &str) {
+    let error = Checkpoint::open(folder.path().join(name)).unwrap_err().to_string();
+    assert!(error.contains(message), "{error}");
+}
+
+#[test]
+fn the_first_of_several_parts_opens_all() {
+    let folder = parts(|_, made| made);
+    let whole = Checkpoint::open(folder.path().join("m-00001-of-00003.gguf")).unwrap();
+    let held: Vec<_> = whole.tensors().map(|tensor| (tensor.name(), tensor.bytes().unwrap()[0])).collect();
+    assert_eq!(held, [("t0", 0), ("t1", 1), ("t2", 2)]);
+    refused_part(
+        &folder,
+        "m-00002-of-00003.gguf",
+        "part 2 of the 3 of a split GGUF file; name the first part, m-00001-of-00003.gguf",
+    );
+    std::fs::remove_file(folder.path().join("m-00002-of-00003.gguf")).unwrap();
+    refused_part(&folder, "m-00001-of-00003.gguf", "of which 1 are not beside it: m-00002-of-00003.gguf");
+    std::fs::rename(folder.path().join("m-00001-of-00003.gguf"), folder.path().join("m.gguf")).unwrap();
+    refused_part(&folder, "m.gguf", "names that end in -00001-of-00003.gguf");
+}
+
+#[test]
+fn parts_that_lie() {
+    let first = "m-00001-of-00003.gguf";
+    let other = |text: &'static str| {
+        parts(move |number, made| match number {
+            1 => Made::new().entry("split.no", 2, &[2, 0]).entry("split.count", 2, &[3, 0]).entry(
+                "x",
+                8,
+                &string(text),
+            ),
+            _ => made,
+        })
+    };
+    refused_part(
+        &other("x"),
+        first,
+        "m-00002-of-00003.gguf: not a sound GGUF file: it does not say that it is part 2 of 3",
+    );
+    let fewer = parts(|number, made| if number == 2 { Made { list: vec![], ..made } } else { made });
+    refused_part(&fewer, first, "all parts together hold 2 tensors, where split.tensors.count is 3");
+    let twice =
+        parts(
+            |number, made| {
+                if number == 2 { Made { list: vec![], ..made }.tensor("t0", &[8], F32, 0) } else { made }
+            },
+        );
+    refused_part(&twice, first, "t0");
+    let cut = parts(|number, made| if number == 1 { Made { data: vec![], ..made } } else { made });
+    refused_part(&cut, first, "m-00002-of-00003.gguf: tensor \"t1\"");
+    let beyond = Made::new().entry("split.no", 2, &[3, 0]).entry("split.count", 2, &[3, 0]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("b.gguf"), beyond.bytes()).unwrap();
+    refused_part(&folder, "b.gguf", "split.no is not the number of one of the split.count parts");
 }
 
 #[test]

@@ -20,6 +20,15 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A value that may be long, such as a list of layers, cut to what a line holds.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 100;
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} …", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,8 +72,16 @@ pub enum Error {
         /// The names along the circle.
         chain: Vec<String>,
     },
+    /// Files extend one another deeper than any family does.
+    #[error("{file}: more than {most} files extend one another")]
+    Deep {
+        /// The file at which it was noticed.
+        file: String,
+        /// So many may.
+        most: usize,
+    },
     /// A checkpoint does not fit a declaration: every problem, all at once.
-    #[error("{} does not fit the family `{family}`:{}", place, list(problems))]
+    #[error("{} does not fit the family `{family}`:{}{}", place, list(problems), advice(problems))]
     Misfit {
         /// The checkpoint's directory or file.
         place: String,
@@ -175,11 +192,16 @@ impl fmt::Display for Problem {
             Problem::UnknownKey { key, value } => {
                 write!(
                     f,
-                    "config.json: `{key}` = {value} is not known: nothing reads it, and it is not declared inert"
+                    "config.json: `{key}` = {} is not known to this family: what it changes would be left out",
+                    short(value)
                 )
             }
             Problem::Required { key, value, required } => {
-                write!(f, "config.json: `{key}` = {value}, but only {required} is implemented")
+                write!(
+                    f,
+                    "config.json: `{key}` = {}, but only {required} is implemented (--allow-key {key} goes on as if it were)",
+                    short(value)
+                )
             }
             Problem::MissingKey { key, word, origin } => {
                 write!(f, "config.json: `{key}` is missing, which {word} needs ({origin})")
@@ -210,4 +232,25 @@ impl fmt::Display for Problem {
 
 fn list(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  - {problem}")).collect()
+}
+
+/// How to go on all the same, said once for all of a kind.
+fn advice(problems: &[Problem]) -> String {
+    let mut ways: Vec<String> = Vec::new();
+    let mut keys = problems.iter().filter_map(|problem| match problem {
+        Problem::UnknownKey { key, .. } => Some(key),
+        _ => None,
+    });
+    match (keys.next(), keys.next()) {
+        (Some(key), None) => ways.push(format!("--allow-key {key}")),
+        (Some(_), Some(_)) => ways.push("--allow-key KEY".into()),
+        (None, _) => {}
+    }
+    if problems.iter().any(|problem| matches!(problem, Problem::SurplusTensor { .. })) {
+        ways.push("--allow-tensor NAME".into());
+    }
+    if ways.is_empty() {
+        return String::new();
+    }
+    format!("\n  what is known not to matter is waved through by {}", ways.join(" and "))
 }

@@ -40,16 +40,24 @@ pub use error::{Error, Origin, Problem};
 pub use resolved::detect::Detected;
 pub use resolved::resolve::{Unresolved, formulas};
 pub use waist::architecture::{
-    Architecture, At, Attention, Block, By, Embedding, Layer, Length, Mlp, MlpKind, Named, Norm, Output, Per,
-    Position, Prefix, Residual, Rope, Round, Stack, Wiring,
+    Architecture, Attention, Block, Embedding, Layer, Length, Mlp, MlpKind, Norm, Output, Position, Prefix,
+    Residual, Rest, Rope, Round, Stack, Values, Wiring,
 };
 pub use waist::fields::{Fields, difference};
-pub use waist::plan::{Plan, Planned};
-pub use waist::roles::Role;
+pub use waist::named::{At, By, EXPERT, Lies, Named, Per, Suffix};
+pub use waist::plan::{Part, Plan, Planned};
+pub use waist::roles::{Kind, Role};
 pub use waist::scaling::Scaling;
+pub use waist::tables::experts::Experts;
+pub use waist::tables::latent::Latent;
+pub use waist::tables::per_layer::PerLayer;
+pub use waist::tables::temperature::Temperature;
 pub use written::declaration::Declaration;
 pub use written::expr::{Entry, Expr};
 pub use written::file::{Entries, Gguf, Size};
 pub use written::formula::Formula;
 pub use written::library::Library;
+pub use written::out::{Out, out};
+pub use written::said::plainly;
+pub use written::unwrap::Unwrap;
 pub use written::words::{TABLES, Word, tensor_attributes, words};

@@ -58,6 +58,6 @@ fn families_that_would_compute_differently_are_refused_with_what_tells_them_apar
 }
 
 #[test]
-fn no_match_lists_the_rules() {
-    check("llama1", json!({ "model_type": "mamba" }), Err(&["mamba", "gemma2", "model_type == 'gemma2'"]));
+fn no_match_names_the_families_there_are_and_the_way_on() {
+    check("llama1", json!({ "model_type": "mamba" }), Err(&["mamba", "gemma2", "--family", "--spec"]));
 }

@@ -61,13 +61,29 @@ fn a_family_file_is_refused_with_its_file_line_and_key() {
     refused("extends = \"llama2\"\n\n[attention]\nscal = 1", &["mine.toml:4", "scal", "scale"]);
     refused("extends = \"llama2\"\n[tensors]\nqueries = \"x\"", &["mine.toml:3", "queries", "query"]);
     refused("extends = \"llama2\"\n[tensors]\n\"query | query\" = \"x\"", &["twice"]);
+    refused(
+        "extends = \"llama2\"\n[tensors]\n\"query | attention_norm\" = \"x\"",
+        &[
+            "mine.toml:3",
+            "`attention_norm` has a tensor of its own",
+            "query, key, value, attention_gate, gate, up, expert_gate, expert_up may share one",
+        ],
+    );
+    refused(
+        "extends = \"llama2\"\n[tensors]\n\"gate | layer_scale\" = \"x\"",
+        &["`layer_scale` has a tensor"],
+    );
     refused("extends = \"llama2\"\n[attention]\nscale = \"= 1 +\"", &["mine.toml:3", "scale", "1 +"]);
     refused("extends = \"llama2\"\nmatch = \"model_type\"", &["match", "formula"]);
     refused("extends = \"llama2\"\n[default]\nfoo = 1", &["mine.toml:3", "foo", "no formula reads"]);
+    refused(
+        "extends = \"llama2\"\n[default]\nsliding_window = 8\n[attention]\nwindow = \"= sliding_windw\"",
+        &["mine.toml:5", "attention.window", "`sliding_windw`", "is `sliding_window` meant?"],
+    );
     refused("extends = \"baichuan1\"\n[tensors]\nquery = \"q\"", &["query | key | value", "without a name"]);
     refused(
         "extends = \"llama2\"\n[tensors]\nup = { name = \"u\", buy = \"group\" }",
-        &["buy", "by, per, at"],
+        &["buy", "suffix, by, per, at"],
     );
     refused(
         "extends = \"llama2\"\n[tensors]\nup = { name = \"u\", by = \"heap\" }",
@@ -91,7 +107,11 @@ fn a_config_is_refused_with_its_key_and_value() {
     );
     misfit(MINE, json!({ "rope_scaling": { "rope_type": "spiral" } }), &["rope.scaling", "spiral", "linear"]);
     misfit(MINE, json!({ "rope_scaling": { "rope_type": "linear", "factor": 2, "fast": 1 } }), &["fast"]);
-    misfit(MINE, json!({ "dtype": "f32", "torch_dtype": "f16" }), &["dtype", "differently"]);
+    misfit(
+        MINE,
+        json!({ "rope_theta": 1e4, "rope_parameters": { "rope_theta": 2e4, "rope_type": "default" } }),
+        &["rope_theta", "differently"],
+    );
     misfit(MINE, json!({ "hidden_size": null }), &["hidden_size"]);
     misfit(MINE, json!({ "num_key_value_heads": 3 }), &["attention.kv_heads", "3 kv heads", "4 heads"]);
     misfit(MINE, json!({ "num_key_value_heads": 0 }), &["attention.kv_heads"]);
@@ -109,11 +129,7 @@ fn a_config_is_refused_with_its_key_and_value() {
     misfit(MINE, json!({ "hidden_act": "swoosh" }), &["mlp.activation", "swoosh"]);
     misfit(MINE, json!({ "attention_bias": "yes" }), &["bias", "yes"]);
     misfit("extends = \"llama1\"", json!({ "attention_bias": true }), &["`attention_bias` = true", "false"]);
-    misfit(
-        "extends = \"gemma2\"",
-        json!({}),
-        &["query_pre_attn_scalar", "attn_logit_softcapping", "sliding_window"],
-    );
+    misfit("extends = \"qwen1\"", json!({}), &["seq_length", "use_logn_attn", "use_dynamic_ntk"]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub enum Error {
     EmptyPrompt,
     /// The prompt is longer than the input that the checkpoint was made for.
     #[error(
-        "the prompt has {tokens} tokens, and the context ends after {context}; shorten it, or set another context by hand"
+        "the prompt has {tokens} tokens, and the context ends after {context}; shorten it, or let it be longer with --context N"
     )]
     TooLong {
         /// The prompt's tokens.
@@ -66,6 +66,12 @@ pub enum Error {
         /// What went wrong.
         message: String,
     },
+    /// A conversation is none, or none that the template can write.
+    #[error("{0}")]
+    Conversation(String),
+    /// A prompt names a token that the vocabulary does not have.
+    #[error("the vocabulary has no token `{0}`, which the chat template asks for")]
+    NoToken(String),
     /// Neither the checkpoint nor its family brings a chat template.
     #[error("{}: there is no chat template, neither in the checkpoint (chat_template.jinja, tokenizer_config.json) nor for the family `{family}`: it is a model for plain text", path.display())]
     NoTemplate {

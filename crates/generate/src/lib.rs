@@ -13,31 +13,24 @@
 //!
 #![doc = include_str!("../README.md")]
 
-mod beside;
 mod chat;
-mod defaults;
+mod choice;
 mod error;
-mod generation;
-mod logits;
 pub mod memory;
-mod opened;
-mod perplexity;
-mod sampler;
-mod sampling;
-mod session;
-mod stop;
-mod vocabulary;
+mod opening;
+mod text;
 
-pub use beside::Beside;
-pub use chat::{ChatTemplate, Ending, Message, Role};
-pub use defaults::Defaults;
+pub use chat::{ChatTemplate, Conversation, Ending, Join, Message, Piece, Prompt};
+pub use choice::logits::{argmax, next_logits};
+pub use choice::sampler::Sampler;
+pub use choice::sampling::Sampling;
 pub use error::Error;
-pub use generation::{Generation, Timings, Token};
-pub use logits::{argmax, next_logits};
-pub use opened::{Chat, How, Opened};
-pub use perplexity::{Nll, perplexity};
-pub use sampler::Sampler;
-pub use sampling::Sampling;
-pub use session::{Session, Settings};
-pub use stop::Stop;
-pub use vocabulary::{of_folder, vocabulary};
+pub use opening::beside::Beside;
+pub use opening::defaults::Defaults;
+pub use opening::opened::{How, Opened};
+pub use opening::templates::{Chat, WhichTemplate};
+pub use opening::vocabulary::{of_folder, vocabulary};
+pub use text::generation::{Generation, Settings, Timings, Token};
+pub use text::perplexity::{Nll, perplexity};
+pub use text::session::Session;
+pub use text::stop::Stop;

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::thread::available_parallelism;
 
-use camelid_kernels::{Backend, Compute, Isa, Rows};
+use camelid_kernels::{Backend, Blocks, Compute, Isa, Rows};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use half::{bf16, f16};
@@ -183,6 +183,20 @@ mod product {
         of!(f32, f32, Rows::F32, 0.5);
         of!(bf16, bf16, Rows::Bf16, bf16::from_f32_const(0.5));
         of!(f16, f16, Rows::F16, f16::from_f32_const(0.5));
+
+        /// Quantised blocks of the third shape, and with larger blocks of one that these divide.
+        #[divan::bench(args = Blocks::ALL, sample_count = 200)]
+        fn quantised(bencher: Bencher<'_, '_>, blocks: Blocks) {
+            let [rows, cols] = if blocks.numbers() == 32 { SHAPES[2] } else { SHAPES[3] };
+            let size = rows * cols / blocks.numbers() * blocks.bytes();
+            let all = vec![0x38_u8; MEMORY / 2]; // as f16 0.53
+            let (x, backend) = (values(cols), Backend::new(threads(), Compute::F32));
+            let (mut at, count) = (0, all.len() / size);
+            bencher.counter(BytesCount::new(size)).bench_local(|| {
+                at = (at + 1) % count;
+                black_box(backend.multiply(&x, 1, [Rows::Blocks(blocks, &all[at * size..][..size])]));
+            });
+        }
     }
 
     /// 512 tokens: as fast as the multipliers go.
@@ -214,6 +228,13 @@ mod product {
         fn bf16_in_bf16(bencher: Bencher<'_, '_>, [rows, cols]: [usize; 2]) {
             let weight: Vec<_> = values(rows * cols).into_iter().map(bf16::from_f32).collect();
             bench(bencher, [rows, cols], Compute::Bf16, Rows::Bf16(&weight));
+        }
+
+        #[divan::bench(args = Blocks::ALL, sample_count = 20)]
+        fn quantised(bencher: Bencher<'_, '_>, blocks: Blocks) {
+            let shape @ [rows, cols] = if blocks.numbers() == 32 { SHAPES[2] } else { SHAPES[3] };
+            let bytes = vec![0x38_u8; rows * cols / blocks.numbers() * blocks.bytes()];
+            bench(bencher, shape, Compute::F32, Rows::Blocks(blocks, &bytes));
         }
     }
 }

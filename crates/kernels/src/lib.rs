@@ -4,7 +4,7 @@
 //! products are computed in ([`Compute`]). It is a cheap handle, owned by the caller and passed by reference.
 //!
 //! ```text
-//! product       y[t, o] = Σ_i x[t, i] · w[o, i]          weights f32, bf16 or f16, as stored; f32 sums
+//! product       y[t, o] = Σ_i x[t, i] · w[o, i]          weights f32, bf16, f16 or quantised, as stored; f32 sums
 //! gated         y[t, o] = f(x · g[o], x · u[o])           of two products at once
 //! key_scores    s[i, j] = Σ_c q[i, c] · k[j, c]          keys in panels of 32 positions
 //! value_sums    o[i, c] = Σ_j p[i, j] · v[j, c]          values in panels of 32 features
@@ -23,6 +23,7 @@
 //! ```
 
 mod backend;
+mod blocks;
 mod math;
 mod panels;
 mod pool;
@@ -36,7 +37,7 @@ mod vector;
 pub use backend::{Backend, Compute};
 pub use panels::{BF16_DEPTH, Factors, LANES, Lane, PANEL, PANEL_ROWS, Tile};
 pub use product::Meeting;
-pub use rows::{Dtype, Rows};
+pub use rows::{Blocks, Dtype, Rows};
 pub use simd::Isa;
 
 #[cfg(doctest)]

@@ -5,8 +5,8 @@
 use half::bf16;
 
 use crate::Backend;
-use crate::register::{self, CHUNK, Left, Out, Right, Write};
-use crate::simd::{Kernel, Simd};
+use crate::register;
+use crate::simd::{CHUNK, Kernel, Left, Out, Right, Simd, Write};
 
 /// Floats of one [`Lane`].
 pub const LANES: usize = 16;

@@ -1,32 +1,21 @@
 //! y = x·Wᵀ for weights as stored: dot products for few tokens ([`few`]), packed tiles for many ([`many`]).
 
 mod ahead;
+mod blocks;
 mod few;
 mod many;
 pub(crate) mod pack;
-
-use std::ops::Range;
+mod region;
+mod source;
 
 use crate::pool::SyncPtr;
 use crate::{Backend, Compute, Dtype, Rows};
 
+pub use region::Meeting;
+use region::{Combine, Job, Region};
+
 /// Elements that one part of a parallel region combines; below it a region would cost more than it saves.
 const COMBINED: usize = 8192;
-
-/// Some results of two weights, which meet while they are in the cache: see [`Backend::multiply_gated`].
-#[derive(Debug)]
-pub struct Meeting<'a> {
-    /// The rows of the weights that these are results of.
-    pub rows: Range<usize>,
-    /// Places from a token's first result to the next token's; beyond those of `rows` they don't count.
-    pub width: usize,
-    /// Results of the first weight, `[tokens, width]`; what is left here is kept.
-    pub gate: &'a mut [f32],
-    /// Results of the second weight, `[tokens, width]`.
-    pub up: &'a mut [f32],
-}
-
-type Combine<'a> = dyn Fn(Meeting<'_>) + Sync + 'a;
 
 impl Backend {
     /// `y[t, o] = Σ_i x[t, i] · weight[o, i]`, `[tokens, out]` row-major, for each of `weights` `[out, in]`, which
@@ -144,47 +133,9 @@ fn columns(x: &[f32], tokens: usize) -> Option<usize> {
 fn rows(weight: Rows<'_>, cols: usize) -> usize {
     let whole = weight.len().is_multiple_of(cols);
     assert!(whole, "weight of {} elements, not rows of {cols}", weight.len());
+    if let Rows::Blocks(blocks, bytes) = weight {
+        let whole = cols.is_multiple_of(blocks.numbers()) && bytes.len().is_multiple_of(blocks.bytes());
+        assert!(whole, "rows of {cols} elements are no whole blocks of {blocks:?}");
+    }
     weight.len() / cols
-}
-
-/// What one call computes; every length has been checked.
-#[derive(Clone, Copy)]
-struct Region<'a> {
-    x: &'a [f32],
-    tokens: usize,
-    cols: usize,
-    jobs: &'a [Job<'a>],
-}
-
-/// A product whose result is written by several threads, each its own rows of the weight.
-struct Job<'a> {
-    /// One, or for many tokens two of one type and shape, whose results are combined.
-    weights: &'a [Rows<'a>],
-    rows: usize,
-    /// Room for `[tokens, rows]`.
-    out: SyncPtr<f32>,
-    combine: Option<&'a Combine<'a>>,
-}
-
-impl<'a> Region<'a> {
-    /// Number of parts when each job's rows are cut every `step` rows.
-    fn parts(&self, step: usize) -> usize {
-        self.jobs.iter().map(|job| job.rows.div_ceil(step)).sum()
-    }
-
-    /// The job and the first row of a part.
-    fn locate(&self, mut part: usize, step: usize) -> (&'a Job<'a>, Range<usize>) {
-        for job in self.jobs {
-            let parts = job.rows.div_ceil(step);
-            if part < parts {
-                return (job, part * step..job.rows.min((part + 1) * step));
-            }
-            part -= parts;
-        }
-        unreachable!("parts are counted by `parts`")
-    }
-
-    fn total_rows(&self) -> usize {
-        self.jobs.iter().map(|job| job.rows).sum()
-    }
 }

@@ -11,13 +11,10 @@ use std::marker::PhantomData;
 
 use half::bf16;
 
-use crate::simd::{Element, MOST_LANES, Simd};
+use crate::simd::{CHUNK, Element, Left, MOST_LANES, Out, Ready, Right, Simd, Write};
 
 /// Vectors of outputs side by side in a tile of up to `TILE_ROWS` rows.
 pub(crate) const VECTORS: usize = 2;
-
-/// Units of depth that lie together in a packed left operand.
-pub(crate) const CHUNK: usize = 16;
 
 /// What one step of depth is: how weights and activations become 32-bit units, and how units multiply.
 ///
@@ -164,45 +161,6 @@ impl<S: Simd> Units<S> for Pairs {
     fn mul_add(simd: S, weight: S::V, activation: S::V, sum: S::V) -> S::V {
         simd.mul_add_pairs(weight, activation, sum)
     }
-}
-
-/// Where the left operand lies: unit d of row r at `at + r·row + (d / CHUNK)·chunk + d % CHUNK`.
-#[derive(Clone, Copy)]
-pub(crate) struct Left {
-    pub(crate) at: *const f32,
-    pub(crate) row: usize,
-    pub(crate) chunk: usize,
-}
-
-/// Where the right operand lies: row d at `at + d·stride`.
-#[derive(Clone, Copy)]
-pub(crate) struct Right {
-    pub(crate) at: *const f32,
-    pub(crate) stride: usize,
-}
-
-/// Where the result goes: row r at `at + r·stride`.
-#[derive(Clone, Copy)]
-pub(crate) struct Out {
-    pub(crate) at: *mut f32,
-    pub(crate) stride: usize,
-    pub(crate) write: Write,
-}
-
-/// What must be there while tiles are computed.
-pub(crate) enum Ready {
-    /// Nothing: vector registers are always at hand.
-    Always,
-    /// The tile registers, configured.
-    #[cfg(target_arch = "x86_64")]
-    Tiles(crate::simd::TileRegisters),
-}
-
-/// Whether a result replaces what was there or is added to it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Write {
-    Replace,
-    Add,
 }
 
 /// out ← (or +=) left · right for `rows` rows and `N` vectors of outputs, of which `rows · N ≤ TILE_ROWS · VECTORS`.

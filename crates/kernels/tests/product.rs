@@ -23,6 +23,7 @@ impl Stored {
             Dtype::F32 => Self::F32(values.to_vec()),
             Dtype::Bf16 => Self::Bf16(values.iter().map(|&v| bf16::from_f32(v)).collect()),
             Dtype::F16 => Self::F16(values.iter().map(|&v| f16::from_f32(v)).collect()),
+            Dtype::Blocks(_) => unreachable!("blocks have tests of their own"),
         }
     }
 

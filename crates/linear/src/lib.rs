@@ -4,7 +4,7 @@
 //! y = x Wᵀ + b        x [tokens, in], W [out, in], b [out], y [tokens, out]
 //! ```
 //!
-//! A [`Weight`] is a matrix over [`bytes::Bytes`], f32, bf16 or f16: a slice of a mapped file is used in place, and
+//! A [`Weight`] is a matrix over [`bytes::Bytes`], f32, bf16, f16 or quantised [`Blocks`]: a slice of a mapped file is used in place, and
 //! nothing is converted but in registers. Layers that share their input ([`forward_all`]: queries, keys and values,
 //! or gate and up) run in one parallel region. An embedding is a `Weight` too: [`Weight::row`].
 //!
@@ -22,7 +22,7 @@
 mod layer;
 mod weight;
 
-pub use camelid_kernels::Dtype;
+pub use camelid_kernels::{Blocks, Dtype};
 pub use layer::{Linear, forward_all, forward_gated};
 pub use weight::{Error, Weight};
 

@@ -10,7 +10,7 @@ use half::{bf16, f16};
 /// Why bytes are not the matrix they are said to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The number of bytes differs from `rows · cols · size of an element`.
+    /// The number of bytes differs from what `rows · cols` elements take.
     #[error("{found} bytes for a matrix [{rows}, {cols}] of {dtype:?}, which takes {expected}")]
     Length {
         /// Rows asked for.
@@ -23,6 +23,16 @@ pub enum Error {
         expected: usize,
         /// Bytes given.
         found: usize,
+    },
+    /// A row is no whole number of the blocks that quantised elements stand in.
+    #[error("a row of {cols} elements is no whole number of blocks of {dtype:?}, which hold {block} each")]
+    Row {
+        /// Columns asked for.
+        cols: usize,
+        /// Element type asked for.
+        dtype: Dtype,
+        /// Elements of a block.
+        block: usize,
     },
     /// The matrix would have more bytes than can be addressed.
     #[error("a matrix [{rows}, {cols}] of {dtype:?} is too large")]
@@ -40,7 +50,7 @@ pub enum Error {
 /// Cloning and [`Weight::slice_rows`] share the bytes.
 #[derive(Clone, Debug)]
 pub struct Weight {
-    /// Aligned for `dtype`, in the machine's byte order, `rows · cols` elements.
+    /// Aligned for `dtype`, in the machine's byte order (blocks as they are in files), `rows · cols` elements.
     bytes: Bytes,
     dtype: Dtype,
     rows: usize,
@@ -51,18 +61,23 @@ impl Weight {
     /// The matrix in little-endian `bytes`. They are used in place where they are aligned for `dtype`, else copied.
     ///
     /// # Errors
-    /// Where their number is not `rows · cols · dtype.size()`.
+    /// Where their number is not that of `rows · cols` elements, or a row is no whole number of quantised blocks.
     pub fn new(bytes: Bytes, dtype: Dtype, rows: usize, cols: usize) -> Result<Self, Error> {
+        let (block, size) = dtype.block();
+        if !cols.is_multiple_of(block) {
+            return Err(Error::Row { cols, dtype, block });
+        }
         let expected = rows
-            .checked_mul(cols)
-            .and_then(|elements| elements.checked_mul(dtype.size()))
+            .checked_mul(cols / block)
+            .and_then(|blocks| blocks.checked_mul(size))
             .filter(|&size| size <= isize::MAX as usize)
+            .filter(|_| rows.checked_mul(cols).is_some())
             .ok_or(Error::Overflow { rows, cols, dtype })?;
         let found = bytes.len();
         if found != expected {
             return Err(Error::Length { rows, cols, dtype, expected, found });
         }
-        let aligned = bytes.as_ptr().align_offset(dtype.size()) == 0;
+        let aligned = bytes.as_ptr().align_offset(alignment(dtype)) == 0;
         let bytes =
             if aligned && cfg!(target_endian = "little") { bytes } else { aligned_copy(&bytes, dtype) };
         Ok(Self { bytes, dtype, rows, cols })
@@ -100,6 +115,7 @@ impl Weight {
             Dtype::F32 => Rows::F32(self.elements()),
             Dtype::Bf16 => Rows::Bf16(self.elements()),
             Dtype::F16 => Rows::F16(self.elements()),
+            Dtype::Blocks(blocks) => Rows::Blocks(blocks, &self.bytes),
         }
     }
 
@@ -116,6 +132,10 @@ impl Weight {
             Rows::F32(values) => out.copy_from_slice(&values[range]),
             Rows::Bf16(values) => widen(&values[range], out),
             Rows::F16(values) => widen(&values[range], out),
+            Rows::Blocks(blocks, bytes) => {
+                let width = self.row_bytes();
+                blocks.unpack(&bytes[index * width..(index + 1) * width], out);
+            }
         }
     }
 
@@ -126,7 +146,7 @@ impl Weight {
     #[track_caller]
     pub fn slice_rows(&self, range: Range<usize>) -> Self {
         self.check(&range);
-        let width = self.cols * self.dtype.size();
+        let width = self.row_bytes();
         let rows = range.len();
         let bytes =
             if rows == 0 { Bytes::new() } else { self.bytes.slice(range.start * width..range.end * width) };
@@ -154,18 +174,30 @@ impl Weight {
             Rows::F32(values) => gather(values, self.cols, &filled),
             Rows::Bf16(values) => gather(values, self.cols, &filled),
             Rows::F16(values) => gather(values, self.cols, &filled),
+            Rows::Blocks(_, bytes) => gather(bytes, self.row_bytes(), &filled),
         };
         Self { bytes, rows, ..*self }
     }
 
-    /// The transposed matrix `[cols, rows]`, copied: for weights stored `[in, out]`.
+    /// The transposed matrix `[cols, rows]`, copied: for weights stored `[in, out]`. Quantised blocks, which lie along
+    /// rows, become f32.
     pub fn transposed(&self) -> Self {
-        let bytes = match self.values() {
-            Rows::F32(values) => transpose(values, self.rows, self.cols),
-            Rows::Bf16(values) => transpose(values, self.rows, self.cols),
-            Rows::F16(values) => transpose(values, self.rows, self.cols),
+        let (bytes, dtype) = match self.values() {
+            Rows::F32(values) => (transpose(values, self.rows, self.cols), self.dtype),
+            Rows::Bf16(values) => (transpose(values, self.rows, self.cols), self.dtype),
+            Rows::F16(values) => (transpose(values, self.rows, self.cols), self.dtype),
+            Rows::Blocks(blocks, bytes) => {
+                let mut values = vec![0.0_f32; self.rows * self.cols];
+                blocks.unpack(bytes, &mut values);
+                (transpose(&values, self.rows, self.cols), Dtype::F32)
+            }
         };
-        Self { bytes, dtype: self.dtype, rows: self.cols, cols: self.rows }
+        Self { bytes, dtype, rows: self.cols, cols: self.rows }
+    }
+
+    fn row_bytes(&self) -> usize {
+        let (block, size) = self.dtype.block();
+        self.cols / block * size
     }
 
     fn elements<T: Pod>(&self) -> &[T] {
@@ -196,6 +228,16 @@ fn empty(dtype: Dtype) -> Bytes {
     match dtype {
         Dtype::F32 => owned::<f32>(Vec::new()),
         Dtype::Bf16 | Dtype::F16 => owned::<u16>(Vec::new()),
+        Dtype::Blocks(_) => Bytes::new(),
+    }
+}
+
+/// What an address must be a multiple of. Blocks are read byte by byte.
+fn alignment(dtype: Dtype) -> usize {
+    match dtype {
+        Dtype::F32 => 4,
+        Dtype::Bf16 | Dtype::F16 => 2,
+        Dtype::Blocks(_) => 1,
     }
 }
 
@@ -206,6 +248,8 @@ fn aligned_copy(bytes: &[u8], dtype: Dtype) -> Bytes {
         Dtype::Bf16 | Dtype::F16 => {
             owned(bytes.as_chunks().0.iter().map(|&two| u16::from_le_bytes(two)).collect())
         }
+        // Blocks keep the file's byte order.
+        Dtype::Blocks(_) => Bytes::copy_from_slice(bytes),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Layers and weights: against f64, over every stored type, aligned or not, whole or in parts.
 
 use bytes::Bytes;
-use camelid_kernels::{Backend, Compute, Dtype, Rows};
+use camelid_kernels::{Backend, Blocks, Compute, Dtype, Rows};
 use camelid_linear::{Error, Linear, Weight, forward_all, forward_gated};
 use half::{bf16, f16};
 use ndarray::{Array2, Axis, Slice};
@@ -17,6 +17,7 @@ fn stored(values: &[f32], dtype: Dtype, offset: usize) -> Bytes {
             Dtype::F32 => bytes.extend(value.to_le_bytes()),
             Dtype::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
             Dtype::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
+            Dtype::Blocks(_) => unreachable!("blocks are made by `quantised`"),
         }
     }
     Bytes::from(bytes).slice(offset..)
@@ -122,6 +123,7 @@ fn address(rows: Rows<'_>) -> usize {
         Rows::F32(values) => values.as_ptr().addr(),
         Rows::Bf16(values) => values.as_ptr().addr(),
         Rows::F16(values) => values.as_ptr().addr(),
+        Rows::Blocks(_, bytes) => bytes.as_ptr().addr(),
     }
 }
 
@@ -134,7 +136,7 @@ fn aligned_bytes_are_used_in_place_and_others_copied() {
         assert_eq!(address(whole.values()), bytes.as_ptr().addr());
         let odd = weight(dtype, 3, 4, 1);
         assert_eq!(rows_of(&odd), rows_of(&whole));
-        assert_eq!(address(odd.values()) % dtype.size(), 0);
+        assert_eq!(address(odd.values()) % dtype.block().1, 0);
     }
 }
 
@@ -142,7 +144,7 @@ fn aligned_bytes_are_used_in_place_and_others_copied() {
 fn neighbouring_rows_share_the_bytes() {
     for dtype in DTYPES {
         let whole = weight(dtype, 6, 4, 0);
-        let row_bytes = 4 * dtype.size();
+        let row_bytes = 4 * dtype.block().1;
         let part = whole.slice_rows(2..5);
         assert_eq!(address(part.values()), address(whole.values()) + 2 * row_bytes);
         assert_eq!(rows_of(&part), rows_of(&whole)[2..5]);
@@ -160,6 +162,51 @@ fn transposed_rows_are_columns() {
         let (rows, columns) = (rows_of(&whole), rows_of(&whole.transposed()));
         assert_eq!(columns, (0..5).map(|c| rows.iter().map(|row| row[c]).collect()).collect::<Vec<Vec<_>>>());
     }
+}
+
+/// Rows of one Q8_0 block each: d = 1/8, and q as exact values ask; then what it holds.
+fn quantised(rows: usize) -> (Bytes, Vec<Vec<f32>>) {
+    let mut bytes = Vec::new();
+    let mut held = Vec::new();
+    for row in 0..rows {
+        let q: Vec<i8> = (0..32).map(|i| ((i * 31 + row * 17 + i * i) % 255) as u8 as i8).collect();
+        bytes.extend(f16::from_f32(0.125).to_le_bytes());
+        bytes.extend(q.iter().map(|q| *q as u8));
+        held.push(q.iter().map(|q| f32::from(*q) / 8.0).collect());
+    }
+    (bytes.into(), held)
+}
+
+#[test]
+fn quantised_blocks_are_used_in_place_sliced_gathered_and_transposed() {
+    let dtype = Dtype::Blocks(Blocks::Q8_0);
+    let (bytes, held) = quantised(6);
+    // An odd address is as good as any.
+    let odd = Bytes::from([&[0xAA], &bytes[..]].concat()).slice(1..);
+    for bytes in [bytes, odd] {
+        let whole = Weight::new(bytes.clone(), dtype, 6, 32).expect("length fits");
+        assert_eq!(address(whole.values()), bytes.as_ptr().addr());
+        assert_eq!(rows_of(&whole), held);
+        assert_eq!(rows_of(&whole.slice_rows(2..5)), held[2..5]);
+        assert_eq!(address(whole.slice_rows(2..5).values()), bytes.as_ptr().addr() + 2 * 34);
+        let gathered = whole.gather_rows(&[4..5, 0..2]);
+        assert_eq!(rows_of(&gathered), [&held[4..5], &held[..2]].concat());
+        assert_eq!(gathered.dtype(), dtype);
+        let columns = rows_of(&whole.transposed());
+        assert!(columns.iter().enumerate().all(|(c, column)| (0..6).all(|r| column[r] == held[r][c])));
+        let layer = Linear { weight: whole, bias: None };
+        for tokens in [1, 3, 20] {
+            let x = Array2::from_shape_vec((tokens, 32), exact(tokens * 32, 2)).expect("length fits");
+            assert_eq!(layer.forward(x.view(), &Backend::serial()), naive(&x, &layer.weight, None));
+        }
+    }
+}
+
+#[test]
+fn a_row_of_broken_blocks_is_refused() {
+    let error = Weight::new(Bytes::from(vec![0; 51]), Dtype::Blocks(Blocks::Q8_0), 1, 48);
+    let message = "a row of 48 elements is no whole number of blocks of Blocks(Q8_0), which hold 32 each";
+    assert_eq!(error.expect_err("must be refused").to_string(), message);
 }
 
 #[test]

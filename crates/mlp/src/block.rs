@@ -4,12 +4,13 @@ use camelid_kernels::Backend;
 use camelid_linear::{Linear, forward_gated};
 use ndarray::{Array2, ArrayView2};
 
-use crate::Activation;
+use crate::error::Error;
+use crate::glu::Glu;
 
 /// The layers of an MLP. Width is the number of features between them, often called `intermediate_size`.
 #[derive(Clone, Debug)]
 pub enum Layers {
-    /// y = down(f(gate x) ⊙ up x)
+    /// y = down(f(gate x) ⊙ up x), or as a [`Glu`] says
     Gated {
         /// `[width, in]`
         gate: Linear,
@@ -31,38 +32,7 @@ pub enum Layers {
 #[derive(Clone, Debug)]
 pub struct Mlp {
     layers: Layers,
-    activation: Activation,
-}
-
-/// Layers that don't fit together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// Gate and up multiply element by element, so their weights have one shape.
-    #[error("gate {gate:?} and up {up:?} differ in shape")]
-    Gate {
-        /// `[width, in]` of the gate.
-        gate: [usize; 2],
-        /// `[width, in]` of up.
-        up: [usize; 2],
-    },
-    /// Down reads what up writes.
-    #[error("down {down:?} can't read the {width} features of up")]
-    Down {
-        /// `[out, width]` of down.
-        down: [usize; 2],
-        /// Rows of up.
-        width: usize,
-    },
-    /// A bias has one element per row of its weight.
-    #[error("the bias of {layer} has {bias} elements for {rows} rows")]
-    Bias {
-        /// `gate`, `up` or `down`.
-        layer: &'static str,
-        /// Elements of the bias.
-        bias: usize,
-        /// Rows of the weight.
-        rows: usize,
-    },
+    glu: Glu,
 }
 
 /// Elements that one part of a parallel region activates; below it a region would cost more than it saves.
@@ -72,8 +42,10 @@ impl Mlp {
     /// An MLP of these layers.
     ///
     /// # Errors
-    /// Where their shapes don't fit together.
-    pub fn new(layers: Layers, activation: Activation) -> Result<Self, Error> {
+    /// Where their shapes don't fit together, or a number of `glu` is out of range.
+    pub fn new(layers: Layers, glu: impl Into<Glu>) -> Result<Self, Error> {
+        let glu = glu.into();
+        glu.check()?;
         match &layers {
             Layers::Gated { gate, up, down } => {
                 if shape(gate) != shape(up) {
@@ -82,9 +54,10 @@ impl Mlp {
                 check_bias("gate", gate)?;
                 check_pair(up, down)?;
             }
+            Layers::Plain { .. } if !glu.is_plain() => return Err(Error::Plain),
             Layers::Plain { up, down } => check_pair(up, down)?,
         }
-        Ok(Self { layers, activation })
+        Ok(Self { layers, glu })
     }
 
     /// The layers.
@@ -92,9 +65,9 @@ impl Mlp {
         &self.layers
     }
 
-    /// The function between them.
-    pub fn activation(&self) -> Activation {
-        self.activation
+    /// What stands between them.
+    pub fn glu(&self) -> Glu {
+        self.glu
     }
 
     /// y `[tokens, out]` of x `[tokens, in]`. Gate and up run in one parallel region.
@@ -106,15 +79,14 @@ impl Mlp {
         match &self.layers {
             Layers::Gated { gate, up, down } => {
                 let inner = forward_gated([gate, up], x, backend, |gate, up| {
-                    self.activation.apply(gate, backend);
-                    backend.times(gate, up);
+                    self.glu.meet(gate, up, backend);
                 });
                 down.forward(inner.view(), backend)
             }
             Layers::Plain { up, down } => {
                 let mut inner = up.forward(x, backend);
                 let elements = inner.as_slice_mut().expect("a result of linear is contiguous");
-                backend.run_chunks(elements, PART, |_, part| self.activation.apply(part, backend));
+                backend.run_chunks(elements, PART, |_, part| self.glu.activation.apply(part, backend));
                 down.forward(inner.view(), backend)
             }
         }

@@ -8,7 +8,8 @@
 //! and keeps its weight as stored.
 //!
 //! Gated with f = SiLU is SwiGLU (Llama, Qwen, Baichuan, Yi, ChatGLM 2 and later); with the tanh form of GELU it is
-//! GeGLU (Gemma). ChatGLM 1 is plain, with GELU. Shazeer, "GLU Variants Improve Transformer", 2020,
+//! GeGLU (Gemma). A [`Glu`] in place of the activation bounds gate and up, and shifts up (gpt-oss). ChatGLM 1 is
+//! plain, with GELU. Shazeer, "GLU Variants Improve Transformer", 2020,
 //! <https://arxiv.org/abs/2002.05202>.
 //!
 //! ```
@@ -31,9 +32,13 @@
 
 mod activation;
 mod block;
+mod error;
+mod glu;
 
 pub use activation::Activation;
-pub use block::{Error, Layers, Mlp};
+pub use block::{Layers, Mlp};
+pub use error::Error;
+pub use glu::Glu;
 
 /// The README's example, kept true.
 #[cfg(doctest)]

@@ -102,6 +102,10 @@ fn stepped_stretch(length: usize, trained: usize) -> f64 {
 /// within the trained length.
 fn banded(f: f64, factor: f64, bands: std::ops::Range<f64>, trained: usize) -> f64 {
     let turns = trained as f64 * f / TAU;
-    let blend = ((turns - bands.start) / (bands.end - bands.start)).clamp(0.0, 1.0);
+    let blend = if bands.is_empty() {
+        f64::from(turns >= bands.start)
+    } else {
+        ((turns - bands.start) / (bands.end - bands.start)).clamp(0.0, 1.0)
+    };
     (1.0 - blend) * f / factor + blend * f
 }

@@ -35,7 +35,7 @@ pub enum Scaling {
         factor: f64,
         /// Not negative.
         low_freq_factor: f64,
-        /// Above `low_freq_factor`.
+        /// At least `low_freq_factor`; where they are equal, there is no band between.
         high_freq_factor: f64,
         /// n.
         original_max_position_embeddings: usize,
@@ -151,7 +151,7 @@ fn check_bands(low: f64, high: f64) -> Result<(), Error> {
             return Err(Error::Range { key, value, wanted: "a number of at least 0" });
         }
     }
-    if low < high {
+    if low <= high {
         return Ok(());
     }
     Err(Error::Order { low: "low_freq_factor", low_value: low, high: "high_freq_factor", high_value: high })

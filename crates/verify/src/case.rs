@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use camelid_checkpoint::{Checkpoint, Mapping, Source, Tensor, read_safetensors};
+use camelid_checkpoint::{Checkpoint, Dtype, Mapping, Source, Tensor, read_safetensors};
 use camelid_families::{Stage, Tap};
 use ndarray::Array2;
 use serde_json::{Map, Value as Json};
@@ -132,6 +132,8 @@ fn tap(name: &str) -> Option<Tap> {
         "hidden.layer" => Stage::Layer,
         "attention" => Stage::AttentionOutput,
         "mlp" => Stage::MlpOutput,
+        "experts" => Stage::Experts,
+        "expert_weights" => Stage::ExpertWeights,
         "query" => Stage::Query,
         "key" => Stage::Key,
         "value" => Stage::Value,
@@ -156,7 +158,11 @@ fn ids(tensor: &Tensor) -> Result<Vec<u32>, Error> {
 /// A tensor of finite numbers as `[tokens, features]`; heads, where it has them, side by side.
 fn table(tensor: &Tensor, tokens: usize) -> Result<Array2<f64>, Error> {
     let fits = tensor.shape().len() >= 2 && tensor.shape()[0] == tokens;
-    let values = if fits { tensor.to_f64()? } else { Vec::new() };
+    let values = match tensor.dtype() {
+        _ if !fits => Vec::new(),
+        Dtype::I64 => tensor.to_i64()?.into_iter().map(|number| number as f64).collect(),
+        _ => tensor.to_f64()?,
+    };
     let shape = (tokens, values.len() / tokens.max(1));
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
         let message = format!("`{}` holds {} at place {at}, which is no number", tensor.name(), values[at]);

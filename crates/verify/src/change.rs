@@ -113,7 +113,7 @@ pub(crate) struct Editor<'a> {
 }
 
 /// The tables that each layer has of its own.
-const PER_LAYER: [&str; 4] = ["block", "attention", "rope", "mlp"];
+const PER_LAYER: [&str; 6] = ["block", "attention", "latent", "rope", "mlp", "experts"];
 
 impl<'a> Editor<'a> {
     pub(crate) fn new(architecture: &'a Architecture) -> Editor<'a> {
@@ -137,6 +137,13 @@ impl<'a> Editor<'a> {
             .into_iter()
             .map(|home| self.json.pointer(&home).cloned().unwrap_or_default())
             .collect()
+    }
+
+    /// Whether a layer has the table that a word belongs to; true of a word outside the layers.
+    pub(crate) fn has_table(&self, word: &str, layer: usize) -> bool {
+        let table = word.split('.').next().unwrap_or_default();
+        let home = self.json.pointer(&format!("/layers/{layer}/{table}"));
+        !PER_LAYER.contains(&table) || home.is_some_and(|table| !table.is_null())
     }
 
     /// The architecture with a word's values put through `edit`, which sees the layer and the value; `None` leaves it.

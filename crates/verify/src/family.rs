@@ -237,6 +237,8 @@ pub fn stage_name(stage: Stage) -> &'static str {
         Stage::Heads => "heads",
         Stage::AttentionOutput => "attention",
         Stage::MlpInput => "mlp_input",
+        Stage::Experts => "experts",
+        Stage::ExpertWeights => "expert_weights",
         Stage::MlpOutput => "mlp",
         Stage::Layer => "layer",
         Stage::FinalNorm => "final_norm",

@@ -12,6 +12,7 @@ mod change;
 mod compare;
 mod diagnose;
 mod error;
+mod every_word;
 mod exact;
 mod family;
 mod oracle;

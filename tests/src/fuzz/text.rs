@@ -5,7 +5,7 @@ use std::path::Path;
 
 use camelid::checkpoint::parse_json;
 use camelid::families::{Declaration, Formula, Library};
-use camelid::generate::{ChatTemplate, Ending, Message, Role};
+use camelid::generate::{ChatTemplate, Conversation, Ending, Join, Message};
 use camelid::tokenizers::Settings;
 use serde_json::{Map, Value as Json};
 
@@ -84,11 +84,9 @@ pub fn resolve(data: &[u8]) -> bool {
 pub fn chat_template(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
     let Ok(template) = ChatTemplate::new("fuzz", text) else { return false };
-    let says = |role, text: &str| Message::new(role, text);
-    let messages = [
-        says(Role::System, "Be brief."),
-        says(Role::User, " Hello <|x|> {{ 人 }}\n"),
-        says(Role::Assistant, ""),
-    ];
-    [Ending::Answer, Ending::Message].into_iter().all(|ending| template.render(&messages, ending).is_ok())
+    let turns = [("system", "Be brief."), ("user", " Hello <|x|> {{ 人 }}\n"), ("assistant", "")];
+    let said = Conversation::of(turns.map(|(role, text)| Message::new(role, text)).to_vec());
+    let template = template.joined(Join::Ids);
+    let _ = template.render(&said, Ending::Open); // a template may leave the last message out
+    [Ending::Answer, Ending::Message].into_iter().all(|ending| template.render(&said, ending).is_ok())
 }

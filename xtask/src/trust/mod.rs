@@ -5,6 +5,7 @@ mod fuzz;
 mod laws;
 mod mutants;
 mod print;
+mod report;
 mod suite;
 
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use cargo_metadata::MetadataCommand;
-use serde::Serialize;
 
 use deny::Checked;
-use suite::{Outcome, Seen};
+use report::{Law, NEEDS, Report, Tests};
+use suite::Seen;
 
 /// Run every test, law and fuzz target, and report them with the score of the mutants
 ///
@@ -35,37 +36,6 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Everything that is reported.
-#[derive(Debug, Serialize)]
-struct Report {
-    passed: bool,
-    laws: Vec<Law>,
-    tests: Vec<Tests>,
-    fuzz: Vec<fuzz::Target>,
-    deny: Vec<(&'static str, Checked)>,
-    mutants: Option<mutants::Score>,
-}
-
-/// A law and what it came to.
-#[derive(Debug, Serialize)]
-struct Law {
-    law: String,
-    #[serde(rename = "crate")]
-    package: String,
-    cases: u64,
-    outcome: String,
-}
-
-/// The tests of a crate, its laws and doc tests among them.
-#[derive(Debug, Serialize)]
-struct Tests {
-    #[serde(rename = "crate")]
-    package: String,
-    passed: usize,
-    ignored: usize,
-    failed: usize,
 }
 
 /// Runs `trust`.
@@ -124,29 +94,6 @@ fn laws(root: &Path, seen: &Seen) -> anyhow::Result<Vec<Law>> {
         }
     }
     Ok(out)
-}
-
-/// How the outcome of a law begins that does not run for want of a feature.
-const NEEDS: &str = "not run: needs the feature ";
-
-impl Law {
-    fn of(seen: &Seen, package: &str, law: String, cases: u64) -> Law {
-        let outcome = match seen.packages.get(package).and_then(|tests| tests.get(&law)) {
-            Some(Outcome::Passed) => "passed",
-            Some(Outcome::Failed) => "failed",
-            Some(Outcome::Ignored) | None => "not run",
-        };
-        Law { law, package: package.to_owned(), cases, outcome: outcome.to_owned() }
-    }
-
-    fn passed(&self) -> bool {
-        self.outcome == "passed"
-    }
-
-    /// Whether it stands in the way of an exit status of 0.
-    fn fails(&self) -> bool {
-        !self.passed() && !self.outcome.starts_with(NEEDS)
-    }
 }
 
 fn counts(seen: &Seen) -> Vec<Tests> {

@@ -2,7 +2,7 @@
 
 use super::deny::Checked;
 use super::mutants::{Crate, Score};
-use super::{Law, Report};
+use super::report::{Law, Report};
 
 /// Prints all of it.
 pub(super) fn report(report: &Report) {

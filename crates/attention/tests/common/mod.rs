@@ -67,6 +67,7 @@ impl Problem {
         let sees = |i: usize, j: usize| match self.reach {
             Reach::Causal => j <= i,
             Reach::Window(keys) => j <= i && i - j < keys.get(),
+            Reach::Chunk(size) => j <= i && i / size.get() == j / size.get(),
             Reach::Prefix(prefix) => j <= i || (i < prefix && j < prefix),
         };
         let mut out = Array3::zeros(self.queries.raw_dim());
@@ -74,9 +75,10 @@ impl Problem {
             let (i, kv_head) = (self.past() + token, head * kv_heads / heads);
             let seen: Vec<usize> = (0..self.keys.len_of(Axis(0))).filter(|&j| sees(i, j)).collect();
             let scores: Vec<f64> = seen.iter().map(|&j| self.score(token, j, head, kv_head)).collect();
-            let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sink = self.settings.sinks.as_ref().map(|sinks| f64::from(sinks[head]));
+            let max = scores.iter().copied().chain(sink).fold(f64::NEG_INFINITY, f64::max);
             let weights = scores.iter().map(|s| (s - max).exp());
-            let sum: f64 = weights.clone().sum();
+            let sum: f64 = weights.clone().sum::<f64>() + sink.map_or(0.0, |sink| (sink - max).exp());
             *y = seen
                 .iter()
                 .zip(weights)
@@ -184,5 +186,10 @@ fn computes() -> impl Strategy<Value = Compute> {
 }
 
 fn reaches() -> impl Strategy<Value = Reach> {
-    prop_oneof![Just(Reach::Causal), (1..300usize).prop_map(window), (0..100usize).prop_map(Reach::Prefix),]
+    prop_oneof![
+        Just(Reach::Causal),
+        (1..300usize).prop_map(window),
+        (1..300usize).prop_map(|size| Reach::Chunk(NonZeroUsize::new(size).expect("at least one"))),
+        (0..100usize).prop_map(Reach::Prefix),
+    ]
 }

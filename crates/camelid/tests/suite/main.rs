@@ -6,3 +6,4 @@ mod generate;
 mod models;
 mod refusals;
 mod shown;
+mod talks;

@@ -10,17 +10,20 @@
 
 mod cursor;
 mod metadata;
+mod parts;
 mod rows;
 mod types;
 
 use std::sync::Arc;
 
 pub use metadata::{Array, Metadata, Value};
+pub use parts::open_gguf;
 pub use rows::{original_row, original_rows};
 
 use crate::{Dtype, Error, Source, Tensor};
 use cursor::Cursor;
 pub(crate) use types::GgmlType;
+pub use types::types;
 
 pub(crate) const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -39,11 +42,12 @@ struct Entry {
     offset: u64,
 }
 
-/// Metadata and tensors of one `.gguf` file; the tensors in the order of their bytes. Reads no data.
+/// Metadata and tensors of one `.gguf` file, be it one of several parts; the tensors in the order of their bytes. Reads no
+/// data.
 ///
 /// # Errors
 /// [`Error::Malformed`] for the file as a whole, [`Error::Tensor`] for one entry, [`Error::Unsupported`] for other
-/// versions, big-endian files and parts of a split file; [`Error::Io`].
+/// versions and big-endian files; [`Error::Io`].
 pub fn read_gguf(source: &Arc<Source>) -> Result<(Metadata, Vec<Tensor>), Error> {
     let mut cursor = Cursor::new(source);
     if cursor.array::<4>()? != *MAGIC {
@@ -53,7 +57,6 @@ pub fn read_gguf(source: &Arc<Source>) -> Result<(Metadata, Vec<Tensor>), Error>
     let tensors = cursor.u64()?;
     let entries = cursor.count(SMALLEST_ENTRY, "metadata entries")?;
     let metadata = Metadata::read(&mut cursor, entries)?;
-    refuse_parts(source, &metadata)?;
     cursor.check_count(tensors, SMALLEST_TENSOR, "tensors")?;
     let mut list = Vec::new();
     for _ in 0..tensors {
@@ -74,16 +77,6 @@ fn check_version(cursor: &mut Cursor<'_>) -> Result<(), Error> {
         other => {
             Err(cursor.unsupported(format!("GGUF version {other}, where 2 and 3 are read; convert it anew")))
         }
-    }
-}
-
-fn refuse_parts(source: &Source, metadata: &Metadata) -> Result<(), Error> {
-    match metadata.get("split.count").and_then(Value::as_u64) {
-        Some(count) if count > 1 => {
-            let problem = format!("one of {count} parts of a split GGUF file; merge them first (gguf-split)");
-            Err(Error::Unsupported { path: source.path().to_owned(), problem })
-        }
-        Some(_) | None => Ok(()),
     }
 }
 
@@ -128,7 +121,10 @@ fn place(
     for Entry { name, shape, kind, offset } in list {
         let wrong = |problem| Error::Tensor { path: source.path().to_owned(), tensor: name.clone(), problem };
         let Some(dtype) = kind.dtype() else {
-            return Err(wrong(format!("its type, {kind}, is not read; what is: {}", GgmlType::read())));
+            return Err(wrong(format!(
+                "its type, {kind}, is not read; the types that are: {}",
+                GgmlType::read()
+            )));
         };
         if !offset.is_multiple_of(alignment) {
             return Err(wrong(format!("its offset {offset} is no multiple of the alignment {alignment}")));

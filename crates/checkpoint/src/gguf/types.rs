@@ -9,7 +9,7 @@ use crate::Dtype;
 pub(crate) struct GgmlType(pub(crate) u32);
 
 /// Number, ggml's name, and ours where it is read.
-const TYPES: [(u32, &str, Option<Dtype>); 34] = [
+const TYPES: [(u32, &str, Option<Dtype>); 41] = [
     (0, "F32", Some(Dtype::F32)),
     (1, "F16", Some(Dtype::F16)),
     (2, "Q4_0", Some(Dtype::Q4_0)),
@@ -18,32 +18,39 @@ const TYPES: [(u32, &str, Option<Dtype>); 34] = [
     (7, "Q5_1", Some(Dtype::Q5_1)),
     (8, "Q8_0", Some(Dtype::Q8_0)),
     (9, "Q8_1", None),
-    (10, "Q2_K", None),
-    (11, "Q3_K", None),
+    (10, "Q2_K", Some(Dtype::Q2K)),
+    (11, "Q3_K", Some(Dtype::Q3K)),
     (12, "Q4_K", Some(Dtype::Q4K)),
     (13, "Q5_K", Some(Dtype::Q5K)),
     (14, "Q6_K", Some(Dtype::Q6K)),
     (15, "Q8_K", None),
-    (16, "IQ2_XXS", None),
-    (17, "IQ2_XS", None),
-    (18, "IQ3_XXS", None),
-    (19, "IQ1_S", None),
-    (20, "IQ4_NL", None),
-    (21, "IQ3_S", None),
-    (22, "IQ2_S", None),
-    (23, "IQ4_XS", None),
+    (16, "IQ2_XXS", Some(Dtype::Iq2Xxs)),
+    (17, "IQ2_XS", Some(Dtype::Iq2Xs)),
+    (18, "IQ3_XXS", Some(Dtype::Iq3Xxs)),
+    (19, "IQ1_S", Some(Dtype::Iq1S)),
+    (20, "IQ4_NL", Some(Dtype::Iq4Nl)),
+    (21, "IQ3_S", Some(Dtype::Iq3S)),
+    (22, "IQ2_S", Some(Dtype::Iq2S)),
+    (23, "IQ4_XS", Some(Dtype::Iq4Xs)),
     (24, "I8", Some(Dtype::I8)),
     (25, "I16", Some(Dtype::I16)),
     (26, "I32", Some(Dtype::I32)),
     (27, "I64", Some(Dtype::I64)),
     (28, "F64", Some(Dtype::F64)),
-    (29, "IQ1_M", None),
+    (29, "IQ1_M", Some(Dtype::Iq1M)),
     (30, "BF16", Some(Dtype::Bf16)),
     (31, "Q4_0_4_4", None),
     (32, "Q4_0_4_8", None),
     (33, "Q4_0_8_8", None),
-    (34, "TQ1_0", None),
-    (39, "MXFP4", None),
+    (34, "TQ1_0", Some(Dtype::Tq1_0)),
+    (35, "TQ2_0", Some(Dtype::Tq2_0)),
+    (36, "IQ4_NL_4_4", None),
+    (37, "IQ4_NL_4_8", None),
+    (38, "IQ4_NL_8_8", None),
+    (39, "MXFP4", Some(Dtype::Mxfp4)),
+    (40, "NVFP4", Some(Dtype::Nvfp4)),
+    (41, "Q1_0", Some(Dtype::Q1_0)),
+    (42, "Q2_0", Some(Dtype::Q2_0)),
 ];
 
 impl GgmlType {
@@ -64,4 +71,14 @@ impl fmt::Display for GgmlType {
             None => write!(f, "number {}", self.0),
         }
     }
+}
+
+/// The types that ggml numbers, by name, and how each is read; none for those that are not.
+///
+/// ```
+/// # use camelid_checkpoint::{Dtype, gguf};
+/// assert!(gguf::types().any(|(name, dtype)| name == "Q4_K" && dtype == Some(Dtype::Q4K)));
+/// ```
+pub fn types() -> impl Iterator<Item = (&'static str, Option<Dtype>)> {
+    TYPES.iter().map(|&(_, name, dtype)| (name, dtype))
 }

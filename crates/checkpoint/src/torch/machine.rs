@@ -1,65 +1,51 @@
 //! The stack machine of a pickle, as far as tensors need it. It runs nothing.
 //!
 //! A pickle is a program, and its usual machine calls whatever function the file names. This one knows the opcodes that
-//! PyTorch writes for a dictionary of tensors; what the few names among them mean is in `calls`. Every other opcode or
+//! PyTorch writes for a dictionary of tensors; what the few names among them come to is in `calls`. Every other opcode or
 //! name ends it.
 //!
 //! Values with parts live in one arena and are named by number, so that nothing here recurses, however deep a hostile
 //! file nests, and what is repeated is shared. Reference: CPython's `pickletools`, protocol 2.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::calls::{Global, Storage, View};
+use super::calls;
+use super::values::{Arena, Done, Global, Object, Stop, Value, View, wrong};
 
-/// Why the pickle was not read to its end.
-pub(super) enum Stop {
-    /// It asks for what tensors do not need: an opcode, a function, a class.
-    Refused(String),
-    /// It breaks the rules of the machine, or ends too early.
-    Wrong(String),
+/// Name → tensor, in the order of the file, from a pickled dictionary.
+pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, View<'_>)>> {
+    let (machine, top) = Machine::run(pickle)?;
+    let Some(Object::Dict(items)) = machine.arena.object(top) else {
+        return wrong("its pickle holds no dictionary");
+    };
+    let (mut tensors, mut names) = (Vec::new(), HashSet::new());
+    for &(key, value) in items {
+        let Value::Text(name) = key else { return wrong("a key of its dictionary is no text") };
+        let Some(Object::Tensor(view)) = machine.arena.object(value) else {
+            return wrong(format!("key {name:?} holds no tensor; is it a checkpoint of a training run?"));
+        };
+        if !names.insert(name) {
+            return wrong(format!("key {name:?} stands twice"));
+        }
+        tensors.push((name, view.clone()));
+    }
+    Ok(tensors)
 }
 
-pub(super) type Done<T> = Result<T, Stop>;
-
-pub(super) fn wrong<T>(problem: impl Into<String>) -> Done<T> {
-    Err(Stop::Wrong(problem.into()))
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
-    None,
-    Bool,
-    Int(i64),
-    Float,
-    Text(&'a str),
-    Global(Global),
-    /// A place in the arena.
-    Object(usize),
-}
-
-pub(super) enum Object<'a> {
-    Tuple(Vec<Value<'a>>),
-    /// Lists occur beside the tensors (hooks), never as what is wanted: their items are not kept.
-    List,
-    Dict(Vec<(Value<'a>, Value<'a>)>),
-    Storage(Storage<'a>),
-    Tensor(View<'a>),
-}
-
-pub(super) struct Machine<'a> {
+struct Machine<'a> {
     pickle: &'a [u8],
     position: usize,
     stack: Vec<Value<'a>>,
     /// Heights of the stack at which marks were set.
     marks: Vec<usize>,
     memo: HashMap<u32, Value<'a>>,
-    arena: Vec<Object<'a>>,
+    arena: Arena<'a>,
 }
 
 impl<'a> Machine<'a> {
     /// Runs the pickle to its end; the machine, and the value on top of its stack.
-    pub(super) fn run(pickle: &'a [u8]) -> Done<(Machine<'a>, Value<'a>)> {
-        let (stack, marks, memo, arena) = (vec![], vec![], HashMap::new(), vec![]);
+    fn run(pickle: &'a [u8]) -> Done<(Machine<'a>, Value<'a>)> {
+        let (stack, marks, memo, arena) = (vec![], vec![], HashMap::new(), Arena::default());
         let mut machine = Machine { pickle, position: 0, stack, marks, memo, arena };
         while machine.step()? {}
         let top = machine.pop()?;
@@ -175,20 +161,40 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(super) fn make(&mut self, object: Object<'a>) {
-        self.stack.push(Value::Object(self.arena.len()));
-        self.arena.push(object);
+    /// A storage that stands outside the pickle.
+    fn persistent(&mut self) -> Done<()> {
+        let id = self.pop()?;
+        let storage = calls::persistent(&self.arena, id)?;
+        self.make(storage);
+        Ok(())
     }
 
-    pub(super) fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
-        if let Value::Object(at) = value { self.arena.get(at) } else { None }
+    fn reduce(&mut self) -> Done<()> {
+        let (arguments, function) = (self.pop()?, self.pop()?);
+        let made = calls::reduce(&self.arena, function, arguments)?;
+        self.make(made);
+        Ok(())
     }
 
-    pub(super) fn peek(&self) -> Option<&Object<'a>> {
-        self.stack.last().and_then(|&value| self.object(value))
+    /// Attributes of a dictionary (PyTorch notes its modules' versions so): they go.
+    fn build(&mut self) -> Done<()> {
+        self.pop()?;
+        let Some(Object::Dict(_)) = self.peek() else {
+            return Err(Stop::Refused("attributes for what is no dictionary".to_owned()));
+        };
+        Ok(())
     }
 
-    pub(super) fn pop(&mut self) -> Done<Value<'a>> {
+    fn make(&mut self, object: Object<'a>) {
+        let value = self.arena.make(object);
+        self.stack.push(value);
+    }
+
+    fn peek(&self) -> Option<&Object<'a>> {
+        self.stack.last().and_then(|&value| self.arena.object(value))
+    }
+
+    fn pop(&mut self) -> Done<Value<'a>> {
         self.stack.pop().map_or_else(|| wrong("a value is taken from an empty stack"), Ok)
     }
 
@@ -215,8 +221,8 @@ impl<'a> Machine<'a> {
     /// Keys and values by turns, `count` in all, into the dictionary below them.
     fn set_items(&mut self, count: usize) -> Done<()> {
         let added = self.top(count)?;
-        let Some(&Value::Object(at)) = self.stack.last() else { return wrong("items without a dictionary") };
-        let Some(Object::Dict(items)) = self.arena.get_mut(at) else {
+        let Some(&dictionary) = self.stack.last() else { return wrong("items without a dictionary") };
+        let Some(Object::Dict(items)) = self.arena.object_mut(dictionary) else {
             return wrong("items for what is no dictionary");
         };
         let (pairs, odd) = added.as_chunks::<2>();

@@ -10,6 +10,7 @@
 
 mod calls;
 mod machine;
+mod values;
 mod zip;
 
 use std::ops::Range;
@@ -19,8 +20,7 @@ use bytes::Bytes;
 
 use crate::tensor::Strided;
 use crate::{Error, Source, Tensor};
-use calls::View;
-use machine::Stop;
+use values::{Stop, View};
 use zip::{Records, malformed};
 
 /// A pickle takes some 150 bytes for a tensor.
@@ -50,7 +50,7 @@ pub fn read_torch(source: &Arc<Source>) -> Result<Vec<Tensor>, Error> {
         }
     }
     let pickle = pickle(source, &records[&format!("{folder}data.pkl")])?;
-    let views = calls::tensors(&pickle).map_err(|stop| match stop {
+    let views = machine::tensors(&pickle).map_err(|stop| match stop {
         Stop::Refused(what) => Error::Code { path: source.path().to_owned(), what },
         Stop::Wrong(problem) => malformed(source, problem),
     })?;

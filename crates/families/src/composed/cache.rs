@@ -6,10 +6,21 @@ use crate::waist::architecture::Prefix;
 /// The state of one sequence. `Clone` forks it: both go on from here, sharing what they have in common.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    pub(crate) layers: Vec<camelid_attention::Cache>,
+    pub(crate) layers: Vec<Kept>,
     /// Tokens after the first call, which some rotary frequencies follow for good.
     pub(crate) first: usize,
     pub(crate) prefix: Option<Prefixed>,
+}
+
+/// What one layer keeps.
+#[derive(Debug, Clone)]
+pub(crate) enum Kept {
+    /// Keys and values of its heads.
+    Heads(camelid_attention::Cache),
+    /// The latent that they are made of.
+    Latent(camelid_latent::Cache),
+    /// Nothing: it reads another layer's.
+    Nothing,
 }
 
 /// Where a two-way prefix ended, and where place one stands still.
@@ -23,7 +34,7 @@ impl Cache {
     /// Tokens held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.layers.first().map_or(0, camelid_attention::Cache::len)
+        self.layers.first().map_or(0, Kept::len)
     }
 
     /// Whether nothing is held.
@@ -32,10 +43,10 @@ impl Cache {
         self.len() == 0
     }
 
-    /// Bytes held by keys and values.
+    /// Bytes held by keys and values, or by latents.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(camelid_attention::Cache::bytes).sum()
+        self.layers.iter().map(Kept::bytes).sum()
     }
 
     /// Forgets all tokens from `len` on.
@@ -63,24 +74,48 @@ impl Cache {
         rule: Option<&Prefix>,
         tokens: &[u32],
     ) -> Result<Option<Prefixed>, Error> {
-        let Some(rule) = rule else { return Ok(None) };
+        let Some(Prefix { until, hold }) = rule else { return Ok(None) };
         if !self.is_empty() {
             return Ok(self.prefix);
         }
-        let end = tokens.iter().position(|token| *token == rule.until).ok_or_else(|| {
+        let end = tokens.iter().position(|token| token == until).ok_or_else(|| {
             let message = "the first call must hold the whole prompt, up to and with the token";
-            Error::Input(format!("{message} {} that ends its two-way prefix", rule.until))
+            Error::Input(format!("{message} {until} that ends its two-way prefix"))
         })?;
-        if rule.hold.is_empty() {
+        if hold.is_empty() {
             return Ok(Some(Prefixed { end, hold: end }));
         }
-        let held = rule.hold.iter().find_map(|hold| tokens.iter().position(|token| token == hold));
+        let held = hold.iter().find_map(|hold| tokens.iter().position(|token| token == hold));
         let hold = held.ok_or_else(|| {
-            Error::Input(format!(
-                "the prompt holds none of the tokens {:?} at which its places stand still",
-                rule.hold
-            ))
+            let message = "the prompt holds none of the tokens";
+            Error::Input(format!("{message} {hold:?} at which its places stand still"))
         })?;
         Ok(Some(Prefixed { end, hold }))
+    }
+}
+
+impl Kept {
+    fn len(&self) -> usize {
+        match self {
+            Kept::Heads(cache) => cache.len(),
+            Kept::Latent(cache) => cache.len(),
+            Kept::Nothing => 0,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Kept::Heads(cache) => cache.bytes(),
+            Kept::Latent(cache) => cache.bytes(),
+            Kept::Nothing => 0,
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        match self {
+            Kept::Heads(cache) => cache.truncate(len),
+            Kept::Latent(cache) => cache.truncate(len),
+            Kept::Nothing => {}
+        }
     }
 }

@@ -1,26 +1,34 @@
 //! One layer: how its branches meet the residual stream.
 
-use camelid_attention::Cache;
-use camelid_mlp::Mlp;
 use camelid_norm::Norm;
 use ndarray::Array2;
 
-use crate::composed::branch::{AttentionBranch, Pass};
+use crate::composed::attending::mixer::Branch;
+use crate::composed::cache::Kept;
+use crate::composed::layered::LayeredPart;
+use crate::composed::pass::Pass;
 use crate::composed::rows;
+use crate::composed::sparse::{MlpPart, applied};
 use crate::composed::tap::{Observer, Stage, Tap};
-use crate::waist::architecture::{Block, Residual, Wiring};
+use crate::waist::architecture::{Residual, Wiring};
 
 /// A layer, ready to run. A norm that is not there is the identity.
 #[derive(Debug)]
 pub(crate) struct LayerParts {
     pub(crate) index: usize,
-    pub(crate) block: Block,
+    pub(crate) wiring: Wiring,
+    pub(crate) residual: Residual,
+    pub(crate) residual_scale: f32,
+    pub(crate) branch_scale: f32,
     pub(crate) attention_norm: Option<Norm>,
-    pub(crate) attention: AttentionBranch,
+    pub(crate) attention: Branch,
     pub(crate) attention_output_norm: Option<Norm>,
     pub(crate) mlp_norm: Option<Norm>,
-    pub(crate) mlp: Mlp,
+    pub(crate) mlp: MlpPart,
     pub(crate) mlp_output_norm: Option<Norm>,
+    pub(crate) layered: Option<LayeredPart>,
+    /// What the stream is multiplied by at last.
+    pub(crate) scale: Option<f32>,
 }
 
 impl LayerParts {
@@ -29,16 +37,16 @@ impl LayerParts {
         &self,
         x: Array2<f32>,
         pass: &Pass<'_>,
-        cache: &mut Cache,
+        kept: &mut [Kept],
         observer: &mut O,
     ) -> Array2<f32> {
-        let x = match self.block.wiring {
+        let x = match self.wiring {
             Wiring::Sequential => {
                 let normed = self.tap(Stage::AttentionInput, apply(&self.attention_norm, &x, pass), observer);
-                let branch = self.attention(&normed, pass, cache, observer);
+                let branch = self.attention(&normed, pass, kept, observer);
                 let x = self.join(x, normed, &branch, pass);
                 let normed = self.tap(Stage::MlpInput, apply(&self.mlp_norm, &x, pass), observer);
-                let branch = self.mlp(&normed, pass, observer);
+                let branch = self.mlp(&x, &normed, pass, observer);
                 self.join(x, normed, &branch, pass)
             }
             Wiring::Parallel => {
@@ -47,10 +55,17 @@ impl LayerParts {
                     if self.mlp_norm.is_some() { apply(&self.mlp_norm, &x, pass) } else { normed.clone() };
                 let mlp_input = self.tap(Stage::MlpInput, mlp_input, observer);
                 let branches =
-                    self.attention(&normed, pass, cache, observer) + self.mlp(&mlp_input, pass, observer);
+                    self.attention(&normed, pass, kept, observer) + self.mlp(&x, &mlp_input, pass, observer);
                 self.join(x, normed, &branches, pass)
             }
         };
+        let mut x = match &self.layered {
+            Some(layered) => layered.join(x, self.index, pass),
+            None => x,
+        };
+        if let Some(scale) = self.scale {
+            x *= scale;
+        }
         self.tap(Stage::Layer, x, observer)
     }
 
@@ -58,16 +73,21 @@ impl LayerParts {
         &self,
         normed: &Array2<f32>,
         pass: &Pass<'_>,
-        cache: &mut Cache,
+        kept: &mut [Kept],
         observer: &mut O,
     ) -> Array2<f32> {
-        let out = self.attention.forward(normed, self.index, pass, cache, observer);
+        let out = self.attention.forward(normed, self.index, pass, kept, observer);
         applied(&self.attention_output_norm, out, pass)
     }
 
-    fn mlp<O: Observer>(&self, normed: &Array2<f32>, pass: &Pass<'_>, observer: &mut O) -> Array2<f32> {
-        let out = self.tap(Stage::MlpOutput, self.mlp.forward(normed.view(), pass.backend), observer);
-        applied(&self.mlp_output_norm, out, pass)
+    fn mlp<O: Observer>(
+        &self,
+        x: &Array2<f32>,
+        normed: &Array2<f32>,
+        pass: &Pass<'_>,
+        observer: &mut O,
+    ) -> Array2<f32> {
+        applied(&self.mlp_output_norm, self.mlp.forward(x, normed, self.index, pass, observer), pass)
     }
 
     /// alpha · r(x) + b · branch
@@ -78,12 +98,11 @@ impl LayerParts {
         branch: &Array2<f32>,
         pass: &Pass<'_>,
     ) -> Array2<f32> {
-        let mut residual = match self.block.residual {
+        let mut residual = match self.residual {
             Residual::Stream => x,
             Residual::Norm => normed,
         };
-        let (alpha, b) = (self.block.residual_scale as f32, self.block.branch_scale as f32);
-        rows::combine(&mut residual, alpha, b, branch, pass.backend);
+        rows::combine(&mut residual, self.residual_scale, self.branch_scale, branch, pass.backend);
         residual
     }
 
@@ -94,11 +113,4 @@ impl LayerParts {
 
 fn apply(norm: &Option<Norm>, x: &Array2<f32>, pass: &Pass<'_>) -> Array2<f32> {
     rows::normalised(norm.as_ref(), x, pass.backend)
-}
-
-fn applied(norm: &Option<Norm>, mut x: Array2<f32>, pass: &Pass<'_>) -> Array2<f32> {
-    if let Some(norm) = norm {
-        rows::normalise(norm, &mut x, pass.backend);
-    }
-    x
 }

@@ -5,14 +5,15 @@ use camelid_linear::{Linear, Weight};
 use camelid_norm::Norm;
 use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::composed::branch::Pass;
 use crate::composed::cache::{Cache, Prefixed};
 use crate::composed::layer::LayerParts;
+use crate::composed::layered::Layered;
+use crate::composed::pass::Pass;
 use crate::composed::rotary::{Places, Rotary};
 use crate::composed::rows;
 use crate::composed::tap::{Observer, Stage, Tap};
 use crate::error::Error;
-use crate::waist::architecture::Architecture;
+use crate::waist::architecture::{Architecture, Prefix};
 
 /// A model, ready to run. It is never changed: what a sequence leaves behind is in the caller's [`Cache`].
 #[derive(Debug)]
@@ -20,6 +21,11 @@ pub struct Model {
     pub(crate) architecture: Architecture,
     pub(crate) backend: Backend,
     pub(crate) embedding: Weight,
+    /// What an embedding is multiplied by after look-up.
+    pub(crate) embedding_scale: f32,
+    pub(crate) embedding_norm: Option<Norm>,
+    pub(crate) layered: Option<Layered>,
+    pub(crate) prefix: Option<Prefix>,
     pub(crate) layers: Vec<LayerParts>,
     pub(crate) rotaries: Vec<Rotary>,
     pub(crate) final_norm: Option<Norm>,
@@ -51,9 +57,8 @@ impl Model {
     /// An empty cache for one sequence.
     #[must_use]
     pub fn cache(&self) -> Cache {
-        let layers =
-            self.layers.iter().map(|layer| layer.attention.core.cache(self.backend.compute())).collect();
-        Cache { layers, first: 0, prefix: None }
+        let layers = self.layers.iter().map(|layer| layer.attention.kept(self.backend.compute()));
+        Cache { layers: layers.collect(), first: 0, prefix: None }
     }
 
     /// The hidden states `[tokens, width]` after the final norm, for the next tokens of a sequence: a whole prompt, a part
@@ -69,7 +74,7 @@ impl Model {
         observer: &mut impl Observer,
     ) -> Result<Array2<f32>, Error> {
         self.check(tokens, cache)?;
-        let prefix = cache.find_prefix(self.architecture.prefix.as_ref(), tokens)?;
+        let prefix = cache.find_prefix(self.prefix.as_ref(), tokens)?;
         let (first, length) = (cache.len(), cache.len() + tokens.len());
         let first_length = if first == 0 { length } else { cache.first };
         let places = Places { tokens: first..length, axes: axes(first..length, prefix), first_length };
@@ -77,10 +82,12 @@ impl Model {
         let turns = turns.collect::<Result<Vec<_>, String>>().map_err(Error::Input)?;
         (cache.first, cache.prefix) = (first_length, prefix);
         let end = prefix.map(|prefix| prefix.end);
-        let pass = Pass { first, prefix: end, turns: &turns, backend: &self.backend };
         let mut x = observer.at(Tap { layer: None, stage: Stage::Embedding }, self.embed(tokens));
-        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
-            x = layer.forward(x, &pass, cache, observer);
+        let layered = self.layered.as_ref().map(|layered| layered.of(tokens, &x, &self.backend));
+        let pass =
+            Pass { first, prefix: end, turns: &turns, layered: layered.as_ref(), backend: &self.backend };
+        for layer in &self.layers {
+            x = layer.forward(x, &pass, &mut cache.layers, observer);
         }
         if let Some(norm) = &self.final_norm {
             rows::normalise(norm, &mut x, &self.backend);
@@ -105,7 +112,7 @@ impl Model {
     }
 
     fn check(&self, tokens: &[u32], cache: &Cache) -> Result<(), Error> {
-        let vocab = self.architecture.embedding.vocab;
+        let vocab = self.embedding.rows();
         if tokens.is_empty() {
             return Err(Error::Input("there is no token to go on from".into()));
         }
@@ -124,14 +131,17 @@ impl Model {
     }
 
     fn embed(&self, tokens: &[u32]) -> Array2<f32> {
-        let mut x = Array2::zeros((tokens.len(), self.architecture.embedding.width));
-        let scale = self.architecture.embedding.scale as f32;
+        let mut x = Array2::zeros((tokens.len(), self.embedding.cols()));
+        let scale = self.embedding_scale;
         for (mut row, token) in x.axis_iter_mut(Axis(0)).zip(tokens) {
             let row = row.as_slice_mut().expect("a row of a new array is contiguous");
             self.embedding.row(*token as usize, row);
-            if scale != 1.0 {
-                row.iter_mut().for_each(|x| *x *= scale);
-            }
+        }
+        if let Some(norm) = &self.embedding_norm {
+            rows::normalise(norm, &mut x, &self.backend);
+        }
+        if scale != 1.0 {
+            x *= scale;
         }
         x
     }

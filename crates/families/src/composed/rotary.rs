@@ -3,65 +3,9 @@
 use std::ops::Range;
 
 use camelid_dual_chunk::DualChunk;
-use camelid_rope::{Frequencies, Pairing, Settings, Table};
+use camelid_rope::{Pairing, Table};
 
-use crate::waist::architecture::{Length, Rope, Round};
-use crate::waist::scaling::Scaling;
-
-impl Rope {
-    /// The frequencies of one axis, where `length` tokens are in sight.
-    ///
-    /// # Errors
-    /// What crate `rope` or `yarn` says of settings out of range.
-    pub fn frequencies(&self, head_dim: usize, length: usize) -> Result<Frequencies, String> {
-        let settings = self.settings(head_dim);
-        let frequencies = match self.formulas(head_dim)? {
-            Formulas::Plain(rope) => rope.frequencies(length),
-            Formulas::Yarn(yarn) => yarn.frequencies(&settings).map_err(|error| error.to_string())?,
-        };
-        Ok(match self.round {
-            Some(Round::F16) => frequencies.rounded_to_f16(),
-            None => frequencies,
-        })
-    }
-
-    /// Whether the frequencies differ from length to length: then chunks of a prompt are not equal to one call.
-    #[must_use]
-    pub fn depends_on_length(&self, head_dim: usize) -> bool {
-        matches!(self.formulas(head_dim), Ok(Formulas::Plain(rope)) if rope.depends_on_length())
-    }
-
-    /// Whether every number is in range. Allocates nothing.
-    pub(crate) fn check(&self, head_dim: usize) -> Result<(), String> {
-        match self.formulas(head_dim)? {
-            Formulas::Plain(_) => Ok(()),
-            Formulas::Yarn(yarn) => yarn.check(&self.settings(head_dim)).map_err(|error| error.to_string()),
-        }
-    }
-
-    /// Of one axis.
-    fn settings(&self, head_dim: usize) -> Settings {
-        let axes = self.axes.max(1);
-        let rotary_dim = self.rotary_dim(head_dim) / axes;
-        Settings { theta: self.theta, head_dim: head_dim / axes, rotary_dim, context: self.context }
-    }
-
-    fn formulas(&self, head_dim: usize) -> Result<Formulas<'_>, String> {
-        let scaling = match &self.scaling {
-            Some(Scaling::Yarn(yarn)) => return Ok(Formulas::Yarn(yarn)),
-            Some(Scaling::Plain(scaling)) => scaling.clone(),
-            None => camelid_rope::Scaling::Default {},
-        };
-        let rope = camelid_rope::Rope::new(self.settings(head_dim), scaling);
-        rope.map(Formulas::Plain).map_err(|error| error.to_string())
-    }
-}
-
-/// Which crate's formulas give the frequencies.
-enum Formulas<'a> {
-    Plain(camelid_rope::Rope),
-    Yarn(&'a camelid_yarn::Yarn),
-}
+use crate::waist::architecture::{Length, Rope};
 
 /// One way to turn, shared by all layers that have the same.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,20 +37,20 @@ pub(crate) enum Turns {
 impl Rotary {
     /// The turns of a call's tokens.
     pub(crate) fn turns(&self, places: &Places) -> Result<Turns, String> {
-        let length = match self.rope.length {
+        let &Rope { theta: _, pairing, fraction: _, rest: _, context: _, scaling: _, length, axes, round: _ } =
+            &self.rope;
+        let length = match length {
             Length::Current => places.tokens.end,
             Length::First => places.first_length,
         };
         let frequencies = self.rope.frequencies(self.head_dim, length)?;
         Ok(match &self.dual_chunk {
-            Some(dual_chunk) => {
-                Turns::Chunks(dual_chunk.pass(places.tokens.clone(), &frequencies, self.rope.pairing))
-            }
+            Some(dual_chunk) => Turns::Chunks(dual_chunk.pass(places.tokens.clone(), &frequencies, pairing)),
             None => {
                 let plain = [places.tokens.clone().collect::<Vec<_>>()];
-                let axes: &[_] = if self.rope.axes == 1 { &plain } else { &places.axes };
+                let axes: &[_] = if axes == 1 { &plain } else { &places.axes };
                 let tables = axes.iter().map(|axis| Table::new(&frequencies, axis)).collect();
-                Turns::Axes(tables, self.rope.pairing)
+                Turns::Axes(tables, pairing)
             }
         })
     }

@@ -24,7 +24,12 @@ pub enum Stage {
     AttentionOutput,
     /// What the MLP reads.
     MlpInput,
-    /// What the MLP gives: before any output norm, multiplier or residual.
+    /// The numbers of the experts that each token goes to, `[tokens, chosen]`, ascending.
+    Experts,
+    /// Their weights, `[tokens, chosen]`.
+    ExpertWeights,
+    /// What the MLP gives, its experts among it: before any output norm, multiplier or residual. Where a plain MLP runs beside
+    /// the experts, what that gives.
     MlpOutput,
     /// The residual stream after the layer.
     Layer,
@@ -43,6 +48,8 @@ impl fmt::Display for Stage {
             Stage::Heads => "heads",
             Stage::AttentionOutput => "attention output",
             Stage::MlpInput => "mlp input",
+            Stage::Experts => "experts",
+            Stage::ExpertWeights => "expert weights",
             Stage::MlpOutput => "mlp output",
             Stage::Layer => "layer",
             Stage::FinalNorm => "final norm",

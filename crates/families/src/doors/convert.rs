@@ -13,7 +13,8 @@ use crate::resolved::config;
 use crate::resolved::scope::Scope;
 use crate::waist::architecture::{Architecture, Rope};
 use crate::waist::fields::difference;
-use crate::waist::roles::Role;
+use crate::waist::named::Named;
+use crate::waist::roles::{Role, write_roles};
 use crate::waist::scaling::Scaling;
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
@@ -264,7 +265,12 @@ fn bare(expr: &Expr) -> Option<&str> {
 }
 
 fn told(word: &str, wanted: &Json, got: &Json) -> Problem {
-    let say = |value: &Json| if value.is_null() { "none".to_owned() } else { value.to_string() };
+    let say = |value: &Json| match value {
+        Json::Null => "none".to_owned(),
+        // What is said of a tensor is prose, not a value.
+        Json::String(text) if word.starts_with("tensors.") => text.clone(),
+        other => other.to_string(),
+    };
     let message = format!("the checkpoint has {}, and this family would make it {}", say(wanted), say(got));
     Problem::Value { word: word.to_owned(), message, origin: None }
 }
@@ -274,12 +280,18 @@ fn told(word: &str, wanted: &Json, got: &Json) -> Problem {
 fn normal(architecture: &Architecture) -> Architecture {
     let mut normal = architecture.clone();
     for layer in &mut normal.layers {
+        let head_dim = layer.turning_dim();
         if let Some(rope) = &mut layer.rope {
-            *rope = normal_rope(rope, layer.attention.head_dim);
+            *rope = normal_rope(rope, head_dim);
         }
     }
     normal.inert.clear();
     normal
+}
+
+/// An attribute as a family's file writes it.
+fn written(attribute: &impl serde::Serialize) -> String {
+    serde_json::to_value(attribute).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn normal_rope(rope: &Rope, head_dim: usize) -> Rope {
@@ -287,6 +299,18 @@ fn normal_rope(rope: &Rope, head_dim: usize) -> Rope {
     if matches!(&normal.scaling, Some(Scaling::Plain(camelid_rope::Scaling::Default {}))) {
         normal.scaling = None;
     }
+    // What this leaves as it is says something in every case.
+    let Rope {
+        theta: _,
+        pairing: _,
+        fraction: _,
+        rest: _,
+        context: _,
+        scaling: _,
+        length: _,
+        axes: _,
+        round: _,
+    } = rope;
     let other = Rope { context: None, ..normal.clone() };
     let of = |rope: &Rope| rope.frequencies(head_dim, 1).map(|f| (f.inverse, f.factor));
     if !normal.depends_on_length(head_dim) && of(&normal).is_ok() && of(&normal) == of(&other) {
@@ -316,9 +340,30 @@ fn roles(architecture: &Architecture) -> BTreeMap<String, BTreeSet<String>> {
     for named in architecture.tensors.iter().chain(layers) {
         let own = named.roles.iter().filter(|role| **role != Role::Output || !architecture.output.tie);
         for role in own {
-            let mut says = String::from(if named.bias { "a tensor with a bias" } else { "a tensor" });
-            if role.is_norm() {
-                says += &format!(", per {:?}, {:?}", named.per, named.at).to_lowercase();
+            // Names and packing are what conversion changes; all else must be the same.
+            let Named { roles: _, name: _, bias, by, per, at, suffix: _, lies, unit, eps, offset, factor } =
+                named;
+            let mut says = String::from(if *bias { "a tensor with a bias" } else { "a tensor" });
+            // Tensors of experts are passed on whole.
+            if role.is_of_experts() {
+                let each = if named.is_per_expert() { "one for each" } else { "stacked" };
+                says += &format!(
+                    ", {each}, {}, by {}, {}",
+                    write_roles(&named.roles),
+                    written(by),
+                    written(lies)
+                );
+            }
+            if *unit {
+                says += " without weight";
+            }
+            for (what, number) in [("eps", *eps), ("offset", *offset), ("times", Some(*factor))] {
+                if let Some(number) = number.filter(|number| what != "times" || *number != 1.0) {
+                    says += &format!(", {what} {number}");
+                }
+            }
+            if matches!(role, Role::QueryNorm | Role::KeyNorm | Role::ValueNorm) {
+                says += &format!(", per {}, at {}", written(per), written(at));
             }
             out.entry(format!("tensors.{role}")).or_default().insert(says);
         }

@@ -4,7 +4,7 @@ use camelid_checkpoint::Checkpoint;
 use camelid_kernels::Backend;
 use serde_json::{Map, Value as Json};
 
-use crate::composed::fit::{fit, fit_names};
+use crate::composed::loaded::fit::{fit, fit_names};
 use crate::composed::model::Model;
 use crate::error::Error;
 use crate::waist::architecture::Architecture;
@@ -30,15 +30,22 @@ impl Declaration {
         checkpoint: &Checkpoint,
         allow: &Allow,
     ) -> Result<Architecture, Error> {
+        // Keys that say how weights are packed mean nothing beside weights that are not; if they are, a tensor does not fit.
+        let keys = if checkpoint.tensors().next().is_some() { self.packing.as_slice() } else { &[] };
+        let allow = &Allow { keys: [&allow.keys, keys].concat(), tensors: allow.tensors.clone() };
         let (result, problems) = match self.resolve(config, &allow.keys) {
             Ok(architecture) => {
+                let architecture =
+                    self.unwrap.tensors(architecture, |name| checkpoint.tensor(name).is_some());
                 let problems = fit(&architecture, &architecture.plan(), checkpoint, &allow.tensors);
                 (Some(architecture), problems)
             }
             Err(mut unresolved) => {
-                if let Some(architecture) = &unresolved.architecture {
+                if let Some(architecture) = unresolved.architecture {
+                    let has = |name: &str| checkpoint.tensor(name).is_some();
+                    let architecture = self.unwrap.tensors(*architecture, has);
                     let plan = architecture.plan();
-                    unresolved.problems.extend(fit(architecture, &plan, checkpoint, &allow.tensors));
+                    unresolved.problems.extend(fit(&architecture, &plan, checkpoint, &allow.tensors));
                 } else if !unresolved.tensors.is_empty() {
                     let names = &unresolved.tensors;
                     unresolved.problems.extend(fit_names(

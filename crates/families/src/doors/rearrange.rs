@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::composed::weights::runs;
+use crate::composed::loaded::weights::runs;
 use crate::waist::architecture::Architecture;
-use crate::waist::plan::Planned;
+use crate::waist::plan::Part;
 use crate::waist::roles::Role;
 
 /// A tensor of the target, made of rows of the source's.
@@ -30,11 +30,11 @@ pub struct Piece {
 
 /// Which rows of the source each tensor of the target is made of.
 pub(crate) fn rearrange(from: &Architecture, to: &Architecture) -> Vec<Rearranged> {
-    let mut held: HashMap<(Option<usize>, Role, bool), Vec<Piece>> = HashMap::new();
+    let mut held: HashMap<(Option<usize>, Role, Part, Option<usize>), Vec<Piece>> = HashMap::new();
     for planned in &from.plan().tensors {
         for (role, rows) in runs(from, planned) {
             let pieces = rows.into_iter().map(|rows| Piece { tensor: planned.name.clone(), rows });
-            held.insert((planned.layer, role, is_bias(planned)), pieces.collect());
+            held.insert((planned.layer, role, planned.part, planned.expert), pieces.collect());
         }
     }
     let plan = to.plan();
@@ -48,17 +48,13 @@ pub(crate) fn rearrange(from: &Architecture, to: &Architecture) -> Vec<Rearrange
             segments.sort_by_key(|(rows, _)| rows.start);
             let mut pieces = Vec::new();
             for (rows, role) in segments {
-                if let Some(left) = held.get_mut(&(planned.layer, role, is_bias(planned))) {
+                if let Some(left) = held.get_mut(&(planned.layer, role, planned.part, planned.expert)) {
                     take(left, rows.len(), &mut pieces);
                 }
             }
             Rearranged { name: planned.name.clone(), shape: planned.shape.clone(), pieces }
         })
         .collect()
-}
-
-fn is_bias(planned: &Planned) -> bool {
-    planned.name.ends_with(".bias")
 }
 
 /// Moves the next `count` rows over, joined to the last piece where they follow it.

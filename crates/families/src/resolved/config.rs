@@ -7,13 +7,14 @@ use serde_json::{Map, Value as Json};
 use crate::error::Problem;
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::Expr;
+use crate::written::formula::Formula;
 
-/// Moves older and newer spellings to those that the formulas read. A table that is emptied vanishes.
+/// Takes a text model's table out of a larger one's, and moves older and newer spellings to those that the formulas read. A table that is emptied vanishes.
 pub(crate) fn rename(
     declaration: &Declaration,
     config: &Map<String, Json>,
 ) -> (Map<String, Json>, Vec<Problem>) {
-    let mut config = config.clone();
+    let mut config = declaration.unwrap.config(config);
     let mut problems = Vec::new();
     for (from, entry) in &declaration.rename {
         let to = entry.expr.text().unwrap_or(from);
@@ -21,6 +22,8 @@ pub(crate) fn rename(
         match look(&config, to) {
             None | Some(Json::Null) => put(&mut config, to, value),
             Some(there) if *there == value || value.is_null() => {}
+            // Nobody reads it, so it does not matter which of the two is right.
+            Some(_) if inert(declaration, to) => {}
             Some(there) => {
                 let message = format!(
                     "`{from}` = {value} and `{to}` = {there} say the same thing differently; remove the one that is wrong"
@@ -32,18 +35,38 @@ pub(crate) fn rename(
     (config, problems)
 }
 
+fn inert(declaration: &Declaration, key: &str) -> bool {
+    let matches = |text: &String| glob::Pattern::new(text).is_ok_and(|glob| glob.matches(key));
+    !declaration.require.contains_key(key)
+        && !declaration.reads().contains(key)
+        && declaration.inert_keys.iter().any(matches)
+}
+
+/// Every glob of keys that are inert in this config.json.
+fn globs(declaration: &Declaration, config: &Map<String, Json>) -> Vec<glob::Pattern> {
+    let context = minijinja::Value::from(minijinja::value::Serde(config));
+    let holds = |condition: &Formula| condition.evaluate(context.clone()).is_ok_and(|value| value.is_true());
+    let here =
+        declaration.inert_when.iter().filter(|(condition, _)| holds(condition)).flat_map(|(_, keys)| keys);
+    let all = declaration.inert_keys.iter().chain(here);
+    all.filter_map(|text| glob::Pattern::new(text).ok()).collect()
+}
+
+/// Takes out what is inert, or waved through, within a table, so that the rest of the table can be read whole.
+pub(crate) fn strip(declaration: &Declaration, config: &mut Map<String, Json>, allowed: &[String]) {
+    for path in declaration.inert_keys.iter().chain(allowed).filter(|path| path.contains('.')) {
+        take(config, path);
+    }
+}
+
 /// Refuses every key that is neither read, nor required, nor inert, save those that the user waved through.
 pub(crate) fn refuse(
     declaration: &Declaration,
     config: &Map<String, Json>,
     allowed: &[String],
 ) -> Vec<Problem> {
-    let mut reads = declaration.reads();
-    if let Some(formula) = &declaration.matches {
-        reads.extend(formula.variables().iter().cloned());
-    }
-    let inert: Vec<glob::Pattern> =
-        declaration.inert_keys.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
+    let reads = declaration.reads();
+    let inert = globs(declaration, config);
     let mut problems = Vec::new();
     let refusal = Refusal { declaration, reads: &reads, inert: &inert, allowed };
     for (key, value) in config {
@@ -98,6 +121,7 @@ fn allows(required: &Expr, value: &Json) -> bool {
     match required {
         Expr::Literal(one) => same(one, value),
         Expr::List(many) => many.iter().any(|one| allows(one, value)),
+        Expr::Table(table) if table.is_empty() => value.as_object().is_some_and(Map::is_empty),
         Expr::Formula(_) | Expr::Table(_) => false,
     }
 }

@@ -7,7 +7,9 @@ use crate::resolved::resolve::Unresolved;
 use crate::waist::architecture::Architecture;
 use crate::waist::fields::difference;
 use crate::written::declaration::Declaration;
+use crate::written::formula::Refused;
 use crate::written::library::Library;
+use crate::written::out::{Out, out};
 
 /// The family of a checkpoint.
 #[derive(Debug)]
@@ -21,12 +23,15 @@ pub struct Detected<'a> {
 }
 
 impl Declaration {
-    /// Whether the family's rule accepts a config.json, read as it stands. A comparison with an absent key is no match.
+    /// Whether the family's rule accepts a config.json, unwrapped, else as it stands. A comparison with an absent key is no match.
     #[must_use]
     pub fn accepts(&self, config: &Map<String, Json>) -> bool {
-        let Some(rule) = &self.matches else { return false };
-        rule.evaluate(minijinja::Value::from(minijinja::value::Serde(config)))
-            .is_ok_and(|value| value.is_true())
+        self.rule_holds(config).unwrap_or(false)
+    }
+
+    fn rule_holds(&self, config: &Map<String, Json>) -> Result<bool, Refused> {
+        let Some(rule) = &self.matches else { return Ok(false) };
+        rule.holds(minijinja::Value::from(minijinja::value::Serde(&self.unwrap.config(config))))
     }
 }
 
@@ -68,17 +73,24 @@ impl Library {
     }
 
     fn no_match(&self, config: &Map<String, Json>) -> Error {
+        let inside = config.values().filter_map(Json::as_object).chain([config]);
+        let types: Vec<&str> = inside.filter_map(|table| table.get("model_type")?.as_str()).collect();
+        let known = out().iter().find(|out| out.models.iter().any(|model| types.contains(&model.as_str())));
+        if let Some(Out { title, models: _, why }) = known {
+            return Error::Undetected(format!("config.json is of {title}, which is not carried: {why}"));
+        }
         let says = |key: &str| config.get(key).map_or_else(|| "absent".to_owned(), Json::to_string);
-        let rules = self.families().filter_map(|family| {
-            let rule = family.matches.as_ref()?.source();
-            Some(format!("\n  {:<12} {rule}", family.name))
-        });
+        if let Some(doubt) = self.families().find_map(|family| family.rule_holds(config).err()) {
+            return Error::Undetected(format!("config.json does not settle which family it is of: {doubt}"));
+        }
+        let known: Vec<_> = self.families().map(|family| family.name.as_str()).collect();
         Error::Undetected(format!(
-            "config.json is of no known family: `model_type` is {}, `architectures` {}; name one with --family, or declare \
-             it with --spec. The rules are:{}",
+            "config.json is of no known family: `model_type` is {}, `architectures` {}\n  there are {}\n  name one with \
+             --family if the network is the same, or declare it with --spec; `camelid families --json` prints each \
+             family's rule",
             says("model_type"),
             says("architectures"),
-            rules.collect::<String>()
+            known.join(", "),
         ))
     }
 }
@@ -93,14 +105,19 @@ fn agree(young: &Declaration, a: &Architecture, old: &Declaration, b: &Architect
     if differs.is_empty() {
         return Ok(());
     }
-    let lines = differs.iter().map(|(word, old, young)| format!("\n  {word}: {old} or {young}"));
+    const MOST: usize = 3;
+    let mut lines: Vec<_> =
+        differs.iter().take(MOST).map(|(word, old, young)| format!("{word} ({old} or {young})")).collect();
+    if differs.len() > MOST {
+        lines.push(format!("{} more", differs.len() - MOST));
+    }
     Err(Error::Undetected(format!(
-        "config.json matches `{}` (= {}) and `{}` (= {}), which compute differently; name one with --family. They differ \
-         in:{}",
+        "config.json matches `{}` (= {}) and `{}` (= {}), which compute differently: in {}\n  \
+         name one with --family",
         old.name,
         old.matches.as_ref().map(|rule| rule.source()).unwrap_or_default(),
         young.name,
         young.matches.as_ref().map(|rule| rule.source()).unwrap_or_default(),
-        lines.collect::<String>()
+        lines.join(", ")
     )))
 }

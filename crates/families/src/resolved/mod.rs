@@ -3,5 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod detect;
+mod mixtures;
 pub(crate) mod resolve;
 pub(crate) mod scope;
+mod tensors;

@@ -7,21 +7,21 @@ use minijinja::value::Value;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-use crate::error::Problem;
-use crate::resolved::check;
-use crate::resolved::config;
+use crate::error::{Origin, Problem};
 use crate::resolved::scope::Scope;
-use crate::waist::architecture::{Architecture, Layer, Named, Position, Stack};
-use crate::waist::roles::{Role, write_roles};
+use crate::resolved::{check, config};
+use crate::waist::architecture::{Architecture, Attention, Layer, Position, Stack};
+use crate::waist::roles::Role;
+use crate::waist::scaling;
 use crate::written::declaration::{Declaration, root};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::Entries;
 use crate::written::formula::Formula;
-use crate::written::template::Template;
-use crate::written::words;
+use crate::written::said::plainly;
+use crate::written::{slips, words};
 
 /// More layers than any model has; a config.json that asks for more is refused before anything is laid out for it.
-const MOST_LAYERS: usize = 10_000;
+pub(super) const MOST_LAYERS: usize = 10_000;
 
 /// Why a config.json did not resolve.
 #[derive(Debug, Clone)]
@@ -44,7 +44,8 @@ impl Declaration {
         config: &Map<String, Json>,
         allowed: &[String],
     ) -> Result<Architecture, Unresolved> {
-        let (config, mut problems) = config::rename(self, config);
+        let (mut config, mut problems) = config::rename(self, config);
+        config::strip(self, &mut config, allowed);
         problems.extend(config::refuse(self, &config, allowed));
         let mut resolver = Resolver { declaration: self, config: Arc::new(config), problems };
         let Some(architecture) = resolver.architecture() else {
@@ -80,8 +81,8 @@ impl Declaration {
     }
 }
 
-struct Resolver<'a> {
-    declaration: &'a Declaration,
+pub(super) struct Resolver<'a> {
+    pub(super) declaration: &'a Declaration,
     config: Arc<Map<String, Json>>,
     problems: Vec<Problem>,
 }
@@ -96,10 +97,18 @@ impl Resolver<'_> {
         let output = self.table("output", &context, |_| true);
         let has_prefix = self.declaration.words.keys().any(|word| word.starts_with("prefix."));
         let prefix = if has_prefix { self.table("prefix", &context, |_| true).map(Some) } else { Some(None) };
-        let tensors = self.tensors(&context, |role| !role.per_layer());
+        let per_layer = self.table_if("per_layer", "width", &context);
+        let mut tensors = self.tensors(&context, |role| !role.per_layer(), None);
         let stack: Stack = stack?;
-        let layers = self.layers(&stack);
+        let mut layers = self.layers(&stack);
+        let per_layer = per_layer?;
+        if per_layer.is_none() {
+            let all = layers.iter_mut().flatten().map(|layer: &mut Layer| &mut layer.tensors);
+            all.chain(&mut tensors)
+                .for_each(|tensors| tensors.retain(|named| !named.roles[0].is_of_layers()));
+        }
         Some(Architecture {
+            per_layer,
             embedding: embedding?,
             norm: norm?,
             output: output?,
@@ -128,15 +137,48 @@ impl Resolver<'_> {
         let context = self.scope(Some(index));
         let stack_keys = words::keys_of::<Stack>();
         let block = self.table("block", &context, |key| !stack_keys.contains(key));
-        let attention: Option<crate::Attention> = self.table("attention", &context, |_| true);
+        let attention: Option<Attention> = self.table("attention", &context, |_| true);
         let turns = attention.as_ref().is_some_and(|attention| attention.position == Position::Rope);
         let rope = if turns { self.table("rope", &context, |_| true).map(Some) } else { Some(None) };
+        let latent = self.table_if("latent", "rank", &context);
         let mlp = self.table("mlp", &context, |_| true);
-        let tensors = self.tensors(&context, Role::per_layer);
-        Some(Layer { block: block?, attention: attention?, rope: rope?, mlp: mlp?, tensors: tensors? })
+        let experts = self.table_if("experts", "count", &context);
+        let mut layer = Layer {
+            block: block?,
+            attention: attention?,
+            latent: latent?,
+            rope: rope?,
+            mlp: mlp?,
+            experts: experts?,
+            tensors: Vec::new(),
+        };
+        layer.tensors = self.tensors(&context, Role::per_layer, Some(&layer))?;
+        Some(layer)
     }
 
-    fn scope(&self, layer: Option<usize>) -> Value {
+    /// A table that a layer has only where one of its words has a value.
+    fn table_if<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        word: &str,
+        context: &Value,
+    ) -> Option<Option<T>> {
+        let word = format!("{table}.{word}");
+        let Some(entry) = self.declaration.words.get(&word) else {
+            let said = self.declaration.words.keys().any(|known| known.starts_with(&format!("{table}.")));
+            return if said { self.table(table, context, |_| true).map(Some) } else { Some(None) };
+        };
+        match entry.expr.json(context) {
+            Ok(Json::Null) => Some(None),
+            Ok(_) => self.table(table, context, |_| true).map(Some),
+            Err(message) => {
+                self.failed(&word, entry, message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn scope(&self, layer: Option<usize>) -> Value {
         Scope::names(self.declaration, self.config.clone(), layer)
     }
 
@@ -181,6 +223,12 @@ impl Resolver<'_> {
             return None;
         }
         let written = values.clone();
+        if let Err(message) = scaling::complete(&mut values) {
+            let origin =
+                entries.iter().find(|(key, _)| *key == "scaling").map(|(_, entry)| entry.origin.clone());
+            self.push(Problem::Value { word: format!("{table}.scaling"), message, origin });
+            return None;
+        }
         match serde_path_to_error::deserialize(Json::Object(values)) {
             Ok(settings) => Some(settings),
             Err(error) => {
@@ -212,33 +260,51 @@ impl Resolver<'_> {
             },
             _ => {
                 let key = root(&path);
-                let at =
-                    written.get(key).map(|value| format!(", but the value is {value}")).unwrap_or_default();
+                let pointer = format!("/{}", path.replace('.', "/"));
+                let whole = Json::Object(written.clone());
+                let value = whole.pointer(&pointer).or_else(|| written.get(key));
                 let word =
                     if written.contains_key(key) { format!("{table}.{path}") } else { format!("[{table}]") };
                 let origin = said(key).map(|entry| entry.origin.clone());
-                Problem::Value { word, message: format!("{text}{at}"), origin }
+                Problem::Value { word, message: plainly(&text, value), origin }
             }
         };
         self.push(problem);
     }
 
     /// A formula failed: because of keys that are missing, where some are; else for the reason it gave.
-    fn failed(&mut self, word: &str, entry: &Entry, message: String) {
+    pub(super) fn failed(&mut self, word: &str, entry: &Entry, message: String) {
         let formulas = entry.expr.formulas();
-        let missing =
-            self.missing(formulas.iter().flat_map(|formula| formula.variables()).cloned().collect());
+        let missing = self.missing(formulas.iter().flat_map(|formula| formula.needs()).collect());
         if missing.is_empty() {
             let message = format!("{message}, in {}", entry.expr.written());
             self.push(Problem::Value { word: word.to_owned(), message, origin: Some(entry.origin.clone()) });
         }
         for key in missing {
-            self.push(Problem::MissingKey { key, word: word.to_owned(), origin: entry.origin.clone() });
+            let problem = self.lacks(key, word, &entry.origin);
+            self.push(problem);
+        }
+    }
+
+    /// A key that nobody gives: a slip of the pen where one of nearly that name is there.
+    pub(super) fn lacks(&self, key: String, word: &str, origin: &Origin) -> Problem {
+        let declared = self.declaration;
+        let known =
+            [&declared.default, &declared.absent, &declared.lets].into_iter().flat_map(|all| all.keys());
+        let known = known.chain(self.config.keys()).map(String::as_str);
+        match slips::meant(&key, known) {
+            Some(meant) => {
+                let message = format!(
+                    "its formula reads `{key}`, which is missing in config.json; is `{meant}` meant?"
+                );
+                Problem::Value { word: word.to_owned(), message, origin: Some(origin.clone()) }
+            }
+            None => Problem::MissingKey { key, word: word.to_owned(), origin: origin.clone() },
         }
     }
 
     /// The keys, among those that these names reach, that nobody gives a value.
-    fn missing(&self, mut names: Vec<String>) -> BTreeSet<String> {
+    pub(super) fn missing(&self, mut names: Vec<String>) -> BTreeSet<String> {
         let (mut missing, mut seen) = (BTreeSet::new(), BTreeSet::new());
         while let Some(name) = names.pop() {
             let key = root(&name).to_owned();
@@ -248,8 +314,9 @@ impl Resolver<'_> {
             {
                 continue;
             }
-            let given = [self.declaration.lets.get(&key), self.declaration.default.get(&key)];
-            let Some(entry) = given.into_iter().flatten().next() else {
+            let declared = self.declaration;
+            let given = [&declared.lets, &declared.default, &declared.absent];
+            let Some(entry) = given.into_iter().find_map(|entries| entries.get(&key)) else {
                 if !self.config.contains_key(&key) {
                     missing.insert(key);
                 }
@@ -260,109 +327,15 @@ impl Resolver<'_> {
         missing
     }
 
-    fn tensors(&mut self, context: &Value, mine: impl Fn(Role) -> bool) -> Option<Vec<Named>> {
-        let declaration = self.declaration;
-        let mut out = Vec::new();
-        let mut failed = false;
-        for (roles, entry) in
-            declaration.tensors.iter().filter(|(roles, _)| roles.iter().any(|role| mine(*role)))
-        {
-            match self.named(roles, entry, context) {
-                Some(named) => out.push(named),
-                None => failed = true,
-            }
-        }
-        (!failed).then_some(out)
-    }
-
-    fn named(&mut self, roles: &[Role], entry: &Entry, context: &Value) -> Option<Named> {
-        let word = format!("tensors.\"{}\"", write_roles(roles));
-        let template = match Template::of(entry) {
-            Ok(template) => template,
-            Err(message) => {
-                self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
-                return None;
-            }
-        };
-        let name = match template.name(context) {
-            Ok(name) => name,
-            Err(message) => {
-                let missing = self.missing(template.variables().into_iter().collect());
-                for key in &missing {
-                    self.push(Problem::MissingKey {
-                        key: key.clone(),
-                        word: word.clone(),
-                        origin: entry.origin.clone(),
-                    });
-                }
-                if missing.is_empty() {
-                    self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
-                }
-                return None;
-            }
-        };
-        let bias = self.bias(roles, context)?;
-        Some(Named { roles: roles.to_vec(), name, bias, by: template.by, per: template.per, at: template.at })
-    }
-
-    /// Whether a tensor has a bias: all its roles must say the same.
-    fn bias(&mut self, roles: &[Role], context: &Value) -> Option<bool> {
-        let mut said = Vec::new();
-        for role in roles {
-            let Some(entry) = self.declaration.bias.get(role) else {
-                said.push(false);
-                continue;
-            };
-            match entry.expr.json(context) {
-                Ok(Json::Bool(bias)) => said.push(bias),
-                Ok(Json::Null) => said.push(false),
-                Ok(other) => {
-                    let (word, message) =
-                        (format!("bias.{role}"), format!("{other} is neither true nor false"));
-                    self.push(Problem::Value { word, message, origin: Some(entry.origin.clone()) });
-                    return None;
-                }
-                Err(message) => {
-                    self.failed(&format!("bias.{role}"), entry, message);
-                    return None;
-                }
-            }
-        }
-        if said.iter().any(|bias| *bias != said[0]) {
-            let word = format!("bias.\"{}\"", write_roles(roles));
-            self.value(&word, "one tensor holds these roles, so all of them have a bias or none".into());
-            return None;
-        }
-        Some(said[0])
-    }
-
-    fn value(&mut self, word: &str, message: String) {
+    pub(super) fn value(&mut self, word: &str, message: String) {
         let origin = self.declaration.origin(word).cloned();
         self.push(Problem::Value { word: word.to_owned(), message, origin });
     }
 
-    fn push(&mut self, problem: Problem) {
+    pub(super) fn push(&mut self, problem: Problem) {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
-    }
-
-    /// The names of all tensors that can be named although something else failed.
-    fn names(&self) -> Vec<String> {
-        let context = self.scope(None);
-        let layers =
-            self.declaration.words.get("block.layers").and_then(|entry| entry.expr.json(&context).ok());
-        let layers =
-            layers.and_then(|value| value.as_u64()).map_or(0, |n| n.min(MOST_LAYERS as u64) as usize);
-        let scopes: Vec<_> = (0..layers).map(|layer| self.scope(Some(layer))).collect();
-        let mut names = Vec::new();
-        for (roles, entry) in &self.declaration.tensors {
-            let Ok(template) = Template::of(entry) else { continue };
-            let per_layer = roles.iter().any(|role| role.per_layer());
-            let contexts = if per_layer { scopes.as_slice() } else { std::slice::from_ref(&context) };
-            names.extend(contexts.iter().filter_map(|context| template.name(context).ok()));
-        }
-        names.into_iter().map(|name| format!("{name}.weight")).collect()
     }
 }
 

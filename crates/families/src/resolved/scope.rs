@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, ObjectRepr, Serde, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::waist::named::{EXPERT, HEAD};
 use crate::written::declaration::Declaration;
 use crate::written::file::Entries;
 
@@ -19,6 +20,7 @@ const DEEPEST: usize = 32;
 pub(crate) struct Scope {
     config: Arc<Map<String, Json>>,
     default: Entries,
+    absent: Entries,
     lets: Entries,
     layer: Option<usize>,
     known: Mutex<Known>,
@@ -41,6 +43,7 @@ impl Scope {
         Value::from_object(Scope {
             config,
             default: declaration.default.clone(),
+            absent: declaration.absent.clone(),
             lets: declaration.lets.clone(),
             layer,
             known: Mutex::default(),
@@ -58,9 +61,15 @@ impl Scope {
             if let Some(value) = known.values.get(name) {
                 return Some(value.clone());
             }
-            if known.pending.iter().any(|pending| pending == name) || known.pending.len() == DEEPEST {
-                let circle = known.pending.join(" → ");
+            if let Some(start) = known.pending.iter().position(|pending| pending == name) {
+                let circle = known.pending[start..].join(" → ");
                 return Some(failure(format!("`{name}` needs itself: {circle} → {name}")));
+            }
+            if known.pending.len() == DEEPEST {
+                let first = &known.pending[0];
+                return Some(failure(format!(
+                    "`{first}` builds on more than {DEEPEST} other names, one upon the other"
+                )));
             }
             known.pending.push(name.to_owned());
         }
@@ -90,12 +99,20 @@ impl Object for Scope {
         if name == "layer" {
             return self.layer.map(Value::from);
         }
+        // Names of the experts' tensors keep it until the plan counts them.
+        if name == "expert" {
+            return self.layer.map(|_| Value::from(EXPERT));
+        }
+        if name == "head" {
+            return self.layer.map(|_| Value::from(HEAD));
+        }
         if self.lets.contains_key(name) {
             return self.evaluate(name, &self.lets);
         }
         match self.config.get(name) {
             Some(value) if !value.is_null() => Some(Value::from(Serde(value))),
             Some(_) => Some(self.evaluate(name, &self.default).unwrap_or_else(|| Value::from(()))),
+            None if self.absent.contains_key(name) => self.evaluate(name, &self.absent),
             None => self.evaluate(name, &self.default),
         }
     }

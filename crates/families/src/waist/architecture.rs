@@ -8,8 +8,13 @@ use camelid_rope::Pairing;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::waist::named::Named;
 use crate::waist::roles::Role;
 use crate::waist::scaling::Scaling;
+use crate::waist::tables::experts::Experts;
+use crate::waist::tables::latent::Latent;
+use crate::waist::tables::per_layer::PerLayer;
+use crate::waist::tables::temperature::Temperature;
 
 /// A model's mathematics and structure, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +29,9 @@ pub struct Architecture {
     pub layers: Vec<Layer>,
     /// From the last layer to logits.
     pub output: Output,
+    /// Embeddings that each layer has of its own.
+    #[serde(default)]
+    pub per_layer: Option<PerLayer>,
     /// How a prompt that is read both ways is told from what follows it.
     pub prefix: Option<Prefix>,
     /// The tensors outside the layers.
@@ -39,10 +47,16 @@ pub struct Layer {
     pub block: Block,
     /// Attention.
     pub attention: Attention,
+    /// Latent attention, where keys and values are made of a latent.
+    #[serde(default)]
+    pub latent: Option<Latent>,
     /// The rotary position embedding, where `attention.position` is `rope`.
     pub rope: Option<Rope>,
     /// The MLP.
     pub mlp: Mlp,
+    /// The experts, where the layer has some.
+    #[serde(default)]
+    pub experts: Option<Experts>,
     /// The layer's tensors.
     pub tensors: Vec<Named>,
 }
@@ -149,9 +163,23 @@ pub struct Attention {
     /// W: a query sees W keys, its own among them: 0 ≤ i − j < W. `none`: all before it.
     #[serde(default)]
     pub window: Option<usize>,
+    /// c: a query sees the keys of its own chunk of c places, up to itself: ⌊j / c⌋ = ⌊i / c⌋. `none`: no chunks.
+    #[serde(default)]
+    pub chunk: Option<usize>,
     /// n: the query at place i (from 0) is multiplied by max(1, log_n(i + 1)), after RoPE.
     #[serde(default)]
     pub logn: Option<usize>,
+    /// The query at place i (from 0) is multiplied by 1 + beta · ln(1 + ⌊(i + from) / length⌋), after RoPE: a table of `beta`,
+    /// `length` and `from` (0 or 1).
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub temperature: Option<Temperature>,
+    /// What values are: `projected` from the stream; or `key`, what `key` projects, before any norm or turn.
+    #[serde(default)]
+    pub values: Values,
+    /// The earlier layer whose keys and values this one reads, in place of its own; `none`: it has its own.
+    #[serde(default)]
+    pub source: Option<usize>,
     /// Dual chunk attention: a table of upstream's `chunk_size`, `local_size`, `original_max_position_embeddings`.
     #[serde(default)]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
@@ -159,6 +187,17 @@ pub struct Attention {
     /// How a place is told: `rope`, `alibi`, or `none`.
     #[serde(default)]
     pub position: Position,
+}
+
+/// What values are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Values {
+    /// The stream, by a projection of their own.
+    #[default]
+    Projected,
+    /// The projection of the keys.
+    Key,
 }
 
 /// How attention tells a place.
@@ -186,6 +225,10 @@ pub struct Rope {
     /// The leading ⌊head_dim · fraction⌋ features of a head turn; the rest stay.
     #[serde(default = "one")]
     pub fraction: f64,
+    /// What stays where `fraction` is below 1: `trailing`, the features after the leading ones, which turn as a head of that size
+    /// would; or `slowest`, the pairs of the whole head from ⌊head_dim · fraction / 2⌋ on, in order of speed.
+    #[serde(default)]
+    pub rest: Rest,
     /// The trained length, in tokens, where `scaling` needs one and does not say it.
     #[serde(default)]
     pub context: Option<usize>,
@@ -217,6 +260,17 @@ pub enum Length {
     First,
 }
 
+/// Which features do not turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rest {
+    /// Those after the leading ones.
+    #[default]
+    Trailing,
+    /// The slowest pairs of the whole head.
+    Slowest,
+}
+
 /// A rounding of frequencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -236,6 +290,15 @@ pub struct Mlp {
     /// act, by upstream's name: `silu`, `gelu`, `gelu_pytorch_tanh`, `relu`, …
     #[schemars(with = "String")]
     pub activation: Activation,
+    /// α: act(g) = g·σ(α·g), in place of SiLU's α = 1.
+    #[serde(default)]
+    pub alpha: Option<f64>,
+    /// The gate is bounded by it from above before act, up from both sides.
+    #[serde(default)]
+    pub limit: Option<f64>,
+    /// What is added to up before it meets the gate.
+    #[serde(default)]
+    pub shift: f64,
 }
 
 /// The shape of an MLP.
@@ -281,63 +344,29 @@ pub struct Prefix {
     pub hold: Vec<u32>,
 }
 
-/// A tensor of the checkpoint, and the roles it plays.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Named {
-    /// The roles, in the order of their rows.
-    pub roles: Vec<Role>,
-    /// Its name, without `.weight`.
-    pub name: String,
-    /// Whether `.bias` stands beside `.weight`.
-    pub bias: bool,
-    /// How the rows of several roles lie.
-    pub by: By,
-    /// For a norm of queries or keys: what shares a weight.
-    pub per: Per,
-    /// For a norm of queries or keys: before or after the rotary turn.
-    pub at: At,
-}
-
-/// How the rows of several roles lie in one tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    /// All rows of the first role, then all of the next.
-    #[default]
-    Rows,
-    /// For each kv head its queries, its key, its value.
-    Group,
-}
-
-/// What shares a weight in a norm of queries or keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Per {
-    /// Each head is normed by itself; all heads share one weight, `[head_dim]`.
-    #[default]
-    Head,
-    /// Each head is normed by itself with a weight of its own, `[heads, head_dim]`.
-    EachHead,
-    /// All heads are normed together, `[heads · head_dim]`.
-    Width,
-}
-
-/// Whether queries and keys are normed before or after they turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum At {
-    /// Before.
-    #[default]
-    BeforeRope,
-    /// After.
-    AfterRope,
-}
-
 impl Rope {
-    /// How many leading features of a head turn: ⌊head_dim · fraction⌋.
+    /// How many features of a head the pairs are made of: the leading ⌊head_dim · fraction⌋, or all, of which the slowest pairs
+    /// stay.
     #[must_use]
     pub fn rotary_dim(&self, head_dim: usize) -> usize {
-        (head_dim as f64 * self.fraction) as usize
+        match self.rest {
+            Rest::Trailing => (head_dim as f64 * self.fraction) as usize,
+            Rest::Slowest => head_dim,
+        }
+    }
+
+    /// How many pairs turn where the slowest stay: ⌊head_dim · fraction / 2⌋.
+    #[must_use]
+    pub fn turning_pairs(&self, head_dim: usize) -> usize {
+        (head_dim as f64 * self.fraction / 2.0) as usize
+    }
+}
+
+impl Layer {
+    /// Features of a head that `[rope]` may turn: all, or the trailing part under latent attention.
+    #[must_use]
+    pub fn turning_dim(&self) -> usize {
+        self.latent.as_ref().map_or(self.attention.head_dim, |latent| latent.turned)
     }
 }
 

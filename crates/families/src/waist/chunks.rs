@@ -1,6 +1,6 @@
 //! Whether a prompt may arrive in pieces.
 
-use crate::waist::architecture::Architecture;
+use crate::waist::architecture::{Architecture, Attention, Layer};
 
 impl Architecture {
     /// Whether any chunking of the tokens gives the same as one call.
@@ -9,13 +9,42 @@ impl Architecture {
     /// the sequence at its time: dynamic rotary scaling, or dual chunks that scale with the length.
     #[must_use]
     pub fn chunks_freely(&self) -> bool {
-        let by_length = self.layers.iter().any(|layer| {
-            let dual_chunk = layer.attention.dual_chunk.as_ref();
-            let turns = layer.rope.as_ref();
-            turns.is_some_and(|rope| rope.depends_on_length(layer.attention.head_dim))
-                || dual_chunk
-                    .is_some_and(|settings| settings.original_max_position_embeddings.is_some_and(|n| n > 0))
-        });
-        self.prefix.is_none() && !by_length
+        let Architecture {
+            embedding: _,
+            stack: _,
+            norm: _,
+            layers,
+            output: _,
+            per_layer: _,
+            prefix,
+            tensors: _,
+            inert: _,
+        } = self;
+        prefix.is_none() && !layers.iter().any(Layer::depends_on_length)
+    }
+}
+
+impl Layer {
+    /// Whether what a token leaves in the cache depends on how long the text was when it came.
+    fn depends_on_length(&self) -> bool {
+        let Layer { block: _, attention, latent: _, rope, mlp: _, experts: _, tensors: _ } = self;
+        let Attention {
+            heads: _,
+            kv_heads: _,
+            head_dim: _,
+            scale: _,
+            softcap: _,
+            window: _,
+            chunk: _,
+            logn: _,
+            temperature: _,
+            values: _,
+            source: _,
+            dual_chunk,
+            position: _,
+        } = attention;
+        let grows = dual_chunk.as_ref().and_then(|settings| settings.original_max_position_embeddings);
+        rope.as_ref().is_some_and(|rope| rope.depends_on_length(self.turning_dim()))
+            || grows.is_some_and(|n| n > 0)
     }
 }

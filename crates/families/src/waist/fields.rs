@@ -3,7 +3,8 @@
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::waist::architecture::{Architecture, At, By, Named, Per};
+use crate::waist::architecture::{Architecture, Layer};
+use crate::waist::named::{At, By, Lies, Named, Per, Suffix};
 use crate::waist::roles::write_roles;
 
 /// Word → value, in the order of a declaration. Where layers differ, the value is a list, one for each layer.
@@ -14,17 +15,26 @@ impl Architecture {
     #[must_use]
     pub fn fields(&self) -> Fields {
         let mut fields = Fields::new();
-        table(&mut fields, "embedding", &self.embedding);
-        table(&mut fields, "block", &self.stack);
+        // Every table is named, here and for each layer: a new one does not compile until it has a place among them.
+        let Architecture { embedding, stack, norm, layers, output, per_layer, prefix, tensors: _, inert: _ } =
+            self;
+        for Layer { block: _, attention: _, latent: _, rope: _, mlp: _, experts: _, tensors: _ } in layers {}
+        table(&mut fields, "embedding", embedding);
+        if let Some(per_layer) = per_layer {
+            table(&mut fields, "per_layer", per_layer);
+        }
+        table(&mut fields, "block", stack);
         self.per_layer(&mut fields, "block", |layer| json(&self.layers[layer].block));
-        table(&mut fields, "norm", &self.norm);
+        table(&mut fields, "norm", norm);
         self.per_layer(&mut fields, "attention", |layer| json(&self.layers[layer].attention));
+        self.per_layer(&mut fields, "latent", |layer| json(&self.layers[layer].latent));
         self.per_layer(&mut fields, "rope", |layer| json(&self.layers[layer].rope));
-        if let Some(prefix) = &self.prefix {
+        if let Some(prefix) = prefix {
             table(&mut fields, "prefix", prefix);
         }
         self.per_layer(&mut fields, "mlp", |layer| json(&self.layers[layer].mlp));
-        table(&mut fields, "output", &self.output);
+        self.per_layer(&mut fields, "experts", |layer| json(&self.layers[layer].experts));
+        table(&mut fields, "output", output);
         self.tensors_of(&mut fields);
         fields
     }
@@ -91,22 +101,30 @@ fn gather(values: Vec<Json>) -> Json {
 
 /// A tensor's name with its layer's number taken out, and what else is said of it, in the words of the schema.
 fn describe(named: &Named, layer: Option<usize>) -> Json {
-    let name = match layer {
-        Some(layer) => named.name.replacen(&format!(".{layer}."), ".{layer}.", 1),
-        None => named.name.clone(),
+    let Named { roles: _, name, bias, by, per, at, suffix, lies, unit, eps, offset, factor } = named;
+    let mut text = match layer {
+        Some(layer) => name.replacen(&format!(".{layer}."), ".{layer}.", 1),
+        None => name.clone(),
     };
-    let mut text = name;
-    if named.bias {
+    if *unit {
+        text.push_str("without weight");
+    }
+    if *bias {
         text.push_str(" + bias");
     }
-    for (unusual, what, value) in [
-        (named.by != By::default(), "by ", json(&named.by)),
-        (named.per != Per::default(), "per ", json(&named.per)),
-        (named.at != At::default(), "", json(&named.at)),
-    ] {
-        if unusual {
-            text.extend([", ", what, value.as_str().unwrap_or_default()]);
-        }
+    let words = [
+        (*by != By::default(), "by ", json(by)),
+        (*per != Per::default(), "per ", json(per)),
+        (*at != At::default(), "", json(at)),
+        (*suffix != Suffix::default(), "suffix ", json(suffix)),
+        (*lies != Lies::default(), "lies ", json(lies)),
+        (eps.is_some(), "eps ", json(eps)),
+        (offset.is_some(), "offset ", json(offset)),
+        (*factor != 1.0, "times ", json(factor)),
+    ];
+    for (_, what, value) in words.into_iter().filter(|(unusual, _, _)| *unusual) {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.extend([", ", what, &value]);
     }
     Json::String(text)
 }

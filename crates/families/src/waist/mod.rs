@@ -3,8 +3,12 @@
 //! It knows nothing of files, formulas or arithmetic; every other room reads it.
 
 pub(crate) mod architecture;
+pub(crate) mod belongs;
 pub(crate) mod chunks;
 pub(crate) mod fields;
+pub(crate) mod frequencies;
+pub(crate) mod named;
 pub(crate) mod plan;
 pub(crate) mod roles;
 pub(crate) mod scaling;
+pub(crate) mod tables;

@@ -7,7 +7,9 @@ use crate::waist::roles::{Role, write_roles};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::{Entries, File, Gguf, Size};
 use crate::written::formula::Formula;
+use crate::written::slips;
 use crate::written::template::Template;
+use crate::written::unwrap::Unwrap;
 
 /// A family, whole.
 #[derive(Debug, Clone)]
@@ -32,16 +34,24 @@ pub struct Declaration {
     pub summary: Option<String>,
     /// The paper, or the code, that it is declared from.
     pub source: Option<String>,
+    /// Where a text model lies within a larger one.
+    pub unwrap: Unwrap,
     /// Older and newer spellings of keys: from → to, in the order in which they apply.
     pub rename: Vec<(String, Entry)>,
     /// What a key is worth that config.json lacks, or holds null for.
     pub default: Entries,
+    /// What a key is worth that config.json lacks, where a null stays none.
+    pub absent: Entries,
     /// Names of the declaration's own, for formulas to share.
     pub lets: Entries,
     /// Keys that would matter, were they anything else.
     pub require: Entries,
     /// Globs of inert keys.
     pub inert_keys: Vec<String>,
+    /// A condition on config.json → globs of keys that are inert where it holds.
+    pub inert_when: Vec<(Formula, Vec<String>)>,
+    /// Keys that say how weights are packed: inert beside weights that are not.
+    pub packing: Vec<String>,
     /// Globs of inert tensors.
     pub inert_tensors: Vec<String>,
     /// `table.key` → entry, for the tables of mathematics.
@@ -66,21 +76,7 @@ impl Declaration {
         let own = files[0];
         let mut merged = Declaration::empty(own, files);
         for file in files.iter().rev() {
-            merged.default.extend(file.default.clone());
-            merged.lets.extend(file.lets.clone());
-            merged.require.extend(file.require.clone());
-            merged.words.extend(file.words.clone());
-            merged.tokenizer.extend(file.tokenizer.clone());
-            merged.chat.extend(file.chat.clone());
-            merged.gguf.words.extend(file.gguf.words.clone());
-            merged.gguf.config.extend(file.gguf.config.clone());
-            merged.inert_keys.extend(globs(file, "keys")?);
-            merged.inert_tensors.extend(globs(file, "tensors")?);
-            overlay(&mut merged.tensors, &file.tensors)?;
-            overlay(&mut merged.gguf.tensors, &file.gguf.tensors)?;
-            for (roles, entry) in &file.bias {
-                merged.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
-            }
+            merged.inherit(file)?;
         }
         for file in files {
             for (from, to) in &file.rename {
@@ -91,6 +87,55 @@ impl Declaration {
         }
         merged.check(own)?;
         Ok(merged)
+    }
+
+    /// Lays one file over what is inherited so far. A table that is left out here does not compile.
+    fn inherit(&mut self, file: &File) -> Result<(), Error> {
+        // The head and the sizes are the file's own; renames go the other way round, child first.
+        let File {
+            name: _,
+            label: _,
+            head: _,
+            unwrap,
+            rename: _,
+            default,
+            absent,
+            lets,
+            require,
+            ignore,
+            words,
+            tensors,
+            bias,
+            sizes: _,
+            tokenizer,
+            chat,
+            gguf,
+        } = file;
+        self.unwrap.inherit(unwrap)?;
+        // A child's default holds for a key that is absent too, unless the child itself says otherwise.
+        self.absent.retain(|key, _| !default.contains_key(key));
+        self.default.extend(default.clone());
+        self.absent.extend(absent.clone());
+        self.lets.extend(lets.clone());
+        let keys = globs(ignore, "keys")?;
+        self.require.retain(|key, _| !keys.contains(key));
+        self.require.extend(require.clone());
+        self.words.extend(words.clone());
+        self.tokenizer.extend(tokenizer.clone());
+        self.chat.extend(chat.clone());
+        self.inert_keys.extend(keys);
+        self.packing.extend(globs(ignore, "packing")?);
+        self.inert_when.extend(conditions(ignore)?);
+        self.inert_tensors.extend(globs(ignore, "tensors")?);
+        overlay(&mut self.tensors, tensors)?;
+        for (roles, entry) in bias {
+            self.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
+        }
+        let Gguf { words, config, neutral, tensors } = gguf;
+        self.gguf.words.extend(words.clone());
+        self.gguf.config.extend(config.clone());
+        self.gguf.neutral.extend(neutral.clone());
+        overlay(&mut self.gguf.tensors, tensors)
     }
 
     fn empty(own: &File, files: &[&File]) -> Declaration {
@@ -110,11 +155,15 @@ impl Declaration {
             by: text("by"),
             summary: text("summary"),
             source: text("source"),
+            unwrap: Unwrap::default(),
             rename: Vec::new(),
             default: Entries::new(),
+            absent: Entries::new(),
             lets: Entries::new(),
             require: Entries::new(),
             inert_keys: Vec::new(),
+            inert_when: Vec::new(),
+            packing: Vec::new(),
             inert_tensors: Vec::new(),
             words: Entries::new(),
             tensors: Vec::new(),
@@ -150,11 +199,15 @@ impl Declaration {
             if !seen.insert(name) {
                 continue;
             }
-            for entry in [self.default.get(&root), self.lets.get(&root)].into_iter().flatten() {
+            for entry in
+                [&self.default, &self.absent, &self.lets].into_iter().filter_map(|all| all.get(&root))
+            {
                 names.extend(entry.expr.formulas().iter().flat_map(|formula| formula.variables().clone()));
             }
         }
         seen.remove("layer");
+        seen.remove("expert");
+        seen.remove("head");
         seen
     }
 
@@ -164,8 +217,14 @@ impl Declaration {
             return Ok(()); // config habits alone: whoever extends them reads them
         }
         let reads: BTreeSet<String> = self.reads().iter().map(|name| root(name).to_owned()).collect();
-        for (key, entry) in own.default.iter().chain(&own.lets) {
+        for (key, entry) in own.default.iter().chain(&own.absent).chain(&own.lets) {
             if !reads.contains(key) {
+                let known = |name: &str| {
+                    [&self.default, &self.absent, &self.lets].iter().any(|all| all.contains_key(name))
+                };
+                if let Some(slip) = slips::misspelt(own, key, known) {
+                    return Err(slip);
+                }
                 let message = format!("`{key}` is given a value, but no formula reads it");
                 return Err(Error::Declaration { origin: entry.origin.clone(), message });
             }
@@ -212,18 +271,36 @@ pub(crate) fn root(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-fn globs(file: &File, key: &str) -> Result<Vec<String>, Error> {
-    let Some(entry) = file.ignore.get(key) else { return Ok(Vec::new()) };
-    let error = |message: String| Error::Declaration { origin: entry.origin.clone(), message };
-    let Expr::List(list) = &entry.expr else {
-        return Err(error(format!("ignore.{key} must be a list of names, with * for any run of letters")));
+fn globs(ignore: &Entries, key: &str) -> Result<Vec<String>, Error> {
+    let Some(entry) = ignore.get(key) else { return Ok(Vec::new()) };
+    patterns(key, &entry.expr).map_err(|message| Error::Declaration { origin: entry.origin.clone(), message })
+}
+
+fn patterns(key: &str, expr: &Expr) -> Result<Vec<String>, String> {
+    let Expr::List(list) = expr else {
+        return Err(format!("ignore.{key} must be a list of names, with * for any run of letters"));
     };
     list.iter()
         .map(|expr| {
-            let text =
-                expr.text().ok_or_else(|| error(format!("ignore.{key}: {} is no name", expr.written())))?;
-            glob::Pattern::new(text).map_err(|e| error(format!("ignore.{key}: `{text}`: {e}")))?;
+            let text = expr.text().ok_or_else(|| format!("ignore.{key}: {} is no name", expr.written()))?;
+            glob::Pattern::new(text).map_err(|e| format!("ignore.{key}: `{text}`: {e}"))?;
             Ok(text.to_owned())
+        })
+        .collect()
+}
+
+/// `[ignore.when]`: a condition, as a formula without its `=`, and the keys that are inert where it holds.
+fn conditions(ignore: &Entries) -> Result<Vec<(Formula, Vec<String>)>, Error> {
+    let Some(entry) = ignore.get("when") else { return Ok(Vec::new()) };
+    let error = |message: String| Error::Declaration { origin: entry.origin.clone(), message };
+    let Expr::Table(table) = &entry.expr else {
+        return Err(error("ignore.when must be a table: a condition = a list of keys".into()));
+    };
+    table
+        .iter()
+        .map(|(condition, keys)| {
+            let formula = Formula::parse(condition).map_err(|e| format!("ignore.when.\"{condition}\": {e}"));
+            Ok((formula.map_err(error)?, patterns("when", keys).map_err(error)?))
         })
         .collect()
 }

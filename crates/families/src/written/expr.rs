@@ -97,7 +97,7 @@ impl Expr {
         match self {
             Expr::Literal(Json::Null) => "\"none\"".into(),
             Expr::Literal(json) => json.to_string(),
-            Expr::Formula(formula) => format!("\"= {}\"", formula.source()),
+            Expr::Formula(formula) => Json::from(format!("= {}", formula.source())).to_string(),
             Expr::List(list) => {
                 format!("[{}]", list.iter().map(Expr::written).collect::<Vec<_>>().join(", "))
             }
@@ -122,4 +122,27 @@ impl Expr {
 fn quoted(key: &str) -> String {
     let bare = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
     if bare && !key.is_empty() { key.to_owned() } else { Json::from(key).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_as_the_same() {
+        let lines = [
+            r#"x = "= 'a' if kind == \"b\" else \"c\\d\"""#,
+            r#"x = "a \"quoted\" \\ text""#,
+            r#"x = ["= layer", 1, 2.5, true, "none", { "<s>" = 1, b-c = "= '\"'" }]"#,
+            "x = '''= \"two\nlines\"'''",
+        ];
+        let read = |line: &str| {
+            let document = toml::de::DeTable::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            Expr::read(document.get_ref()["x"].get_ref()).unwrap_or_else(|error| panic!("{line}: {error}"))
+        };
+        for line in lines {
+            let expr = read(line);
+            assert_eq!(read(&format!("x = {}", expr.written())), expr, "{line}");
+        }
+    }
 }

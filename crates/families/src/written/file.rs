@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Origin};
-use crate::waist::roles::{Role, read_roles};
+use crate::waist::roles::{Role, read_roles, share};
 use crate::written::expr::{Entry, Expr};
 use crate::written::words;
 
@@ -27,12 +27,28 @@ pub struct Size {
 /// How the family's tensors and metadata are called in a GGUF file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gguf {
-    /// `architecture`, `permuted`, `offset`.
+    /// `architecture`, `permuted`, `offset`, `ignore`.
     pub words: Entries,
+    /// Metadata key → the value, or the list of values, at which it means nothing.
+    pub neutral: Entries,
     /// Key of config.json → formula over the metadata.
     pub config: Entries,
     /// Roles → tensor name.
     pub tensors: Vec<(Vec<Role>, Entry)>,
+}
+
+impl Gguf {
+    /// What the family's files call their architecture; none where it has none.
+    #[must_use]
+    pub fn architecture(&self) -> Option<&str> {
+        self.words.get("architecture")?.expr.text()
+    }
+
+    /// Whether a formula over the metadata reads a name.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        let mut formulas = self.config.values().flat_map(|entry| entry.expr.formulas());
+        formulas.any(|formula| formula.variables().contains(name))
+    }
 }
 
 /// One file.
@@ -41,8 +57,10 @@ pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) label: String,
     pub(crate) head: Entries,
+    pub(crate) unwrap: Entries,
     pub(crate) rename: Entries,
     pub(crate) default: Entries,
+    pub(crate) absent: Entries,
     pub(crate) lets: Entries,
     pub(crate) require: Entries,
     pub(crate) ignore: Entries,
@@ -59,7 +77,7 @@ pub(crate) struct File {
 /// The keys that stand outside any table.
 pub(crate) const HEAD: [&str; 9] =
     ["title", "by", "released", "summary", "source", "extends", "after", "form_of", "match"];
-const CONFIG: [&str; 5] = ["rename", "default", "let", "require", "ignore"];
+const CONFIG: [&str; 7] = ["unwrap", "rename", "default", "absent", "let", "require", "ignore"];
 const REST: [&str; 7] = ["tensors", "bias", "release", "sizes", "tokenizer", "chat", "gguf"];
 
 struct Reader<'a> {
@@ -86,17 +104,24 @@ impl File {
                 head if HEAD.contains(&head) => {
                     file.head.insert(head.to_owned(), reader.head(key, value)?);
                 }
+                "unwrap" => file.unwrap = reader.known(key, value, &["config", "tensors"])?,
                 "rename" => file.rename = reader.entries(key, value)?,
                 "default" => file.default = reader.entries(key, value)?,
+                "absent" => file.absent = reader.entries(key, value)?,
                 "let" => file.lets = reader.entries(key, value)?,
                 "require" => file.require = reader.entries(key, value)?,
-                "ignore" => file.ignore = reader.known(key, value, &["keys", "tensors"])?,
-                "tensors" => file.tensors = reader.roles(key, value)?,
+                "ignore" => {
+                    file.ignore = reader.known(key, value, &["keys", "tensors", "when", "packing"])?
+                }
+                "tensors" => file.tensors = reader.tensors(key, value)?,
                 "bias" => file.bias = reader.roles(key, value)?,
                 "release" => release = reader.literals(key, value)?,
                 "sizes" => sizes = Some((key, value)),
                 "tokenizer" => file.tokenizer = reader.entries(key, value)?,
-                "chat" => file.chat = reader.known(key, value, &["template", "stop", "system", "precedes"])?,
+                "chat" => {
+                    file.chat =
+                        reader.known(key, value, &["template", "join", "precedes", "stop", "system"])?
+                }
                 "gguf" => file.gguf = reader.gguf(key, value)?,
                 table if words::TABLES.contains(&table) => {
                     let known: Vec<_> = words::keys(table).into_iter().collect();
@@ -182,6 +207,15 @@ impl Reader<'_> {
         self.entries(key, value)
     }
 
+    /// Names of tensors by the roles that each holds.
+    fn tensors(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Vec<(Vec<Role>, Entry)>, Error> {
+        let tensors = self.roles(key, value)?;
+        for (roles, entry) in &tensors {
+            share(roles).map_err(|message| Error::Declaration { origin: entry.origin.clone(), message })?;
+        }
+        Ok(tensors)
+    }
+
     fn roles(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Vec<(Vec<Role>, Entry)>, Error> {
         let mut out: Vec<(Vec<Role>, Entry)> = Vec::new();
         for (k, v) in self.table(key, value)? {
@@ -220,12 +254,13 @@ impl Reader<'_> {
         for (k, v) in self.table(key, value)? {
             match k.get_ref().as_ref() {
                 "config" => gguf.config = self.entries(k, v)?,
-                "tensors" => gguf.tensors = self.roles(k, v)?,
+                "neutral" => gguf.neutral = self.entries(k, v)?,
+                "tensors" => gguf.tensors = self.tensors(k, v)?,
                 name @ ("architecture" | "permuted" | "offset" | "ignore") => {
                     gguf.words.insert(name.to_owned(), self.entry(k, v)?);
                 }
                 name => {
-                    let known = "architecture, permuted, offset, ignore, config, tensors";
+                    let known = "architecture, permuted, offset, ignore, config, neutral, tensors";
                     return Err(self
                         .error(k.span().start, format!("`{name}` is no key of [gguf]; there are {known}")));
                 }

@@ -1,7 +1,8 @@
 //! Formulas: strings that begin with `=`, written as in a spreadsheet over the keys of config.json.
 //!
 //! The expression after `=` is Jinja's, which is Python's in all that this field needs: `//`, `**`, `a if b else c`,
-//! `key is defined`. Unlike Python, `-2 ** 2` is 4 and `2 ** 3 ** 2` is 64.
+//! `key is defined`; and two filters of its own: `x | ln`, the natural logarithm, and `list | rindex(x)`,
+//! the place of the last x in a list, or none. Unlike Python, `-2 ** 2` is 4 and `2 ** 3 ** 2` is 64.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -13,13 +14,32 @@ use serde_json::Value as Json;
 /// Steps one formula may take; the longest of the seed takes some thirty.
 const FUEL: u64 = 10_000;
 
+/// Characters of one formula; the longest of the seed has some 400.
+const LONGEST: usize = 2_000;
+
 /// The evaluator: Jinja's own functions and tests, strict about what is undefined.
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_fuel(Some(FUEL));
+    engine.add_function("refuse", |reason: String| -> Result<Value, minijinja::Error> {
+        let kind = minijinja::ErrorKind::InvalidOperation;
+        Err(minijinja::Error::new(kind, reason.clone()).with_source(Refused(reason)))
+    });
+    engine.add_filter("ln", |x: f64| x.ln());
+    engine.add_filter("rindex", |list: Vec<Value>, wanted: Value| {
+        list.iter().rposition(|value| *value == wanted).map_or(Value::from(()), Value::from)
+    });
     engine
 });
+
+/// Names in formulas that are functions, not keys of config.json.
+const FUNCTIONS: [&str; 3] = ["refuse", "range", "dict"];
+
+/// What a formula says with `refuse('…')` where config.json leaves a doubt: why, and what would settle it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub(crate) String);
 
 /// A parsed formula.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,11 +56,12 @@ impl Formula {
     /// What Jinja's parser says.
     pub fn parse(source: &str) -> Result<Formula, String> {
         let source = source.trim().to_owned();
-        if source.len() > 2_000 {
-            return Err("a formula is longer than 2000 characters".into());
+        if source.chars().count() > LONGEST {
+            return Err(format!("a formula is longer than {LONGEST} characters"));
         }
         let expression = ENGINE.compile_expression(&source).map_err(|error| explain(&error))?;
-        let variables = expression.undeclared_variables(true).into_iter().collect();
+        let mut variables: BTreeSet<String> = expression.undeclared_variables(true).into_iter().collect();
+        variables.retain(|name| !FUNCTIONS.contains(&name.as_str()));
         drop(expression);
         Ok(Formula { source, variables })
     }
@@ -59,7 +80,8 @@ impl Formula {
 
     /// The names without which the formula may fail: those whose absence it does not ask about.
     pub(crate) fn needs(&self) -> Vec<String> {
-        let asked = |name: &String| self.source.contains(&format!("{name} is defined"));
+        let asks = ["is defined", "is not defined", "| default"];
+        let asked = |name: &String| asks.iter().any(|ask| self.source.contains(&format!("{name} {ask}")));
         self.variables.iter().filter(|name| !asked(name)).cloned().collect()
     }
 
@@ -67,6 +89,15 @@ impl Formula {
     pub(crate) fn evaluate(&self, context: Value) -> Result<Value, String> {
         let expression = ENGINE.compile_expression(&self.source).map_err(|error| explain(&error))?;
         expression.eval(context).map_err(|error| explain(&error))
+    }
+
+    /// Whether the formula holds; an error that it does not raise itself is no. `refuse` is.
+    pub(crate) fn holds(&self, context: Value) -> Result<bool, Refused> {
+        let Ok(expression) = ENGINE.compile_expression(&self.source) else { return Ok(false) };
+        match expression.eval(context) {
+            Ok(value) => Ok(value.is_true()),
+            Err(error) => refused(&error).map_or(Ok(false), Err),
+        }
     }
 
     /// The value as JSON; an undefined result is an error.
@@ -84,6 +115,13 @@ fn explain(error: &minijinja::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> Option<Refused> {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => Some(refused.clone()),
+        None => error.source().and_then(refused),
+    }
 }
 
 fn to_json(value: &Value) -> Result<Json, String> {
@@ -179,9 +217,12 @@ mod tests {
 
     #[test]
     fn a_formula_has_at_most_2000_characters_within_its_blanks() {
-        let long = |characters: usize| format!("  '{}'  ", "a".repeat(characters - 2));
-        assert_eq!(Formula::parse(&long(2_000)).map(|formula| formula.source().len()), Ok(2_000));
         let refusal = Err("a formula is longer than 2000 characters".to_owned());
-        assert_eq!(Formula::parse(&long(2_001)), refusal);
+        for letter in ["a", "é", "語"] {
+            let long = |characters: usize| format!("  '{}'  ", letter.repeat(characters - 2));
+            let taken = Formula::parse(&long(2_000)).map(|formula| formula.source().chars().count());
+            assert_eq!(taken, Ok(2_000), "{letter}");
+            assert_eq!(Formula::parse(&long(2_001)), refusal, "{letter}");
+        }
     }
 }

@@ -109,8 +109,11 @@ impl Library {
         while let Some(name) = next {
             let child = chain.last().copied();
             let file = self.files.get(&name).ok_or_else(|| self.unknown_parent(child, &name))?;
-            if chain.iter().any(|f| f.name == name) || chain.len() == DEEPEST_CHAIN {
-                let label = child.map(|f| f.label.clone()).unwrap_or_default();
+            let label = child.map(|f| f.label.clone()).unwrap_or_default();
+            if chain.len() == DEEPEST_CHAIN {
+                return Err(Error::Deep { file: label, most: DEEPEST_CHAIN });
+            }
+            if chain.iter().any(|f| f.name == name) {
                 let mut names: Vec<_> = chain.iter().map(|f| f.name.clone()).collect();
                 names.push(name);
                 return Err(Error::Cycle { file: label, chain: names });

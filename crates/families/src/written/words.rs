@@ -7,12 +7,26 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::Value as Json;
 
-use crate::waist::architecture::{
-    At, Attention, Block, By, Embedding, Mlp, Norm, Output, Per, Prefix, Rope, Stack,
-};
+use crate::waist::architecture::{Attention, Block, Embedding, Mlp, Norm, Output, Prefix, Rope, Stack};
+use crate::waist::named::{At, By, Lies, Per, Suffix};
+use crate::waist::tables::experts::Experts;
+use crate::waist::tables::latent::Latent;
+use crate::waist::tables::per_layer::PerLayer;
 
 /// The tables of mathematics, in the order in which a declaration writes them.
-pub const TABLES: [&str; 8] = ["embedding", "block", "norm", "attention", "rope", "prefix", "mlp", "output"];
+pub const TABLES: [&str; 11] = [
+    "embedding",
+    "per_layer",
+    "block",
+    "norm",
+    "attention",
+    "latent",
+    "rope",
+    "prefix",
+    "mlp",
+    "experts",
+    "output",
+];
 
 /// One word of the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +47,16 @@ static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
     let mut words = Vec::new();
     let mut add = |table: &str, schema: Schema| words.extend(read(table, &schema));
     add("embedding", schema_for!(Embedding));
+    add("per_layer", schema_for!(PerLayer));
     add("block", schema_for!(Stack));
     add("block", schema_for!(Block));
     add("norm", schema_for!(Norm));
     add("attention", schema_for!(Attention));
+    add("latent", schema_for!(Latent));
     add("rope", schema_for!(Rope));
     add("prefix", schema_for!(Prefix));
     add("mlp", schema_for!(Mlp));
+    add("experts", schema_for!(Experts));
     add("output", schema_for!(Output));
     words
 });
@@ -62,13 +79,21 @@ pub(crate) fn keys_of<T: JsonSchema>() -> BTreeSet<String> {
     properties.map(|p| p.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// The attributes that a tensor may be given beside its name, with the values each takes.
+/// The attributes that a tensor may be given beside its name, with the values each takes; one that takes a number, a truth
+/// value or a formula has none here.
 #[must_use]
 pub fn tensor_attributes() -> IndexMap<&'static str, Vec<String>> {
     IndexMap::from([
+        ("suffix", names(&schema_for!(Suffix))),
         ("by", names(&schema_for!(By))),
         ("per", names(&schema_for!(Per))),
         ("at", names(&schema_for!(At))),
+        ("lies", names(&schema_for!(Lies))),
+        ("when", Vec::new()),
+        ("unit", Vec::new()),
+        ("eps", Vec::new()),
+        ("offset", Vec::new()),
+        ("factor", Vec::new()),
     ])
 }
 

@@ -63,12 +63,14 @@ fn a_tensor_is_its_name_and_what_is_unusual_about_it() {
         "query | key | value" = { name = "model.layers.{layer}.qkv", by = "group" }
         query_norm = { name = "model.layers.{layer}.q_norm", per = "width" }
         key_norm = { name = "model.layers.{layer}.k_norm", per = "each_head", at = "after_rope" }
+        layer_scale = { name = "model.layers.{layer}.layer_scalar", suffix = "none" }
         "#,
         json!({ "num_hidden_layers": 2 }),
         &[
             ("tensors.\"query | key | value\"", json!("model.layers.{layer}.qkv + bias, by group")),
             ("tensors.\"query_norm\"", json!("model.layers.{layer}.q_norm, per width")),
             ("tensors.\"key_norm\"", json!("model.layers.{layer}.k_norm, per each_head, after_rope")),
+            ("tensors.\"layer_scale\"", json!("model.layers.{layer}.layer_scalar, suffix none")),
             ("tensors.\"embedding\"", json!("model.embed_tokens")),
             ("tensors.\"output\"", json!("lm_head")),
         ],

@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use super::{refused, resolve};
+use super::{refused, resolve, taken};
 
 #[test]
 fn a_value_of_the_wrong_type_is_shown_with_the_line_that_said_it() {
     refused(
         "[mlp]\nwidth = \"= intermediate_size\"\nactivation = \"= hidden_act\"",
         json!({ "hidden_act": "swoosh" }),
-        &["mlp.activation: unknown variant `swoosh`, expected one of"],
+        &["mlp.activation: there is no `swoosh`; there are `"],
     );
     refused(
         "[attention]\nposition = \"rope\"\nscale = true\nsoftcap = 1",
         json!({}),
-        &["attention.scale: invalid type: boolean `true`, expected f64, but the value is true (mine.toml:5)"],
+        &["attention.scale: it must be a number, not true (mine.toml:5)"],
     );
 }
 
@@ -47,9 +47,7 @@ fn what_a_table_lacks_is_said_of_the_table() {
     refused(
         "[attention]\ndual_chunk = { chunk_size = 8 }",
         json!({}),
-        &[
-            "attention.dual_chunk: missing field `local_size`, but the value is {\"chunk_size\":8} (mine.toml:4)",
-        ],
+        &["attention.dual_chunk: `local_size` is missing in {\"chunk_size\":8} (mine.toml:4)"],
     );
 }
 
@@ -63,4 +61,25 @@ fn tensors_are_named_even_where_the_rest_does_not_resolve() {
     for name in ["model.embed_tokens.weight", "lm_head.weight", "model.layers.1.mlp.up_proj.weight"] {
         assert!(names.iter().any(|known| known == name), "{name} is not in {names:#?}");
     }
+}
+
+#[test]
+fn a_tensor_that_stands_alone_is_named_as_it_is_and_has_no_bias() {
+    let scale = "layer_scale = { name = \"layers.{layer}.scale\", suffix = \"none\" }";
+    let lines = format!("[tensors]\n{scale}");
+    let plan = taken(&lines, json!({})).plan();
+    let planned =
+        plan.tensors.iter().find(|planned| planned.name == "layers.0.scale").expect("it is planned");
+    assert_eq!(planned.shape, [1]);
+    refused(
+        &format!("[bias]\nlayer_scale = true\n{lines}"),
+        json!({}),
+        &["bias.\"layer_scale\": `layers.0.scale` is a number or a parameter of its own, which has no bias"],
+    );
+    let query = "query = { name = \"layers.{layer}.q\", suffix = \"none\" }";
+    refused(
+        &format!("[bias]\nquery = true\n[tensors]\n{query}"),
+        json!({}),
+        &["bias.\"query\": `layers.0.q` is a"],
+    );
 }

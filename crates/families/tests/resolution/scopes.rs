@@ -39,6 +39,12 @@ fn names_that_need_one_another_in_a_circle_are_shown_as_one() {
         json!({}),
         &["attention.scale: `a` needs itself: a → b → c → a"],
     );
+    // Only the circle is shown, not the way to it.
+    refused(
+        "[let]\nway = \"= a\"\na = \"= b\"\nb = \"= a\"\n[attention]\nscale = \"= way\"",
+        json!({}),
+        &["attention.scale: `a` needs itself: a → b → a"],
+    );
 }
 
 #[test]
@@ -48,7 +54,8 @@ fn names_build_on_one_another_32_deep() {
         format!("[let]\nn0 = 1.0\n{lets}[attention]\nscale = \"= n{}\"", names - 1)
     };
     assert_eq!(taken(&chain(32), json!({})).layers[0].attention.scale, 0.5f64.powi(31));
-    refused(&chain(33), json!({}), &["attention.scale: "]);
+    let deep = "attention.scale: `n32` builds on more than 32 other names, one upon the other";
+    refused(&chain(33), json!({}), &[deep]);
 }
 
 #[test]

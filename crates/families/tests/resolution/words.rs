@@ -38,15 +38,22 @@ fn every_word_is_in_one_of_the_tables_and_has_a_meaning_on_one_line() {
 }
 
 #[test]
-fn a_tensor_has_three_attributes_of_a_few_values_each() {
+fn a_tensor_has_attributes_of_a_few_values_each() {
     let attributes: Vec<_> = tensor_attributes().into_iter().collect();
     let values = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     assert_eq!(
         attributes,
         [
-            ("by", values(&["rows", "group"])),
+            ("suffix", values(&["weight", "none"])),
+            ("by", values(&["rows", "group", "head", "turns"])),
             ("per", values(&["head", "each_head", "width"])),
             ("at", values(&["before_rope", "after_rope"])),
+            ("lies", values(&["out_in", "in_out"])),
+            ("when", Vec::new()),
+            ("unit", Vec::new()),
+            ("eps", Vec::new()),
+            ("offset", Vec::new()),
+            ("factor", Vec::new()),
         ]
     );
 }

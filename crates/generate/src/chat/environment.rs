@@ -4,15 +4,15 @@ use std::io::{self, Write};
 use std::sync::LazyLock;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Kwargs;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind};
+use minijinja::{AutoEscape, Environment};
 
-use super::python;
+use super::python::{self, functions, number};
+use super::source;
 
 /// Steps that a template may take; one turn of a conversation takes some twenty.
 pub(super) const FUEL: u64 = 10_000_000;
 /// A prompt may be this long, in bytes.
-const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST: usize = 64 << 20;
 
 static SYNTAX: LazyLock<Option<SyntaxConfig>> =
     LazyLock::new(|| SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().ok());
@@ -25,52 +25,19 @@ pub(super) fn environment() -> Environment<'static> {
     }
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_filter("tojson", to_json);
-    environment.add_function("raise_exception", raise);
-    environment.add_function("strftime_now", now);
+    environment.set_unknown_method_callback(python::method);
+    environment.set_formatter(|out, state, value| match number::as_float(value) {
+        Some(float) => {
+            write!(out, "{}", number::float(float)).map_err(|_| python::wrong("a text without end"))
+        }
+        None => minijinja::escape_formatter(out, state, value),
+    });
+    python::filters::add(&mut environment);
+    environment.add_function("raise_exception", functions::raise);
+    environment.add_function("strftime_now", functions::now);
+    environment.add_function(source::PERCENT, functions::percent);
+    environment.add_function(source::EACH, functions::each);
     environment
-}
-
-/// `{% generation %} … {% endgeneration %}` marks what the assistant said, for training. Here it is a plain block.
-pub(super) fn without_generation_tags(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(start) = rest.find("{%") {
-        let (before, tag) = rest.split_at(start);
-        let Some(end) = tag.find("%}") else { break };
-        let (tag, after) = tag.split_at(end + 2);
-        let word = tag.trim_start_matches("{%").trim_end_matches("%}");
-        let word = word.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        out.push_str(before);
-        out.push_str(&match word {
-            "generation" => tag.replace("generation", "if true"),
-            "endgeneration" => tag.replace("endgeneration", "endif"),
-            _ => tag.to_owned(),
-        });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-fn raise(message: String) -> Result<String, Error> {
-    Err(Error::new(ErrorKind::InvalidOperation, format!("the template refuses: {message}")))
-}
-
-fn now(format: &str) -> Result<String, Error> {
-    let wrong = |error| Error::new(ErrorKind::InvalidOperation, format!("strftime_now({format:?}): {error}"));
-    jiff::fmt::strtime::format(format, &jiff::ZonedDateTime::now()).map_err(wrong)
-}
-
-/// Python's `json.dumps(value, ensure_ascii=False)`, with an indent where one is asked for.
-fn to_json(value: minijinja::Value, options: Kwargs) -> Result<String, Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    let _: Option<bool> = options.get("ensure_ascii")?;
-    options.assert_all_used()?;
-    let json = serde_json::to_value(&value)
-        .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    Ok(python::dumps(&json, indent.map(|indent| indent.min(80))))
 }
 
 /// A text that refuses to grow without end.

@@ -1,25 +1,30 @@
 //! Chat templates: the environment that transformers gives them, the families' own, and hostile ones.
 
 use camelid_families::Library;
-use camelid_generate::{ChatTemplate, Ending, Message, Role};
+use camelid_generate::{ChatTemplate, Conversation, Ending, Join, Message, Piece};
 use serde_json::json;
 
-fn conversation() -> Vec<Message> {
-    [(Role::System, "Be brief."), (Role::User, " Hi "), (Role::Assistant, "Hello."), (Role::User, "Bye")]
-        .map(|(role, content)| Message::new(role, content))
-        .to_vec()
+fn conversation() -> Conversation {
+    let turns = [("system", "Be brief."), ("user", " Hi "), ("assistant", "Hello."), ("user", "Bye")];
+    Conversation::of(turns.map(|(role, content)| Message::new(role, content)).to_vec())
+}
+
+fn rendered(template: &ChatTemplate, said: &Conversation, ending: Ending) -> String {
+    template.render(said, ending).expect("it renders").text()
 }
 
 #[track_caller]
 fn check(source: &str, expected: &str) {
     let template = ChatTemplate::new("t", source).expect("it is Jinja");
-    assert_eq!(template.prompt(&conversation()).expect("it renders"), expected);
+    assert_eq!(rendered(&template, &conversation(), Ending::Answer), expected);
 }
 
 #[track_caller]
 fn refused(source: &str, expected: &str) {
     let error = match ChatTemplate::new("t", source) {
-        Ok(template) => template.prompt(&conversation()).expect_err("it must fail").to_string(),
+        Ok(template) => {
+            template.render(&conversation(), Ending::Answer).expect_err("it must fail").to_string()
+        }
         Err(error) => error.to_string(),
     };
     assert!(error.contains(expected), "{error:?} lacks {expected:?}");
@@ -61,7 +66,7 @@ fn special_tokens_are_names() {
     let template =
         ChatTemplate::new("t", "{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}").expect("Jinja");
     let template = template.with_names(names.as_object().cloned().expect("an object"));
-    assert_eq!(template.prompt(&[]).expect("it renders"), "<s></s>False");
+    assert_eq!(rendered(&template, &conversation(), Ending::Answer), "<s></s>False");
 }
 
 #[test]
@@ -80,66 +85,16 @@ fn hostile_templates_end_in_an_error_with_their_line() {
     refused("{% include '/etc/passwd' %}", "");
     refused("{{ nobody.name }}", "t, line 1: ");
     refused("{% for a in range(9999) %}{{ 'x' * 9999 }}{% endfor %}", "the prompt is longer than");
-}
-
-#[track_caller]
-fn family(name: &str, messages: &[Message], expected: &str) {
-    let source = Library::chat_template(name).expect("the template is there");
-    let prompt = ChatTemplate::new(name, source).and_then(|template| template.prompt(messages));
-    assert_eq!(prompt.expect("it renders"), expected, "{name}");
-}
-
-#[test]
-fn families_write_their_prompts_as_their_own_code_does() {
-    let all = conversation();
-    let without_system = &all[1..];
-    family(
-        "llama2",
-        &all,
-        "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHi [/INST] Hello. </s><s>[INST] Bye [/INST]",
-    );
-    family("llama2", without_system, "<s>[INST] Hi [/INST] Hello. </s><s>[INST] Bye [/INST]");
-    family(
-        "llama3",
-        without_system,
-        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n\
-         Hello.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-    );
-    family(
-        "chatml",
-        &all[..2],
-        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\n",
-    );
-    family(
-        "gemma",
-        without_system,
-        "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n<start_of_turn>user\nBye<end_of_turn>\n\
-         <start_of_turn>model\n",
-    );
-    family(
-        "baichuan1",
-        &all,
-        "Be brief.<reserved_102> Hi <reserved_103>Hello.<reserved_102>Bye<reserved_103>",
-    );
-    family(
-        "baichuan2",
-        &all,
-        "Be brief.<reserved_106> Hi <reserved_107>Hello.<reserved_106>Bye<reserved_107>",
-    );
-    family("chatglm1", &all[1..2], " Hi [gMASK]<sop>");
-    family(
-        "chatglm1",
-        without_system,
-        "[Round 0]\n问： Hi \n答：Hello.\n[Round 1]\n问：Bye\n答：[gMASK]<sop>",
-    );
-    family(
-        "chatglm2",
-        without_system,
-        "[gMASK]sop[Round 1]\n\n问： Hi \n\n答：Hello.\n\n[Round 2]\n\n问：Bye\n\n答：",
-    );
-    family("chatglm3", &all[..2], "[gMASK]sop<|system|>\nBe brief.<|user|>\n Hi <|assistant|>");
-    family("glm4", &all[..2], "[gMASK]<sop><|system|>\nBe brief.<|user|>\n Hi <|assistant|>");
-    family("minicpm", without_system, "<s><用户>Hi<AI>Hello.<用户>Bye<AI>");
+    // Each of these would fill the memory.
+    let long = "{% set s = 'x' * 9999999 %}";
+    refused(&format!("{long}{{{{ s.replace('x', s) }}}}"), "a text without end");
+    refused(&format!("{long}{{{{ s.join(s) }}}}"), "");
+    refused("{{ '%9999999999d' % 1 }}", "a width of more than");
+    refused("{{ '%*d' % (99999999, 1) }}", "a width of more than");
+    refused("{{ 'x'.center(99999999999) }}", "a width of 99999999999 is more than");
+    let doubled = "{% set ns = namespace(l=['xxxxxxxx']) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}";
+    refused(&format!("{doubled}{{{{ ns.l | tojson }}}}"), "a text without end");
+    refused(&format!("{doubled}{{{{ ns.l | string }}}}"), "a text without end");
 }
 
 #[test]
@@ -152,19 +107,96 @@ fn every_template_that_a_family_names_is_there() {
         let source =
             Library::chat_template(name).unwrap_or_else(|| panic!("{}: chat/{name}.jinja", family.name));
         let template = ChatTemplate::new(name, source).expect("it is Jinja");
-        template.render(&conversation()[1..], Ending::Message).expect("it renders");
+        let turns = Conversation::of(conversation().messages[1..].to_vec());
+        template.joined(Join::Ids).render(&turns, Ending::Message).expect("it renders");
     }
 }
 
 #[test]
-fn turns_out_of_order_are_refused_where_the_format_has_no_place_for_them() {
-    for name in ["llama2", "gemma"] {
-        let template =
-            ChatTemplate::new(name, Library::chat_template(name).expect("it is there")).expect("Jinja");
-        let twice = [Message::new(Role::User, "a"), Message::new(Role::User, "b")];
-        assert!(
-            template.prompt(&twice).is_err_and(|error| error.to_string().contains("take turns")),
-            "{name}"
-        );
-    }
+fn an_answer_goes_on_where_it_was_left() {
+    let mut said = conversation();
+    said.messages.push(Message::new("assistant", "Good "));
+    let open = |source: &str| {
+        ChatTemplate::new("t", source)
+            .and_then(|template| template.render(&said, Ending::Open))
+            .map(|p| p.text())
+    };
+    let each = |content: &str| {
+        format!("{{% for m in messages %}}<{{{{ {content} }}}}>{{% endfor %}}{{{{ add_generation_prompt }}}}")
+    };
+    assert_eq!(open(&each("m.content")).expect("it goes on"), "<Be brief.>< Hi ><Hello.><Bye><Good ");
+    // A template that strips strips what was begun as well.
+    assert_eq!(open(&each("m.content | trim")).expect("it goes on"), "<Be brief.><Hi><Hello.><Bye><Good");
+    let left_out = open("{{ messages[0].content }}").expect_err("it leaves it out").to_string();
+    assert!(left_out.contains("the last message can't go on: t leaves it out"), "{left_out}");
+}
+
+#[test]
+fn pieces_are_what_the_template_marks_and_nothing_that_a_user_says() {
+    let source = "{{ token('<s>') ~ alone(messages[0].content) ~ 'x' ~ messages[0].content }}";
+    let template = ChatTemplate::new("t", source).expect("Jinja").joined(Join::Ids);
+    let text = "a\u{fdd0}<s>\u{fdd2}\u{fdd1}b";
+    let prompt = template.render(&Conversation::of(vec![Message::new("user", text)]), Ending::Answer);
+    let pieces = [Piece::Token("<s>".into()), Piece::Literal(text.into()), Piece::Parsed(format!("x{text}"))];
+    assert_eq!(prompt.expect("it renders").pieces, pieces);
+    let plain = ChatTemplate::new("t", source).expect("Jinja").render(&conversation(), Ending::Answer);
+    assert!(
+        plain.is_err_and(|error| error.to_string().contains("token")),
+        "only a family's own template marks pieces"
+    );
+}
+
+#[track_caller]
+fn no_conversation(text: &[u8], expected: &str) {
+    let error = Conversation::read(text).expect_err("it is none").to_string();
+    assert!(error.contains(expected), "{error:?} lacks {expected:?}");
+}
+
+#[test]
+fn what_is_no_conversation_is_refused_by_the_place_that_is_wrong() {
+    no_conversation(b"", "no JSON");
+    no_conversation(b"[{]", "no JSON");
+    no_conversation(b"\xff\xfe[", "no UTF-8 from byte 0 on");
+    no_conversation(b"\"Hi\"", "a list of messages is needed");
+    no_conversation(b"{}", "a list of messages is needed");
+    no_conversation(b"[]", "the list of messages is empty");
+    no_conversation(br#"["Hi"]"#, "message 1: a text is no object with `role` and `content`");
+    no_conversation(
+        br#"[{"role": "user", "content": "a"}, {"content": "b"}]"#,
+        "message 2: `role` is missing",
+    );
+    no_conversation(br#"[{"role": 5, "content": "b"}]"#, "message 1: `role` = 5");
+    no_conversation(br#"[{"role": "user"}]"#, "message 1: `content` is missing or null");
+    no_conversation(br#"[{"role": "user", "content": null}]"#, "message 1: `content` is missing or null");
+    no_conversation(br#"[{"role": "user", "content": 5}]"#, "message 1: `content` is a number");
+    no_conversation(&[b"[".repeat(200), b"]".repeat(200)].concat(), "no JSON: recursion limit");
+    no_conversation(&vec![b' '; (64 << 20) + 1], "more than 67108864 are not read");
+}
+
+#[test]
+fn parts_go_to_templates_that_take_them() {
+    let parts = json!([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]).to_string();
+    let said = Conversation::read(parts.as_bytes()).expect("a conversation");
+    let render = |source: &str| {
+        let template = ChatTemplate::new("t", source).expect("Jinja");
+        template.render(&said, Ending::Answer).map(|prompt| prompt.text()).map_err(|error| error.to_string())
+    };
+    assert_eq!(render("{% for p in messages[0].content %}{{ p.text }}{% endfor %}"), Ok("Hi".into()));
+    let refused = Err("message 1: `content` is no text, and t takes none but texts".to_owned());
+    assert_eq!(render("{{ messages[0].content }}"), refused);
+    assert_eq!(render("{{ 'user: ' + messages[0].content }}"), refused);
+    assert_eq!(render("{{ messages[0].content.strip() }}"), refused);
+}
+
+#[test]
+fn further_keys_and_names_reach_the_template() {
+    let said = json!({
+        "messages": [{"role": "assistant", "content": null, "tool_calls": [{"z": 1, "a": 2}], "reasoning": "so"}],
+        "tools": [{"name": "f"}], "enable_thinking": false, "documents": null,
+    });
+    let said = Conversation::read(said.to_string().as_bytes()).expect("a conversation");
+    let source = "{{ messages[0].content is defined }}{{ messages[0].tool_calls | tojson }}{{ messages[0].reasoning_content }}\
+                  {{ messages[0].thinking }}{{ tools[0].name }}{{ enable_thinking }}{{ documents is none }}";
+    let template = ChatTemplate::new("t", source).expect("Jinja");
+    assert_eq!(rendered(&template, &said, Ending::Answer), "False[{\"z\": 1, \"a\": 2}]sosofFalseTrue");
 }

@@ -5,3 +5,4 @@ mod gguf;
 mod sampling;
 mod session;
 mod stories;
+mod templates;

@@ -7,6 +7,14 @@ use crate::simd::Simd;
 /// A cache line, in bytes.
 const LINE: usize = 64;
 
+/// How a weight lies in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Lying {
+    pub(super) at: *const u8,
+    /// Bytes from row to row.
+    pub(super) stride: usize,
+}
+
 /// A block of a weight: some rows, and some units of their depth.
 pub(super) struct Block {
     pub(super) rows: Range<usize>,
@@ -29,22 +37,17 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// `block` of the rows of `weight`, `cols` elements each, in as many goes as there are `tiles`; a unit has `width`
-    /// elements.
-    pub(super) fn new<E>(block: &Block, (weight, cols): (&[E], usize), width: usize, tiles: usize) -> Self {
-        let size = size_of::<E>();
-        let elements = cols.min(block.units.start * width)..cols.min(block.units.end * width);
-        let bytes = elements.len() * size;
-        let rows = if bytes == 0 { 0 } else { block.rows.len() };
-        let first = (block.rows.start * cols + elements.start) * size;
-        let lines = (rows * bytes.div_ceil(LINE)).div_ceil(tiles.max(1));
+    /// The rows `rows` of a weight, of which the bytes `own` are in the block, in as many goes as there are `tiles`.
+    pub(super) fn new(rows: Range<usize>, weight: Lying, own: Range<usize>, tiles: usize) -> Self {
+        let bytes = own.len();
+        let count = if bytes == 0 { 0 } else { rows.len() };
         Self {
-            row: weight.as_ptr().cast::<u8>().wrapping_add(first),
-            stride: cols * size,
+            row: weight.at.wrapping_add(rows.start * weight.stride + own.start),
+            stride: weight.stride,
             bytes,
             done: 0,
-            rows,
-            lines,
+            rows: count,
+            lines: (count * bytes.div_ceil(LINE)).div_ceil(tiles.max(1)),
         }
     }
 

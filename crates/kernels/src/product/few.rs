@@ -14,7 +14,8 @@ use half::{bf16, f16};
 use crate::simd::{Element, Kernel, MOST_LANES, Simd};
 use crate::{Backend, Rows};
 
-use super::Region;
+use super::blocks::{self, DISTANCE};
+use super::region::{Job, Region};
 
 /// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
 const PART_BYTES: usize = 128 << 10;
@@ -28,29 +29,36 @@ const GROUP: usize = 8;
 /// Bytes of x that stay in the first-level cache beside the weights that pass through it.
 const NEAR: usize = 16 << 10;
 
-/// Bytes from what is read to what is asked for: about what the memory takes to answer, at 16 GB/s for a core. The
-/// machine's own prefetching ends with each page.
-const DISTANCE: usize = 3 << 10;
-
 /// In pairs of bf16 where `pairs` says so; then the machine must have their product, and all weights must be bf16.
 pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
     let stride = region.cols.next_multiple_of(2 * MOST_LANES) / if pairs { 2 } else { 1 };
     let mut buffer = backend.scratch().buffer(region.tokens * stride);
     let x = Laid { at: buffer.as_mut_ptr(), stride };
+    let in_blocks = |job: &Job<'_>| matches!(job.weights[0], Rows::Blocks(..));
     // Pairs fill whole lines: what takes the time in f32 is to widen them.
     if pairs {
         backend.call(Lay { region, x, pairs });
-    } else {
+    } else if !region.jobs.iter().all(in_blocks) {
         backend.stream(Lay { region, x, pairs });
     }
     let fair = region.total_rows().div_ceil(16 * backend.threads());
-    let step = (PART_BYTES / (region.cols * 4).max(1)).min(fair).max(1);
+    let row_bytes = region.jobs.iter().map(|job| row_bytes(job.weights[0], region.cols)).max();
+    let step = (PART_BYTES / row_bytes.unwrap_or(1).max(1)).min(fair).max(1);
     backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
         let out = (job.out.get(), job.rows);
         let dots = Dots { region, x, weight: job.weights[0], rows, out, pairs };
-        if pairs { backend.call(dots) } else { backend.stream(dots) }
+        // Blocks wait for arithmetic, not for memory.
+        if pairs || in_blocks(job) { backend.call(dots) } else { backend.stream(dots) }
     });
+}
+
+/// About how many bytes pass by with one row.
+fn row_bytes(weight: Rows<'_>, cols: usize) -> usize {
+    match weight {
+        Rows::F32(_) | Rows::Bf16(_) | Rows::F16(_) => cols * 4,
+        Rows::Blocks(blocks, _) => cols / blocks.numbers() * blocks.bytes(),
+    }
 }
 
 /// x as it is read, `stride` places for each token, at the end zeros.
@@ -182,6 +190,11 @@ impl Kernel for Dots<'_> {
             Rows::F32(values) => self.rows::<S, Wide<f32>>(simd, values),
             Rows::Bf16(values) => self.rows::<S, Wide<bf16>>(simd, values),
             Rows::F16(values) => self.rows::<S, Wide<f16>>(simd, values),
+            Rows::Blocks(kind, weight) => {
+                let Region { x, cols, .. } = self.region;
+                let (rows, out) = (self.rows, self.out);
+                blocks::Dots { x, cols, blocks: kind, weight, rows, out }.run(simd);
+            }
         }
     }
 }

@@ -10,13 +10,15 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
-use crate::register::{CHUNK, Left, Out, Pairs, Right, Single, Units, VECTORS, Write};
-use crate::simd::{Element, Kernel, Simd};
+use crate::blocks::with_format;
+use crate::register::{Pairs, Single, Units, VECTORS};
+use crate::simd::{CHUNK, Kernel, Left, Out, Right, Simd, Write};
 use crate::{Backend, Rows};
 
 use super::ahead::{Ahead, Block};
-use super::pack::{self, Panel};
-use super::{Job, Meeting, Region};
+use super::pack;
+use super::region::{Job, Meeting, Region};
+use super::source::{Plain, Quantised, Source, unpacked};
 
 /// From this number of tokens on, packing pays.
 pub(super) const WORTH_PACKING: usize = 8;
@@ -62,7 +64,7 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
     let most = BLOCK.min(LEFT_BYTES / size_of::<f32>() / backend.call(TileRows { pairs }));
     let (width, most) = if pairs { (2, most) } else { (1, (region.cols / 4).clamp(LEAST_BLOCK, most)) };
     let depth = region.cols.div_ceil(width).next_multiple_of(CHUNK);
-    let block = depth.div_ceil(depth.div_ceil(most)).next_multiple_of(CHUNK);
+    let block = block_units(&region, depth, most);
     let mut buffer = backend.scratch().buffer(region.tokens * depth);
     let packed = Packed { at: buffer.as_mut_ptr(), depth, block, width };
     backend.run(region.tokens.div_ceil(PACK_TOKENS), |part| backend.call(Pack { region, packed, part }));
@@ -71,6 +73,17 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
         let (job, rows) = region.locate(part, step);
         backend.call(Part { backend, region, packed, job, rows });
     });
+}
+
+/// Units of a block: about equal ones of at most `most`, but in whole steps of quantised weights.
+fn block_units(region: &Region<'_>, depth: usize, most: usize) -> usize {
+    let step = |job: &Job<'_>| match job.weights[0] {
+        Rows::F32(_) | Rows::Bf16(_) | Rows::F16(_) => CHUNK,
+        Rows::Blocks(blocks, _) => blocks.step(),
+    };
+    let step = region.jobs.iter().map(step).max().unwrap_or(CHUNK);
+    let most = if step == CHUNK { most } else { (most / step).max(1) * step };
+    depth.div_ceil(depth.div_ceil(most)).next_multiple_of(step)
 }
 
 /// Rows of a weight in one part: such that the threads end together, and else as many as may be.
@@ -169,6 +182,8 @@ struct Part<'a> {
 struct Room {
     /// The part's rows, packed: `[panel][depth of a block][VECTORS · LANES]`.
     weights: *mut f32,
+    /// One panel of them before it is packed, where they are quantised.
+    unpacked: *mut f32,
     /// Sums of some tokens: `[panel][token][VECTORS · LANES]`.
     sums: *mut f32,
 }
@@ -178,32 +193,42 @@ impl Kernel for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         match self.job.weights[0] {
-            Rows::Bf16(_) if S::PAIRS && self.packed.width == 2 => self.multiply::<S, Pairs>(simd),
-            Rows::F32(_) => self.multiply::<S, Single<f32>>(simd),
-            Rows::Bf16(_) => self.multiply::<S, Single<bf16>>(simd),
-            Rows::F16(_) => self.multiply::<S, Single<f16>>(simd),
+            Rows::Bf16(_) if S::PAIRS && self.packed.width == 2 => {
+                self.multiply::<S, Plain<'_, Pairs, bf16>>(simd);
+            }
+            Rows::F32(_) => self.multiply::<S, Plain<'_, Single<f32>, f32>>(simd),
+            Rows::Bf16(_) => self.multiply::<S, Plain<'_, Single<bf16>, bf16>>(simd),
+            Rows::F16(_) => self.multiply::<S, Plain<'_, Single<f16>, f16>>(simd),
+            Rows::Blocks(blocks, _) => {
+                with_format!(blocks, F => self.multiply::<S, Quantised<'_, F>>(simd));
+            }
         }
     }
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
     /// `out[t, o]` for all tokens t and the rows o of this part.
     #[inline(always)]
-    fn multiply<S: Simd, U: Units<S>>(self, simd: S) {
+    fn multiply<S: Simd, W: Source<'a, S>>(self, simd: S) {
         let (tokens, width) = (self.region.tokens, VECTORS * S::LANES);
-        let step = tokens.div_ceil(tokens.div_ceil(SUMMED_TOKENS)).next_multiple_of(U::ROWS);
+        let step = tokens.div_ceil(tokens.div_ceil(SUMMED_TOKENS)).next_multiple_of(W::Units::ROWS);
         let columns = self.rows.len().next_multiple_of(width);
         let mut weights = self.backend.scratch().buffer(columns * self.packed.block);
+        let mut unpacked = self.backend.scratch().buffer(unpacked(self.packed.block));
         let mut sums = self.backend.scratch().buffer(self.job.weights.len() * columns * step);
         for first in (0..tokens).step_by(step) {
             let tokens = first..tokens.min(first + step);
-            let mut room = Room { weights: weights.as_mut_ptr(), sums: sums.as_mut_ptr() };
+            let mut room = Room {
+                weights: weights.as_mut_ptr(),
+                unpacked: unpacked.as_mut_ptr(),
+                sums: sums.as_mut_ptr(),
+            };
             for block in self.packed.blocks() {
                 room.sums = sums.as_mut_ptr();
                 for &weight in self.job.weights {
-                    let weight = U::Weight::of(weight);
-                    self.pack::<S, U>(simd, weight, &block, room);
-                    self.block::<S, U>(simd, weight, (&tokens, &block), room);
+                    let weight = W::of(weight);
+                    self.pack(simd, weight, &block, room);
+                    self.block(simd, weight, (&tokens, &block), room);
                     room.sums = room.sums.wrapping_add(columns * tokens.len());
                 }
             }
@@ -229,46 +254,47 @@ impl Part<'_> {
 
     /// Packs a block of this part's rows.
     #[inline(always)]
-    fn pack<S: Simd, U: Units<S>>(&self, simd: S, weight: &[U::Weight], block: &Range<usize>, room: Room) {
+    fn pack<S: Simd, W: Source<'a, S>>(&self, simd: S, weight: W, block: &Range<usize>, room: Room) {
         let (cols, width) = (self.region.cols, VECTORS * S::LANES);
         for (panel, first) in self.rows.clone().step_by(width).enumerate() {
             let last = self.rows.end.min(first + width);
-            let part = Panel { values: &weight[first * cols..last * cols], rows: last - first, cols };
-            // SAFETY: there is room for every panel.
+            // SAFETY: there is room for every panel, and for one that is unpacked.
             unsafe {
                 let to = room.weights.add(panel * width * block.len());
-                pack::weights::<S, U>(simd, part, block.clone(), to);
+                weight.pack(simd, first..last, (cols, block), (to, room.unpacked));
             }
         }
     }
 
     /// Adds the products of a block to the sums of some tokens.
     #[inline(always)]
-    fn block<S: Simd, U: Units<S>>(
+    fn block<S: Simd, W: Source<'a, S>>(
         &self,
         simd: S,
-        weight: &[U::Weight],
+        weight: W,
         (tokens, block): (&Range<usize>, &Range<usize>),
         room: Room,
     ) {
         let panels = self.rows.len().div_ceil(VECTORS * S::LANES);
-        let tiles = tokens.len().div_ceil(U::ROWS) * panels;
+        let most = W::Units::ROWS;
+        let tiles = tokens.len().div_ceil(most) * panels;
         let next = self.packed.next(block, &self.rows, self.job.rows);
-        let mut ahead = Ahead::new(&next, (weight, self.region.cols), U::WIDTH, tiles);
-        let rest = tokens.len() % U::ROWS;
-        let whole = U::ready(simd, U::ROWS);
+        let (lying, own) = weight.lying(self.region.cols, &next.units);
+        let mut ahead = Ahead::new(next.rows, lying, own, tiles);
+        let rest = tokens.len() % most;
+        let whole = W::Units::ready(simd, most);
         for panel in 0..panels {
-            for token in (tokens.start..tokens.end - rest).step_by(U::ROWS) {
+            for token in (tokens.start..tokens.end - rest).step_by(most) {
                 ahead.fetch(simd);
-                self.tile::<S, U>(simd, (token..token + U::ROWS, panel), (tokens, block), room);
+                self.tile::<S, W::Units>(simd, (token..token + most, panel), (tokens, block), room);
             }
         }
         drop(whole);
         if rest > 0 {
-            let _ready = U::ready(simd, rest);
+            let _ready = W::Units::ready(simd, rest);
             for panel in 0..panels {
                 ahead.fetch(simd);
-                self.tile::<S, U>(simd, (tokens.end - rest..tokens.end, panel), (tokens, block), room);
+                self.tile::<S, W::Units>(simd, (tokens.end - rest..tokens.end, panel), (tokens, block), room);
             }
         }
     }

@@ -9,8 +9,8 @@
 
 use std::ops::Range;
 
-use crate::register::{CHUNK, Units, VECTORS};
-use crate::simd::{MOST_LANES, Simd};
+use crate::register::{Units, VECTORS};
+use crate::simd::{CHUNK, MOST_LANES, Simd};
 
 /// Packs the units `block` of the activations `x` `[rows, cols]` of one panel.
 ///

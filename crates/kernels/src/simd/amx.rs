@@ -12,7 +12,7 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-use crate::register::{CHUNK, Left, Out, Right, Write};
+use super::operands::{CHUNK, Left, Out, Right, Write};
 
 /// Rows of a register.
 const REGISTER_ROWS: usize = 16;

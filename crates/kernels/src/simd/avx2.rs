@@ -4,7 +4,9 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{Kernel, MOST_LANES, Simd};
+use super::lanes::{Kernel, MOST_LANES, Simd};
+use super::operands::{Left, Out, Right};
+use crate::register::{self, Pairs};
 
 /// Made only in [`run`], so only where the machine has the features: this is what makes each call below sound.
 #[derive(Clone, Copy)]
@@ -33,6 +35,7 @@ macro_rules! call {
 
 impl Simd for Avx2 {
     type V = __m256;
+    type I = __m256i;
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
 
@@ -120,6 +123,55 @@ impl Simd for Avx2 {
         call!(_mm_prefetch::<{ _MM_HINT_T0 }>(at.cast()));
     }
     #[inline(always)]
+    unsafe fn load_u8(self, from: *const u8) -> __m256i {
+        call!(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())))
+    }
+    #[inline(always)]
+    unsafe fn load_i8(self, from: *const u8) -> __m256i {
+        call!(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())))
+    }
+    #[inline(always)]
+    fn splat_int(self, value: i32) -> __m256i {
+        call!(_mm256_set1_epi32(value))
+    }
+    #[inline(always)]
+    fn and(self, a: __m256i, b: __m256i) -> __m256i {
+        call!(_mm256_and_si256(a, b))
+    }
+    #[inline(always)]
+    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+        call!(_mm256_or_si256(a, b))
+    }
+    #[inline(always)]
+    fn sub_int(self, a: __m256i, b: __m256i) -> __m256i {
+        call!(_mm256_sub_epi32(a, b))
+    }
+    #[inline(always)]
+    fn shift_left<const BITS: u32>(self, a: __m256i) -> __m256i {
+        call!(_mm256_sll_epi32(a, _mm_cvtsi32_si128(BITS as i32)))
+    }
+    #[inline(always)]
+    fn shift_right(self, a: __m256i, bits: u32) -> __m256i {
+        call!(_mm256_srl_epi32(a, _mm_cvtsi32_si128(bits as i32)))
+    }
+    #[inline(always)]
+    fn bits(self, bits: u32) -> __m256i {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let each = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let shifted = _mm256_srlv_epi32(_mm256_set1_epi32(bits as i32), each);
+            _mm256_and_si256(shifted, _mm256_set1_epi32(1))
+        }
+    }
+    #[inline(always)]
+    fn half(self, bits: u16) -> f32 {
+        call!(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits.into()))))
+    }
+    #[inline(always)]
+    fn to_float(self, a: __m256i) -> __m256 {
+        call!(_mm256_cvtepi32_ps(a))
+    }
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {
         call!(_mm256_loadu_ps(from))
     }
@@ -170,6 +222,18 @@ impl Simd for Avx2 {
                 _mm256_storeu_ps(to.add((lane + 4) * stride), _mm256_permute2f128_ps::<0x31>(low, high));
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 }
 

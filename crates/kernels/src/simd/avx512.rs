@@ -5,8 +5,10 @@ use std::mem::transmute;
 
 use half::{bf16, f16};
 
-use super::{Kernel, MOST_LANES, Simd, amx};
-use crate::register::{self, Left, Out, Pairs, Ready, Right};
+use super::amx;
+use super::lanes::{self, Kernel, MOST_LANES, Ready, Simd};
+use super::operands::{Left, Out, Right};
+use crate::register::{self, Pairs};
 
 /// Made only in [`run`], with `PAIRS` of bf16 in [`run_pairs`], and with `TILES` of them in [`run_tiles`], so only where
 /// the machine has the features: this is what makes each call below sound.
@@ -62,6 +64,7 @@ macro_rules! call {
 
 impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     type V = __m512;
+    type I = __m512i;
     const LANES: usize = 16;
     const TILE_ROWS: usize = 12;
     const PAIRS: bool = PAIRS;
@@ -150,7 +153,7 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
                 _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b))
             };
         }
-        super::widen_and_mul_add(self, a, b, sum)
+        lanes::widen_and_mul_add(self, a, b, sum)
     }
     #[inline(always)]
     unsafe fn load_rounded(self, from: *const f32) -> __m512 {
@@ -162,7 +165,7 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
             };
         }
         // SAFETY: the caller's contract.
-        unsafe { super::round_each(self, from) }
+        unsafe { lanes::round_each(self, from) }
     }
     #[inline(always)]
     fn ready(self, rows: usize) -> Ready {
@@ -196,6 +199,50 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     #[inline(always)]
     fn prefetch_first(self, at: *const u8) {
         call!(_mm_prefetch::<{ _MM_HINT_T0 }>(at.cast()));
+    }
+    #[inline(always)]
+    unsafe fn load_u8(self, from: *const u8) -> __m512i {
+        call!(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())))
+    }
+    #[inline(always)]
+    unsafe fn load_i8(self, from: *const u8) -> __m512i {
+        call!(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())))
+    }
+    #[inline(always)]
+    fn splat_int(self, value: i32) -> __m512i {
+        call!(_mm512_set1_epi32(value))
+    }
+    #[inline(always)]
+    fn and(self, a: __m512i, b: __m512i) -> __m512i {
+        call!(_mm512_and_si512(a, b))
+    }
+    #[inline(always)]
+    fn or(self, a: __m512i, b: __m512i) -> __m512i {
+        call!(_mm512_or_si512(a, b))
+    }
+    #[inline(always)]
+    fn sub_int(self, a: __m512i, b: __m512i) -> __m512i {
+        call!(_mm512_sub_epi32(a, b))
+    }
+    #[inline(always)]
+    fn shift_left<const BITS: u32>(self, a: __m512i) -> __m512i {
+        call!(_mm512_sll_epi32(a, _mm_cvtsi32_si128(BITS as i32)))
+    }
+    #[inline(always)]
+    fn shift_right(self, a: __m512i, bits: u32) -> __m512i {
+        call!(_mm512_srl_epi32(a, _mm_cvtsi32_si128(bits as i32)))
+    }
+    #[inline(always)]
+    fn bits(self, bits: u32) -> __m512i {
+        call!(_mm512_maskz_set1_epi32(bits as __mmask16, 1))
+    }
+    #[inline(always)]
+    fn half(self, bits: u16) -> f32 {
+        call!(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits.into()))))
+    }
+    #[inline(always)]
+    fn to_float(self, a: __m512i) -> __m512 {
+        call!(_mm512_cvtepi32_ps(a))
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {

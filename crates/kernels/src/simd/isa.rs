@@ -1,8 +1,9 @@
 //! Which instruction sets there are, which of them this machine has, and how a kernel is run with one.
 
+use super::lanes::Kernel;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-use super::{Kernel, portable};
+use super::portable;
 #[cfg(target_arch = "x86_64")]
 use super::{amx, avx2, avx512};
 

@@ -4,7 +4,11 @@ use std::arch::aarch64::*;
 
 use half::{bf16, f16};
 
-use super::{Kernel, MOST_LANES, Simd, portable::Portable};
+use super::integers;
+use super::lanes::{Kernel, MOST_LANES, Simd};
+use super::operands::{Left, Out, Right};
+use super::portable::Portable;
+use crate::register::{self, Pairs};
 
 /// aarch64 always has NEON: this is what makes each call below sound.
 #[derive(Clone, Copy)]
@@ -29,6 +33,7 @@ macro_rules! call {
 
 impl Simd for Neon {
     type V = float32x4_t;
+    type I = integers::I;
     const LANES: usize = 4;
     const TILE_ROWS: usize = 10;
 
@@ -90,6 +95,12 @@ impl Simd for Neon {
     fn sum(self, a: float32x4_t) -> f32 {
         call!(vaddvq_f32(a))
     }
+    integers::plain!();
+    #[inline(always)]
+    fn to_float(self, a: integers::I) -> float32x4_t {
+        // SAFETY: an array of as many lanes.
+        unsafe { self.load(a.map(|a| a as f32).as_ptr()) }
+    }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> float32x4_t {
         call!(vld1q_f32(from))
@@ -128,6 +139,18 @@ impl Simd for Neon {
             vst1q_f32(to.add(2 * stride), vzip1q_f32(ac_high, bd_high));
             vst1q_f32(to.add(3 * stride), vzip2q_f32(ac_high, bd_high));
         }
+    }
+
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 }
 

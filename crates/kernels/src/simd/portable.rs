@@ -4,7 +4,10 @@ use std::array::from_fn;
 
 use half::{bf16, f16};
 
-use super::{MOST_LANES, Simd};
+use super::integers;
+use super::lanes::{MOST_LANES, Simd};
+use super::operands::{Left, Out, Right};
+use crate::register::{self, Pairs};
 
 const LANES: usize = 4;
 
@@ -19,6 +22,7 @@ type V = [f32; LANES];
 
 impl Simd for Portable {
     type V = V;
+    type I = integers::I;
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 4;
 
@@ -81,6 +85,11 @@ impl Simd for Portable {
     fn sum(self, a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
+    integers::plain!();
+    #[inline(always)]
+    fn to_float(self, a: integers::I) -> V {
+        a.map(|a| a as f32)
+    }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> V {
         // SAFETY: the caller's contract.
@@ -101,7 +110,7 @@ impl Simd for Portable {
     unsafe fn load_f16(self, from: *const f16) -> V {
         // SAFETY: the caller's contract.
         let bits = unsafe { from.cast::<[u16; LANES]>().read_unaligned() };
-        from_fn(|i| widen(bits[i]))
+        from_fn(|i| integers::widen(bits[i]))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, value: V) {
@@ -119,30 +128,16 @@ impl Simd for Portable {
             self.store(to.add(3 * stride), [a[3], b[3], c[3], d[3]]);
         }
     }
-}
 
-/// An f16 as f32, without a branch: the exponent is moved by a product, which gives subnormals their value too;
-/// infinity and NaN get their exponent back.
-#[inline(always)]
-fn widen(half: u16) -> f32 {
-    const REBIAS: f32 = f32::from_bits((254 - 15) << 23);
-    let magnitude = (f32::from_bits(u32::from(half & 0x7fff) << 13) * REBIAS).to_bits();
-    let special = if half & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
-    f32::from_bits(magnitude | special | u32::from(half & 0x8000) << 16)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_f16_widens_as_in_half() {
-        for bits in 0..=u16::MAX {
-            let (ours, reference) = (widen(bits), f16::from_bits(bits).to_f32());
-            assert!(
-                ours.to_bits() == reference.to_bits() || ours.is_nan() && reference.is_nan(),
-                "{bits:#06x}"
-            );
-        }
+    #[inline(always)]
+    unsafe fn tile_of_pairs<const N: usize>(
+        self,
+        (rows, depth): (usize, usize),
+        left: Left,
+        right: Right,
+        out: Out,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
 }

@@ -66,7 +66,9 @@ fn llama3_bands_out_of_order() {
                 "original_max_position_embeddings": {trained}}}"#
         )
     };
-    refuses_text(&text(4, 4, 64), "rope low_freq_factor is 4, which is not below high_freq_factor (4)");
+    refuses_text(&text(5, 4, 64), "rope low_freq_factor is 5, which is not below high_freq_factor (4)");
+    let step = serde_json::from_str::<Scaling>(&text(4, 4, 64)).expect("a table");
+    assert!(camelid_rope::Rope::new(SETTINGS, step).is_ok(), "no band between is a step");
     refuses_text(&text(-1, 4, 64), "rope low_freq_factor is -1, which is not a number of at least 0");
     refuses_text(&text(1, 4, 0), "rope original_max_position_embeddings is 0, which is not at least 1 token");
 }

@@ -1,8 +1,16 @@
 //! The tokenizer inside a GGUF file: the arrays under `tokenizer.ggml.`, read by whoever reads the file.
 //!
 //! `model = "llama"` is a sentencepiece BPE model without its file, `model = "gpt2"` a byte-level BPE with a list of
-//! merges, whose split pattern is known by name only (`pre`; `splits.toml` beside this file says what a name means).
+//! merges, whose split pattern is known by name only (`pre`; `splits.toml` beside this file says what a name means). Ids
+//! are llama.cpp's, whose converter writes these files: where it and the vocabulary's own tokenizer.json differ (it
+//! composes no Unicode, for one), the file is read as it reads it.
 
+mod kinds;
+mod partition;
+mod splits;
+mod whole;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -12,13 +20,15 @@ use crate::formats::sentencepiece::proto::{
     Algorithm, Kind, Normalization as Normalizer, Piece, Proto, UNKNOWN_SURFACE,
 };
 use crate::merging::bpe::{ALONE, Merge, Merges};
-use crate::merging::bytes::{ByteBpe, ByteEncoder, WholeWords};
+use crate::merging::bytes::{ByteBpe, ByteEncoder};
 use crate::merging::level::level_bytes;
 use crate::merging::vocabulary::Vocabulary;
-use crate::special::declared::Declared;
 use crate::text::split::{Gaps, Splitter};
-use crate::{Error, Normalization, Settings};
-use crate::{Frame, Special, Tokenizer};
+use crate::{Error, Frame, Settings, Special, Tokenizer};
+use kinds::Kinds;
+use partition::{Key, Partition, When};
+use splits::{Split, split};
+use whole::Whole;
 
 /// The arrays under `tokenizer.ggml.`, each field by its key; other keys are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -36,61 +46,91 @@ pub struct Gguf {
     pub token_type: Vec<u64>,
     /// Pairs of pieces with a space between, the earliest merge first.
     pub merges: Vec<String>,
-    /// BOS.
+    /// BOS; by default 1 for `llama`.
     pub bos_token_id: Option<u32>,
-    /// EOS.
+    /// EOS; by default 2 for `llama`.
     pub eos_token_id: Option<u32>,
     /// End of turn.
     pub eot_token_id: Option<u32>,
-    /// Whether BOS goes before a text; by default for `llama` only.
+    /// End of message.
+    pub eom_token_id: Option<u32>,
+    /// What stands for text that is in no piece; by default 0 for `llama`.
+    pub unknown_token_id: Option<u32>,
+    /// Padding after a gap that was filled.
+    pub fim_pad_token_id: Option<u32>,
+    /// A repository's name, before code of several files.
+    pub fim_rep_token_id: Option<u32>,
+    /// Between files.
+    pub fim_sep_token_id: Option<u32>,
+    /// Whether BOS goes before a text; by default for `llama`, and for those of `gpt2` whose `pre` has it.
     pub add_bos_token: Option<bool>,
     /// Whether EOS goes after a text; by default it does not.
     pub add_eos_token: Option<bool>,
-    /// Whether a space goes before a text; by default for `llama` only.
+    /// Whether a space goes before a text, and before what follows a special token; by default for `llama` only.
     pub add_space_prefix: Option<bool>,
-    /// Whether runs of spaces become one; by default they do not.
-    pub remove_extra_whitespaces: Option<bool>,
 }
 
-/// Makes a tokenizer of a GGUF's arrays. Of `settings` only what the arrays can't say is used: replacements, an offset,
-/// and prefix, suffix and stop by name, where they are given.
+/// Makes a tokenizer of a GGUF's arrays. Of `settings` only `stop` is used: of the tokens that it names, those that the
+/// vocabulary has end a text beside the file's own.
 ///
 /// # Errors
 /// [`Error::Gguf`] where the arrays contradict each other or name what is not known, else as [`crate::open`].
 pub fn open_gguf(gguf: &Gguf, settings: &Settings) -> Result<Box<dyn Tokenizer>, Error> {
-    let declared = match gguf.layout()? {
-        Layout::SentencePiece => {
-            let settings = Settings { special: BTreeMap::new(), ..settings.clone() };
-            let mut model = gguf.sentencepiece()?;
-            model.set_frame(gguf.frame()?);
-            Declared::of_model(model, &settings)?
-        }
+    gguf.check_ids()?;
+    let kinds = Kinds::of(gguf)?;
+    let (inner, bos): (Box<dyn Tokenizer>, bool) = match gguf.layout()? {
+        Layout::SentencePiece => (Box::new(gguf.sentencepiece(&kinds)?), true),
         Layout::Bytes => {
-            let split = gguf.split()?;
-            let normalization = split.normalization;
-            let settings = Settings { special: BTreeMap::new(), normalization, ..settings.clone() };
-            Declared::of_bytes(Box::new(gguf.byte_level(&split)?), &settings)?
+            let split = split(gguf.pre.as_deref())?;
+            (Box::new(gguf.byte_level(&kinds, &split)?), split.bos)
         }
     };
-    Ok(Box::new(declared))
+    let mut frame = gguf.frame(&kinds, bos)?;
+    for id in settings.stop.iter().flatten().filter_map(|name| inner.id(name.as_bytes())) {
+        if !frame.stop.contains(&id) {
+            frame.stop.push(id);
+        }
+    }
+    let (partition, specials) = (gguf.partition(&kinds)?, gguf.specials(&kinds));
+    Ok(Box::new(Whole { inner, partition, specials, frame }))
 }
 
 impl Gguf {
-    fn sentencepiece(&self) -> Result<Model, Error> {
-        if self.scores.len() != self.tokens.len() {
+    /// What a user should know of how texts are split; none where the file says it.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let bytes = self.layout().is_ok_and(|layout| layout == Layout::Bytes);
+        let vague = matches!(self.pre.as_deref(), None | Some("" | splits::DEFAULT));
+        (bytes && vague).then(|| {
+            "the file does not say how its vocabulary splits texts (tokenizer.ggml.pre): they are split as llama.cpp does \
+             then, and ids may not be those that the model was trained with; a newer conversion says it"
+                .to_owned()
+        })
+    }
+
+    /// The tokens as they are called: one without a name gets one, as in llama.cpp.
+    fn name(&self, id: usize) -> Cow<'_, str> {
+        match &*self.tokens[id] {
+            "" => Cow::Owned(format!("[EMPTY_{id}]")),
+            name => Cow::Borrowed(name),
+        }
+    }
+
+    fn sentencepiece(&self, kinds: &Kinds) -> Result<Model, Error> {
+        if !self.scores.is_empty() && self.scores.len() < self.tokens.len() {
             let reason = format!("{} scores for {} tokens", self.scores.len(), self.tokens.len());
             return Err(wrong("scores", reason));
         }
-        let pieces = self.tokens.iter().zip(&self.scores).enumerate();
-        let pieces =
-            pieces.map(|(id, (text, &score))| Ok(Piece { text: text.clone(), score, kind: self.kind(id)? }));
-        let pieces = pieces.collect::<Result<Vec<_>, Error>>()?;
         if let Some(id) = self.scores.iter().position(|score| score.is_nan()) {
             return Err(wrong("scores", format!("the score of token {id} is not a number")));
         }
-        if let Some(id) = self.tokens.iter().position(String::is_empty) {
-            return Err(wrong("tokens", format!("token {id} is empty")));
-        }
+        let unknown = self.unknown(kinds)?;
+        let piece = |(id, kind): (usize, &Kind)| Piece {
+            text: self.name(id).into_owned(),
+            score: self.scores.get(id).copied().unwrap_or(0.0),
+            kind: self.piece_kind(id, *kind, unknown),
+        };
+        let pieces: Vec<_> = kinds.kinds.iter().enumerate().map(piece).collect();
         Model::from_proto(Proto {
             byte_fallback: pieces.iter().any(|piece| piece.kind == Kind::Byte),
             pieces,
@@ -100,19 +140,44 @@ impl Gguf {
             normalizer: Normalizer {
                 map: Vec::new(),
                 add_dummy_prefix: self.add_space_prefix.unwrap_or(true),
-                remove_extra_whitespaces: self.remove_extra_whitespaces.unwrap_or(false),
+                remove_extra_whitespaces: false,
                 escape_whitespaces: true,
             },
         })
     }
 
-    fn byte_level(&self, split: &Split) -> Result<ByteBpe, Error> {
+    /// The id of the unknown piece: the file's, else the first of that type, else 0.
+    fn unknown(&self, kinds: &Kinds) -> Result<usize, Error> {
+        let typed = kinds.kinds.iter().position(|kind| *kind == Kind::Unknown);
+        let unknown = self.unknown_token_id.map(|id| id as usize).or(typed).unwrap_or(0);
+        if unknown < self.tokens.len() { Ok(unknown) } else { Err(wrong("tokens", "there are none".into())) }
+    }
+
+    /// What a token is to sentencepiece: one is unknown, no other is; all that text can become takes part in merges; bytes
+    /// are known by their names where no token has a type.
+    fn piece_kind(&self, id: usize, kind: Kind, unknown: usize) -> Kind {
+        let is_byte = || self.tokens[id].len() == 6 && self.tokens[id].starts_with("<0x");
+        match kind {
+            Kind::Normal | Kind::Control | Kind::Unknown | Kind::UserDefined | Kind::Unused | Kind::Byte
+                if id == unknown =>
+            {
+                Kind::Unknown
+            }
+            Kind::Normal if self.token_type.is_empty() && is_byte() => Kind::Byte,
+            Kind::Unknown => Kind::Control,
+            Kind::Unused => Kind::Normal,
+            Kind::Normal | Kind::Control | Kind::UserDefined | Kind::Byte => kind,
+        }
+    }
+
+    fn byte_level(&self, kinds: &Kinds, split: &Split) -> Result<ByteBpe, Error> {
         let mut vocabulary = Vocabulary::with_capacity(self.tokens.len());
-        for (id, token) in self.tokens.iter().enumerate() {
+        for (id, kind) in kinds.kinds.iter().enumerate() {
+            let name = self.name(id);
             // Special tokens are spelled as text, all others byte by byte.
-            let bytes = match self.kind(id)? {
-                Kind::Control | Kind::UserDefined => token.as_bytes().to_vec(),
-                Kind::Normal | Kind::Unknown | Kind::Unused | Kind::Byte => level_bytes(token),
+            let bytes = match kind {
+                Kind::Control | Kind::UserDefined | Kind::Unknown => name.as_bytes().to_vec(),
+                Kind::Normal | Kind::Unused | Kind::Byte => level_bytes(&name),
             };
             vocabulary.push(&bytes);
         }
@@ -126,8 +191,8 @@ impl Gguf {
         Ok(ByteBpe {
             encoder: encoder.with_whole_words(&vocabulary, split.whole_words),
             vocabulary,
-            specials: self.specials()?,
-            frame: self.frame()?,
+            specials: Vec::new(),
+            frame: Frame::default(),
         })
     }
 
@@ -145,49 +210,76 @@ impl Gguf {
         Ok(merges)
     }
 
-    fn kind(&self, id: usize) -> Result<Kind, Error> {
-        if self.token_type.is_empty() {
-            return Ok(Kind::Normal);
-        }
-        let number = self.token_type.get(id).copied();
-        number.and_then(Kind::from_number).ok_or_else(|| {
-            wrong(
-                "token_type",
-                match number {
-                    Some(number) => format!("token {id} is of the unknown type {number}"),
-                    None => format!("token {id} has none"),
-                },
-            )
-        })
+    fn partition(&self, kinds: &Kinds) -> Result<Option<Partition>, Error> {
+        let keys = kinds.kinds.iter().enumerate().filter_map(|(id, kind)| {
+            let when = match kind {
+                Kind::UserDefined => When::Always,
+                Kind::Control | Kind::Unknown => When::Parsed,
+                Kind::Normal | Kind::Unused | Kind::Byte => return None,
+            };
+            Some((&*self.tokens[id], Key { id: id as u32, when }))
+        });
+        Partition::new(keys)
     }
 
-    fn specials(&self) -> Result<Vec<Special>, Error> {
-        let mut specials = Vec::new();
-        for (id, name) in self.tokens.iter().enumerate() {
-            if matches!(self.kind(id)?, Kind::Control | Kind::UserDefined) && !name.is_empty() {
-                specials.push(Special { name: name.clone(), id: id as u32 });
-            }
-        }
-        Ok(specials)
+    fn specials(&self, kinds: &Kinds) -> Vec<Special> {
+        let hidden = kinds.kinds.iter().enumerate().filter(|(_, kind)| match kind {
+            Kind::Control | Kind::Unknown => true,
+            Kind::UserDefined | Kind::Normal | Kind::Unused | Kind::Byte => false,
+        });
+        hidden.map(|(id, _)| Special { name: self.name(id).into_owned(), id: id as u32 }).collect()
     }
 
-    fn frame(&self) -> Result<Frame, Error> {
-        let known = |key, id: Option<u32>| match id {
-            Some(id) if id as usize >= self.tokens.len() => {
-                Err(wrong(key, format!("id {id} is not in the vocabulary of {} ids", self.tokens.len())))
-            }
-            id => Ok(id),
-        };
-        let bos = known("bos_token_id", self.bos_token_id)?;
-        let eos = known("eos_token_id", self.eos_token_id)?;
-        let eot = known("eot_token_id", self.eot_token_id)?;
-        let add_bos = self.add_bos_token.unwrap_or(self.layout()? == Layout::SentencePiece);
+    fn frame(&self, kinds: &Kinds, bos: bool) -> Result<Frame, Error> {
+        let add_bos = self.add_bos_token.unwrap_or(bos);
         let add_eos = self.add_eos_token.unwrap_or(false);
         Ok(Frame {
-            before: bos.filter(|_| add_bos).into_iter().collect(),
-            after: eos.filter(|_| add_eos).into_iter().collect(),
-            stop: eos.into_iter().chain(eot).collect(),
+            before: self.bos()?.filter(|_| add_bos).into_iter().collect(),
+            after: self.eos()?.filter(|_| add_eos).into_iter().collect(),
+            stop: kinds.ends.clone(),
         })
+    }
+
+    fn bos(&self) -> Result<Option<u32>, Error> {
+        self.or_sentencepiece(self.bos_token_id, 1)
+    }
+
+    fn eos(&self) -> Result<Option<u32>, Error> {
+        self.or_sentencepiece(self.eos_token_id, 2)
+    }
+
+    /// An id as the file says it, else the one that sentencepiece's own models have.
+    fn or_sentencepiece(&self, said: Option<u32>, usual: u32) -> Result<Option<u32>, Error> {
+        let has_it = self.layout()? == Layout::SentencePiece && (usual as usize) < self.tokens.len();
+        Ok(said.or(has_it.then_some(usual)))
+    }
+
+    fn fills(&self, key: &str) -> Option<u32> {
+        match key {
+            "fim_pad_token_id" => self.fim_pad_token_id,
+            "fim_rep_token_id" => self.fim_rep_token_id,
+            "fim_sep_token_id" => self.fim_sep_token_id,
+            _ => None,
+        }
+    }
+
+    /// Every id that the file names must be in its vocabulary.
+    fn check_ids(&self) -> Result<(), Error> {
+        let said = [
+            ("bos_token_id", self.bos_token_id),
+            ("eos_token_id", self.eos_token_id),
+            ("eot_token_id", self.eot_token_id),
+            ("eom_token_id", self.eom_token_id),
+            ("unknown_token_id", self.unknown_token_id),
+            ("fim_pad_token_id", self.fim_pad_token_id),
+            ("fim_rep_token_id", self.fim_rep_token_id),
+            ("fim_sep_token_id", self.fim_sep_token_id),
+        ];
+        let size = self.tokens.len();
+        match said.into_iter().find_map(|(key, id)| Some((key, id.filter(|id| *id as usize >= size)?))) {
+            Some((key, id)) => Err(wrong(key, format!("id {id} is not in the vocabulary of {size} ids"))),
+            None => Ok(()),
+        }
     }
 
     fn layout(&self) -> Result<Layout, Error> {
@@ -198,22 +290,6 @@ impl Gguf {
             wrong("model", format!("{:?} is not known; known are {}", self.model, names.join(", ")))
         })
     }
-
-    fn split(&self) -> Result<Split, Error> {
-        let name = self
-            .pre
-            .as_deref()
-            .ok_or_else(|| wrong("pre", "is missing: nothing says how a text is split".into()))?;
-        let mut known: BTreeMap<String, Split> =
-            toml::from_str(include_str!("splits.toml")).map_err(|error| wrong("pre", error.to_string()))?;
-        match known.remove(name) {
-            Some(split) => Ok(split),
-            None => {
-                let names: Vec<_> = known.into_keys().collect();
-                Err(wrong("pre", format!("{name:?} is not known; known are {}", names.join(", "))))
-            }
-        }
-    }
 }
 
 /// What a name in `model` means.
@@ -222,17 +298,6 @@ impl Gguf {
 enum Layout {
     SentencePiece,
     Bytes,
-}
-
-/// What a name in `pre` means.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Split {
-    patterns: Vec<String>,
-    #[serde(default)]
-    whole_words: WholeWords,
-    #[serde(default)]
-    normalization: Normalization,
 }
 
 fn wrong(key: &'static str, reason: String) -> Error {

@@ -9,6 +9,15 @@ pub(crate) struct Finder {
     values: Vec<u32>,
 }
 
+/// A part of a text that was cut at keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut<'t> {
+    /// A key, by its value.
+    Key(u32),
+    /// Text without a key.
+    Between(&'t str),
+}
+
 /// A key in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Upstream;
+use super::library::Upstream;
 use crate::{Error, Specials, Tokenizer};
 
 /// How fast a tokenizer is.

@@ -4,6 +4,7 @@
 
 mod data;
 mod formats;
+mod gguf;
 mod hostile;
 mod parity;
 mod properties;

@@ -181,9 +181,12 @@ fn fitted(first: &Fault) -> &'static [(&'static str, f64)] {
             ("norm.eps", 1e-6),
             ("norm.offset", 1.0),
         ],
+        Stage::Experts => &[("norm.eps", 1e-6)],
+        Stage::ExpertWeights => &[("experts.scale", 1.0), ("norm.eps", 1e-6)],
         Stage::MlpInput | Stage::MlpOutput | Stage::Layer => &[
             ("block.branch_scale", 1.0),
             ("block.residual_scale", 1.0),
+            ("mlp.limit", 7.0),
             ("norm.eps", 1e-6),
             ("norm.offset", 1.0),
         ],

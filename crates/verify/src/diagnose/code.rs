@@ -206,6 +206,8 @@ pub(crate) fn components(
     let layer = tap.layer.map(|layer| &oracle.architecture().layers[layer]);
     let chunked = layer.is_some_and(|layer| layer.attention.dual_chunk.is_some());
     let sloped = layer.is_some_and(|layer| layer.attention.position == Position::Alibi);
+    let latent = layer.is_some_and(|layer| layer.latent.is_some());
+    let sparse = layer.is_some_and(|layer| layer.experts.is_some());
     let multiples = fault.parts_are_multiples(Axis(0), tolerance);
     match tap.stage {
         Stage::Embedding => (vec!["families", "linear"], "the look-up of tokens and its scale"),
@@ -221,6 +223,10 @@ pub(crate) fn components(
         Stage::MlpInput => {
             (vec!["families", "norm"], "how attention joins the stream, or the norms around it")
         }
+        Stage::Layer if sparse => (
+            vec!["experts", "families", "norm"],
+            "experts beside the MLP, how they join the stream, or a norm",
+        ),
         Stage::Layer => (vec!["families", "norm"], "how the MLP joins the stream, or the norm after it"),
         Stage::Query | Stage::Key => turned(fault, oracle, tap, tolerance),
         Stage::Value => projected(oracle, tap, Role::Value),
@@ -230,8 +236,16 @@ pub(crate) fn components(
         Stage::Heads if sloped => {
             (vec!["attention", "alibi"], "scores and slopes, softmax, the run of keys, or the cache")
         }
+        Stage::Heads if latent => {
+            (vec!["latent", "attention"], "the latent or what is made of it, scores, softmax, or the cache")
+        }
         Stage::Heads => (vec!["attention"], "scores, softmax, the run of keys, or the cache"),
         Stage::AttentionOutput => (vec!["linear"], "the projection of the heads"),
+        Stage::Experts => (vec!["experts"], "the router: its scores, groups, or which are the largest"),
+        Stage::ExpertWeights => (vec!["experts"], "the router: what the chosen weigh"),
+        Stage::MlpOutput if sparse => {
+            (vec!["experts", "mlp", "linear"], "an expert, the shared one, or how they are added")
+        }
         Stage::MlpOutput => (vec!["mlp", "linear"], "the activation, or one of the projections"),
     }
 }

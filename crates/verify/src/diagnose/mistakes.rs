@@ -202,6 +202,45 @@ const LIST: &[Mistake] = &[
     mistake("attention.dual_chunk", "growth beyond the trained length", |s| {
         values(s, "attention.dual_chunk.original_max_position_embeddings", &[Json::Null])
     }),
+    mistake("attention.chunk", "chunks", |s| {
+        [values(s, "attention.chunk", &[Json::Null]), times(s, "attention.chunk")].concat()
+    }),
+    mistake("attention.temperature", "queries that grow with their place", |s| {
+        let counted = values(s, "attention.temperature.from", &[json!(0), json!(1)]);
+        [values(s, "attention.temperature", &[Json::Null]), counted].concat()
+    }),
+    mistake("rope.rest", "which pairs stay", |s| {
+        values(s, "rope.rest", &[json!("trailing"), json!("slowest")])
+    }),
+    mistake("experts.score", "the router's score", |s| {
+        values(s, "experts.score", &["softmax", "sigmoid", "sqrt_softplus"].map(|name| json!(name)))
+    }),
+    mistake("experts.over", "scores over all or over the chosen", |s| {
+        values(s, "experts.over", &[json!("all"), json!("chosen")])
+    }),
+    mistake("experts.normalise", "weights that sum to one", |s| {
+        values(s, "experts.normalise", &[json!(true), json!(false)])
+    }),
+    mistake("experts.scale", "scale of the experts", |s| {
+        [values(s, "experts.scale", &[json!(1.0)]), times(s, "experts.scale")].concat()
+    }),
+    mistake("experts.weigh", "what a weight multiplies", |s| {
+        values(s, "experts.weigh", &[json!("output"), json!("input")])
+    }),
+    mistake("experts.group_by", "what a group is judged by", |s| {
+        values(s, "experts.group_by", &[json!("best"), json!("best_two")])
+    }),
+    mistake("experts.groups_kept", "groups that are kept", |s| {
+        let by = ["experts.groups_kept"].into_iter();
+        let near = by.flat_map(|word| [shifted(s, word, 1), shifted(s, word, -1)]).collect::<Vec<_>>();
+        [values(s, "experts.groups_kept", &[Json::Null]), near].concat()
+    }),
+    mistake("experts.chosen", "experts of a token, by one", |s| {
+        vec![shifted(s, "experts.chosen", 1), shifted(s, "experts.chosen", -1)]
+    }),
+    mistake("mlp.limit", "bounds of gate and up", |s| values(s, "mlp.limit", &[Json::Null, json!(7.0)])),
+    mistake("mlp.shift", "what is added to up", |s| values(s, "mlp.shift", &[json!(0.0), json!(1.0)])),
+    mistake("mlp.alpha", "slope within the gate", |s| values(s, "mlp.alpha", &[Json::Null, json!(1.702)])),
     mistake("block.branch_scale", "scale of the branches", |s| {
         [values(s, "block.branch_scale", &[json!(1.0)]), times(s, "block.branch_scale")].concat()
     }),
@@ -238,7 +277,9 @@ const LIST: &[Mistake] = &[
         vec![named(s, |named| named.by = if named.by == By::Rows { By::Group } else { By::Rows })]
     }),
     mistake("tensors", "names exchanged", exchanged),
-    mistake("tensors", "a norm left out", |s| NORMS.map(|role| without(s, role)).into()),
+    mistake("tensors", "a norm or a list of numbers left out", |s| {
+        LEFT_OUT.map(|role| without(s, role)).into()
+    }),
     mistake("bias", "bias left out", |s| Role::ALL.map(|role| biased(s, role)).into()),
     mistake("tensors", "norm of heads before or after the turn", |s| {
         vec![named(s, |named| {
@@ -253,7 +294,21 @@ const LIST: &[Mistake] = &[
 pub(crate) const ACTIVATIONS: [&str; 8] =
     ["silu", "gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2", "sigmoid", "tanh"];
 
-const NORMS: [Role; 7] = [
+const LEFT_OUT: [Role; 21] = [
+    Role::EmbeddingNorm,
+    Role::ValueNorm,
+    Role::QueryDownNorm,
+    Role::LatentNorm,
+    Role::DenseOutputNorm,
+    Role::RouterNorm,
+    Role::ExpertsNorm,
+    Role::ExpertsOutputNorm,
+    Role::Sink,
+    Role::RouterCorrection,
+    Role::RouterFactor,
+    Role::LayerScale,
+    Role::LayerProjectionNorm,
+    Role::LayerOutputNorm,
     Role::AttentionNorm,
     Role::QueryNorm,
     Role::KeyNorm,

@@ -1,16 +1,16 @@
 //! Attention, one query and one key at a time.
 
-use camelid_families::{At, Layer, Per, Position, Role, Rope, Stage, Tap};
+use camelid_families::{At, Layer, Per, Position, Role, Rope, Stage, Tap, Temperature, Values};
 use ndarray::Array2;
 
 use super::layers::{capped, name};
 use super::position::{frequencies, length, places, slope, turn};
-use super::{Halt, Hook, Oracle, Quirk, Sight};
+use super::{Halt, Hook, Kept, Oracle, Quirk, Sight};
 use crate::error::Error;
 
 /// What the scores of one layer need beside queries and keys.
-struct Scene<'a> {
-    layer: &'a Layer,
+pub(super) struct Scene<'a> {
+    pub(super) layer: &'a Layer,
     ids: &'a [u32],
     sight: &'a Sight,
     prefix: usize,
@@ -23,44 +23,92 @@ impl Oracle<'_> {
         &self,
         index: usize,
         x: &Array2<f64>,
-        ids: &[u32],
-        sight: &Sight,
+        (ids, sight): (&[u32], &Sight),
+        kept: &mut Kept,
         hook: Hook<'_>,
     ) -> Result<Array2<f64>, Halt> {
         let (layer, here) = (&self.architecture.layers[index], Some(index));
-        let settings = &layer.attention;
         let axes = layer.rope.as_ref().map_or(1, |rope| rope.axes);
         let (prefix, axis) = places(self.architecture, ids, axes);
         let scene = Scene { layer, ids, sight, prefix, quirk: self.quirk };
-        let mut query = self.project(here, Role::Query, x)?;
-        let mut key = self.project(here, Role::Key, x)?;
-        for (x, role, heads) in
-            [(&mut query, Role::QueryNorm, settings.heads), (&mut key, Role::KeyNorm, settings.kv_heads)]
-        {
-            self.head_norm(index, role, heads, At::BeforeRope, x)?;
-            if let Some(rope) = &layer.rope {
-                let is_query = role == Role::QueryNorm;
-                if settings.dual_chunk.is_none() {
-                    scene.turn_all(rope, x, heads, |token, on| axis[on][token])?;
-                } else if !is_query {
-                    scene.turn_all(rope, x, heads, |token, _| token % scene.chunk())?;
-                    scene.multiply(x, |token| scene.enlarged(token));
-                }
-            }
-            self.head_norm(index, role, heads, At::AfterRope, x)?;
-        }
-        if let Some(trained) = settings.logn {
-            scene.multiply(&mut query, |token| (((token + 1) as f64).ln() / (trained as f64).ln()).max(1.0));
-        }
-        let at = |stage| Tap { layer: here, stage };
-        let query = hook(at(Stage::Query), query)?;
-        let key = hook(at(Stage::Key), key)?;
-        let value = hook(at(Stage::Value), self.project(here, Role::Value, x)?)?;
-        let heads = hook(at(Stage::Heads), scene.attend(&query, &key, &value)?)?;
+        let heads = match &layer.latent {
+            Some(latent) => self.latent_heads(index, latent, x, &scene, hook)?,
+            None => self.heads_of(index, x, (&scene, &axis), kept, hook)?,
+        };
+        let heads = self.opened(index, x, heads)?;
         Ok(self.project(here, Role::AttentionOutput, &heads)?)
     }
 
-    /// A norm of queries or keys, where one is named for this place.
+    /// What the heads give, `[tokens, heads · head_dim]`.
+    fn heads_of(
+        &self,
+        index: usize,
+        x: &Array2<f64>,
+        (scene, axis): (&Scene<'_>, &[Vec<usize>; 2]),
+        kept: &mut Kept,
+        hook: Hook<'_>,
+    ) -> Result<Array2<f64>, Halt> {
+        let (settings, here) = (&scene.layer.attention, Some(index));
+        let at = |stage| Tap { layer: here, stage };
+        let mut query = self.project(here, Role::Query, x)?;
+        self.placed(index, Role::QueryNorm, settings.heads, &mut query, (scene, axis))?;
+        scene.grow(&mut query);
+        let query = hook(at(Stage::Query), query)?;
+        if settings.source.is_none() {
+            let mut key = self.project(here, Role::Key, x)?;
+            let mut value = match settings.values {
+                Values::Projected => self.project(here, Role::Value, x)?,
+                Values::Key => key.clone(),
+            };
+            self.placed(index, Role::KeyNorm, settings.kv_heads, &mut key, (scene, axis))?;
+            self.head_norm(index, Role::ValueNorm, settings.kv_heads, At::BeforeRope, &mut value)?;
+            let key = hook(at(Stage::Key), key)?;
+            let value = hook(at(Stage::Value), value)?;
+            kept.insert(index, (key, value));
+        }
+        let (key, value) = kept.get(&settings.source.unwrap_or(index)).ok_or_else(|| {
+            super::tensors::wrong(format!("layer {index} reads the keys of a layer that is not before it"))
+        })?;
+        let sinks: Option<Vec<f64>> =
+            self.tensors.get(here, Role::Sink).map(|sinks| sinks.iter().copied().collect());
+        let heads = scene.attend(&query, key, value, sinks.as_deref())?;
+        hook(at(Stage::Heads), heads)
+    }
+
+    /// Normed and turned queries or keys, in the order that is declared.
+    fn placed(
+        &self,
+        index: usize,
+        role: Role,
+        heads: usize,
+        x: &mut Array2<f64>,
+        (scene, axis): (&Scene<'_>, &[Vec<usize>; 2]),
+    ) -> Result<(), Error> {
+        self.head_norm(index, role, heads, At::BeforeRope, x)?;
+        if let Some(rope) = &scene.layer.rope {
+            if scene.layer.attention.dual_chunk.is_none() {
+                scene.turn_all(rope, x, heads, |token, on| axis[on][token])?;
+            } else if role == Role::KeyNorm {
+                scene.turn_all(rope, x, heads, |token, _| token % scene.chunk())?;
+                scene.multiply(x, |token| scene.enlarged(token));
+            }
+        }
+        self.head_norm(index, role, heads, At::AfterRope, x)
+    }
+
+    /// Times σ of what the gate makes of the branch's input, where one is named.
+    fn opened(&self, index: usize, x: &Array2<f64>, heads: Array2<f64>) -> Result<Array2<f64>, Error> {
+        if self.tensors.get(Some(index), Role::AttentionGate).is_none() {
+            return Ok(heads);
+        }
+        let gate = self.project(Some(index), Role::AttentionGate, x)?;
+        let each = heads.ncols() / gate.ncols();
+        Ok(Array2::from_shape_fn(heads.dim(), |(token, at)| {
+            heads[[token, at]] / (1.0 + (-gate[[token, at / each]]).exp())
+        }))
+    }
+
+    /// A norm of queries, keys or values, where one is named for this place.
     fn head_norm(
         &self,
         layer: usize,
@@ -71,8 +119,6 @@ impl Oracle<'_> {
     ) -> Result<(), Error> {
         let named = self.architecture.tensor(Some(layer), role).filter(|named| named.at == at);
         let Some(named) = named else { return Ok(()) };
-        let weight: Vec<f64> = self.tensors.need(Some(layer), role)?.iter().copied().collect();
-        let bias = self.tensors.bias(Some(layer), role);
         let (tokens, width) = x.dim();
         let columns = if named.per == Per::Width { width } else { width / heads };
         let rows = Array2::from_shape_fn((tokens * width / columns, columns), |(row, feature)| {
@@ -82,8 +128,7 @@ impl Oracle<'_> {
             Per::EachHead => row % heads * columns + feature,
             Per::Head | Per::Width => feature,
         };
-        let normed =
-            self.norm_rows(&rows, |row, feature| (weight[own(row, feature)], bias(own(row, feature))))?;
+        let normed = self.norm_rows(named, Some(layer), role, &rows, own)?;
         *x = Array2::from_shape_fn((tokens, width), |(token, feature)| {
             normed[[(token * width + feature) / columns, feature % columns]]
         });
@@ -110,15 +155,25 @@ impl Scene<'_> {
         }
     }
 
+    /// What grows queries with their place.
+    pub(super) fn grow(&self, query: &mut Array2<f64>) {
+        if let Some(trained) = self.layer.attention.logn {
+            self.multiply(query, |token| (((token + 1) as f64).ln() / (trained as f64).ln()).max(1.0));
+        }
+        if let Some(Temperature { beta, length, from }) = self.layer.attention.temperature {
+            self.multiply(query, |token| 1.0 + beta * (1.0 + ((token + from) / length) as f64).ln());
+        }
+    }
+
     /// Turns every head of every token; `place` says where a token sits on an axis.
-    fn turn_all(
+    pub(super) fn turn_all(
         &self,
         rope: &Rope,
         x: &mut Array2<f64>,
         heads: usize,
         place: impl Fn(usize, usize) -> usize,
     ) -> Result<(), Error> {
-        let head_dim = self.layer.attention.head_dim;
+        let head_dim = x.ncols() / heads;
         let (part, pairing) = (head_dim / rope.axes, name(&rope.pairing));
         let way = if self.quirk == Quirk::TurnedBackwards { -1.0 } else { 1.0 };
         let mut last = None;
@@ -143,6 +198,7 @@ impl Scene<'_> {
         query: &Array2<f64>,
         key: &Array2<f64>,
         value: &Array2<f64>,
+        sinks: Option<&[f64]>,
     ) -> Result<Array2<f64>, Error> {
         let settings = &self.layer.attention;
         let (head_dim, group) = (settings.head_dim, settings.heads / settings.kv_heads);
@@ -153,7 +209,6 @@ impl Scene<'_> {
             self.chunked(query, |_| (self.chunk() - 1).saturating_add(self.chunk()).min(self.farthest()))?;
         let mut out = Array2::zeros(query.dim());
         for i in 0..self.ids.len() {
-            let seen: Vec<usize> = (0..self.ids.len()).filter(|j| self.sees(i, *j)).collect();
             for head in 0..settings.heads {
                 let kv = head_dim
                     * if self.quirk == Quirk::KvHeadsByTurns {
@@ -161,30 +216,40 @@ impl Scene<'_> {
                     } else {
                         head / group
                     };
-                let score = |j: &usize| {
-                    let query = match i / self.chunk() - j.min(&i) / self.chunk() {
+                let score = |j: usize| {
+                    let query = match i / self.chunk() - j.min(i) / self.chunk() {
                         0 => &near,
                         1 => &previous,
                         _ => &older,
                     };
                     let dot: f64 =
-                        (0..head_dim).map(|d| query[[i, head * head_dim + d]] * key[[*j, kv + d]]).sum();
+                        (0..head_dim).map(|d| query[[i, head * head_dim + d]] * key[[j, kv + d]]).sum();
                     let bias = match settings.position {
-                        Position::Alibi => slope(head, settings.heads) * (*j as f64 - i as f64),
+                        Position::Alibi => slope(head, settings.heads) * (j as f64 - i as f64),
                         Position::Rope | Position::None => 0.0,
                     };
                     capped(dot * settings.scale, settings.softcap) + bias
                 };
-                let scores: Vec<f64> = seen.iter().map(score).collect();
-                let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let whole: f64 = scores.iter().map(|score| (score - most).exp()).sum();
-                for (j, score) in seen.iter().zip(&scores) {
-                    let share = (score - most).exp() / whole;
-                    (0..head_dim).for_each(|d| out[[i, head * head_dim + d]] += share * value[[*j, kv + d]]);
+                for (j, share) in self.shares(i, score, sinks.map(|sinks| sinks[head])) {
+                    (0..head_dim).for_each(|d| out[[i, head * head_dim + d]] += share * value[[j, kv + d]]);
                 }
             }
         }
         Ok(out)
+    }
+
+    /// The share of each key that query i sees; a sink takes its own and gives nothing for it.
+    pub(super) fn shares(
+        &self,
+        i: usize,
+        score: impl Fn(usize) -> f64,
+        sink: Option<f64>,
+    ) -> Vec<(usize, f64)> {
+        let seen: Vec<usize> = (0..self.ids.len()).filter(|j| self.sees(i, *j)).collect();
+        let scores: Vec<f64> = seen.iter().map(|j| score(*j)).collect();
+        let most = scores.iter().copied().chain(sink).fold(f64::NEG_INFINITY, f64::max);
+        let whole: f64 = scores.iter().copied().chain(sink).map(|score| (score - most).exp()).sum();
+        seen.into_iter().zip(scores).map(|(j, score)| (j, (score - most).exp() / whole)).collect()
     }
 
     /// Queries as dual chunk attention turns them for one of its runs; else as they are.
@@ -201,9 +266,12 @@ impl Scene<'_> {
         self.layer.attention.dual_chunk.map_or(usize::MAX, |chunks| chunks.chunk_size)
     }
 
-    /// Whether query i sees key j: both ways within the prefix, else W keys back, its own among them.
+    /// Whether query i sees key j: both ways within the prefix, else W keys back, its own among them, or those of its chunk.
     fn sees(&self, i: usize, j: usize) -> bool {
         let window = self.layer.attention.window.filter(|_| self.prefix == 0);
-        j < self.prefix.max(i + 1) && window.is_none_or(|keys| i < keys + j)
+        let chunk = self.layer.attention.chunk.filter(|_| self.prefix == 0);
+        j < self.prefix.max(i + 1)
+            && window.is_none_or(|keys| i < keys + j)
+            && chunk.is_none_or(|size| i / size == j / size)
     }
 }

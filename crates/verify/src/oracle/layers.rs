@@ -1,6 +1,6 @@
 //! Norms, projections, the MLP and the head.
 
-use camelid_families::{MlpKind, Role};
+use camelid_families::{Mlp, MlpKind, Named, Role};
 use ndarray::Array2;
 use serde::Serialize;
 
@@ -9,26 +9,35 @@ use super::{Oracle, Quirk};
 use crate::error::Error;
 
 impl Oracle<'_> {
-    /// x̂ · (offset + w) + bias along each row; the identity where no tensor is named.
+    /// (x̂ · (offset + w) + bias) · factor along each row; the identity where none is named.
     pub(crate) fn norm(
         &self,
         layer: Option<usize>,
         role: Role,
         x: &Array2<f64>,
     ) -> Result<Array2<f64>, Error> {
-        let Some(weight) = self.tensors.get(layer, role) else { return Ok(x.clone()) };
-        let bias = self.tensors.bias(layer, role);
-        self.norm_rows(x, |_, feature| (weight[[0, feature]], bias(feature)))
+        let Some(named) = self.architecture.tensor(layer, role) else { return Ok(x.clone()) };
+        self.norm_rows(named, layer, role, x, |_, feature| feature)
     }
 
-    /// The same with the weight and bias of each row and feature given.
+    /// The same where `own` says which number of the weight is that of a row and feature.
     pub(crate) fn norm_rows(
         &self,
+        named: &Named,
+        layer: Option<usize>,
+        role: Role,
         x: &Array2<f64>,
-        of: impl Fn(usize, usize) -> (f64, f64),
+        own: impl Fn(usize, usize) -> usize,
     ) -> Result<Array2<f64>, Error> {
         let norm = &self.architecture.norm;
+        let (eps, offset) = (named.eps.unwrap_or(norm.eps), named.offset.unwrap_or(norm.offset));
         let kind = name(&norm.kind);
+        let weights: Option<Vec<f64>> = if named.unit {
+            None
+        } else {
+            Some(self.tensors.need(layer, role)?.iter().map(|weight| offset + weight).collect())
+        };
+        let bias = self.tensors.bias(layer, role);
         let mut out = x.clone();
         for (row, mut values) in out.outer_iter_mut().enumerate() {
             let count = values.len() as f64;
@@ -39,12 +48,13 @@ impl Oracle<'_> {
             };
             let square = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count;
             let root = match self.quirk {
-                Quirk::EpsOutsideRoot => square.sqrt() + norm.eps,
-                Quirk::None | Quirk::KvHeadsByTurns | Quirk::TurnedBackwards => (square + norm.eps).sqrt(),
+                Quirk::EpsOutsideRoot => square.sqrt() + eps,
+                Quirk::None | Quirk::KvHeadsByTurns | Quirk::TurnedBackwards => (square + eps).sqrt(),
             };
             for (feature, value) in values.iter_mut().enumerate() {
-                let (weight, bias) = of(row, feature);
-                *value = (*value - mean) / root * (norm.offset + weight) + bias;
+                let at = own(row, feature);
+                let weight = weights.as_ref().map_or(1.0, |weights| weights[at]);
+                *value = ((*value - mean) / root * weight + bias(at)) * named.factor;
             }
         }
         Ok(out)
@@ -62,15 +72,29 @@ impl Oracle<'_> {
         Ok(product(x, weight, bias))
     }
 
-    pub(crate) fn mlp(&self, index: usize, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
+    /// The plain MLP of a layer.
+    pub(crate) fn dense(&self, index: usize, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
+        self.gated(index, [Role::Gate, Role::Up, Role::Down], x)
+    }
+
+    /// An MLP of these roles.
+    pub(crate) fn gated(
+        &self,
+        index: usize,
+        [gate, up, down]: [Role; 3],
+        x: &Array2<f64>,
+    ) -> Result<Array2<f64>, Error> {
         let mlp = &self.architecture.layers[index].mlp;
-        let act = activation(&name(&mlp.activation))?;
-        let up = self.project(Some(index), Role::Up, x)?;
+        let up = self.project(Some(index), up, x)?;
         let inner = match mlp.kind {
-            MlpKind::Gated => self.project(Some(index), Role::Gate, x)?.mapv(act) * up,
-            MlpKind::Plain => up.mapv(act),
+            MlpKind::Gated => {
+                let gate = self.project(Some(index), gate, x)?;
+                let meets = meeting(mlp)?;
+                Array2::from_shape_fn(up.dim(), |at| meets(gate[at], up[at]))
+            }
+            MlpKind::Plain => up.mapv(activation(&name(&mlp.activation))?),
         };
-        self.project(Some(index), Role::Down, &inner)
+        self.project(Some(index), down, &inner)
     }
 
     pub(crate) fn logits(&self, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
@@ -89,12 +113,23 @@ impl Oracle<'_> {
     }
 }
 
+/// How a gate and up meet: bounded, activated, shifted.
+pub(crate) fn meeting(mlp: &Mlp) -> Result<impl Fn(f64, f64) -> f64, Error> {
+    let act = activation(&name(&mlp.activation))?;
+    let (alpha, limit, shift) = (mlp.alpha, mlp.limit.unwrap_or(f64::INFINITY), mlp.shift);
+    Ok(move |gate: f64, up: f64| {
+        let gate = gate.min(limit);
+        let open = alpha.map_or_else(|| act(gate), |alpha| gate / (1.0 + (-alpha * gate).exp()));
+        open * (up.max(-limit).min(limit) + shift)
+    })
+}
+
 /// cap · tanh(x / cap).
 pub(crate) fn capped(x: f64, cap: Option<f64>) -> f64 {
     cap.map_or(x, |cap| cap * (x / cap).tanh())
 }
 
-fn product(x: &Array2<f64>, weight: &Array2<f64>, bias: impl Fn(usize) -> f64) -> Array2<f64> {
+pub(crate) fn product(x: &Array2<f64>, weight: &Array2<f64>, bias: impl Fn(usize) -> f64) -> Array2<f64> {
     let mut out = Array2::zeros((x.nrows(), weight.nrows()));
     for (token, x) in x.outer_iter().enumerate() {
         for (row, weight) in weight.outer_iter().enumerate() {
@@ -105,7 +140,7 @@ fn product(x: &Array2<f64>, weight: &Array2<f64>, bias: impl Fn(usize) -> f64) -
     out
 }
 
-fn activation(name: &str) -> Result<fn(f64) -> f64, Error> {
+pub(super) fn activation(name: &str) -> Result<fn(f64) -> f64, Error> {
     fn sigmoid(x: f64) -> f64 {
         1.0 / (1.0 + (-x).exp())
     }

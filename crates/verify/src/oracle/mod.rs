@@ -6,6 +6,9 @@
 //! gets from [`Sight`]: how long the text was when each token's call ended.
 
 mod attention;
+mod experts;
+mod latent;
+mod layered;
 mod layers;
 mod position;
 mod tensors;
@@ -13,12 +16,17 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use camelid_families::{Architecture, Residual, Role, Stage, Tap, Wiring};
 use ndarray::Array2;
 
 use crate::error::Error;
 pub(crate) use tensors::Bank;
 use tensors::Tensors;
+
+/// Keys and values of the layers that have some, for later layers to read.
+pub(crate) type Kept = HashMap<usize, (Array2<f64>, Array2<f64>)>;
 
 /// Sees each value, and gives the one to go on with, or breaks the run off.
 pub(crate) type Hook<'h> = &'h mut dyn FnMut(Tap, Array2<f64>) -> Result<Array2<f64>, Halt>;
@@ -107,6 +115,8 @@ impl<'a> Oracle<'a> {
             | Stage::AttentionInput
             | Stage::AttentionOutput
             | Stage::MlpInput
+            | Stage::Experts
+            | Stage::ExpertWeights
             | Stage::MlpOutput
             | Stage::Layer
             | Stage::FinalNorm => None,
@@ -122,11 +132,16 @@ impl<'a> Oracle<'a> {
             return Err(tensors::wrong(format!("token {id} is not in the vocabulary of {vocab}")).into());
         }
         let x = Array2::from_shape_fn((ids.len(), width), |(token, feature)| {
-            embedding[[ids[token] as usize, feature]] * architecture.embedding.scale
+            embedding[[ids[token] as usize, feature]]
         });
+        let x = self.norm(None, Role::EmbeddingNorm, &x)? * architecture.embedding.scale;
         let mut x = hook(Tap { layer: None, stage: Stage::Embedding }, x)?;
+        let mut kept = Kept::new();
+        let own = self.own_embeddings(ids, &x)?;
         for layer in 0..architecture.layers.len() {
-            x = self.layer(layer, x, ids, sight, hook)?;
+            let stream = self.layer(layer, x, (ids, sight), &mut kept, hook)?;
+            let stream = self.joined(layer, stream, own.as_ref())?;
+            x = hook(Tap { layer: Some(layer), stage: Stage::Layer }, stream)?;
         }
         let x = self.norm(None, Role::FinalNorm, &x)?;
         let x = hook(Tap { layer: None, stage: Stage::FinalNorm }, x)?;
@@ -138,8 +153,8 @@ impl<'a> Oracle<'a> {
         &self,
         index: usize,
         x: Array2<f64>,
-        ids: &[u32],
-        sight: &Sight,
+        text: (&[u32], &Sight),
+        kept: &mut Kept,
         hook: Hook<'_>,
     ) -> Result<Array2<f64>, Halt> {
         let at = |stage| Tap { layer: Some(index), stage };
@@ -155,7 +170,7 @@ impl<'a> Oracle<'a> {
             })
         };
         let normed = hook(at(Stage::AttentionInput), self.norm(here, Role::AttentionNorm, &x)?)?;
-        let attended = self.attention(index, &normed, ids, sight, hook)?;
+        let attended = self.attention(index, &normed, text, kept, hook)?;
         let attended = hook(at(Stage::AttentionOutput), attended)?;
         let attended = self.norm(here, Role::AttentionOutputNorm, &attended)?;
         let (between, read) = match block.wiring {
@@ -164,19 +179,18 @@ impl<'a> Oracle<'a> {
                 let read = self.norm(here, Role::MlpNorm, &x)?;
                 (x, read)
             }
-            Wiring::Parallel if self.tensors.get(here, Role::MlpNorm).is_some() => {
+            Wiring::Parallel if self.architecture.tensor(here, Role::MlpNorm).is_some() => {
                 let read = self.norm(here, Role::MlpNorm, &x)?;
                 (x, read)
             }
             Wiring::Parallel => (x, normed.clone()),
         };
         let read = hook(at(Stage::MlpInput), read)?;
-        let out = hook(at(Stage::MlpOutput), self.mlp(index, &read)?)?;
+        let out = self.mlp(index, &between, &read, hook)?;
         let out = self.norm(here, Role::MlpOutputNorm, &out)?;
-        let x = match block.wiring {
+        Ok(match block.wiring {
             Wiring::Sequential => join(&between, &read, &out),
             Wiring::Parallel => join(&between, &normed, &(attended + out)),
-        };
-        hook(at(Stage::Layer), x)
+        })
     }
 }

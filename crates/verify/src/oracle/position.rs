@@ -1,6 +1,6 @@
 //! How a place is told: places on each axis, rotary frequencies and turns, slopes.
 
-use camelid_families::{Architecture, Layer, Length, Rope, Round};
+use camelid_families::{Architecture, Layer, Length, Rest, Rope, Round};
 use serde_json::Value as Json;
 
 use super::Sight;
@@ -16,12 +16,20 @@ pub(crate) fn check(architecture: &Architecture, layer: &Layer) -> Result<(), Er
         return Err(wrong(format!("{} heads over {} kv heads", attention.heads, attention.kv_heads)));
     }
     let Some(rope) = &layer.rope else { return Ok(()) };
-    let turning = (attention.head_dim as f64 * rope.fraction).floor() as usize;
-    let fits = (1..=attention.head_dim).contains(&turning) && (1..=2).contains(&rope.axes);
+    let turning = pairs_of(rope, layer.turning_dim());
+    let fits = (1..=layer.turning_dim()).contains(&turning) && (1..=2).contains(&rope.axes);
     if !fits || !turning.is_multiple_of(2 * rope.axes) || (rope.axes == 2 && architecture.prefix.is_none()) {
         return Err(wrong(format!("{turning} features turn on {} axes", rope.axes)));
     }
     Ok(())
+}
+
+/// How many features of a head the pairs are made of.
+fn pairs_of(rope: &Rope, head_dim: usize) -> usize {
+    match rope.rest {
+        Rest::Trailing => (head_dim as f64 * rope.fraction).floor() as usize,
+        Rest::Slowest => head_dim,
+    }
 }
 
 /// Where the two-way prefix ends; and the places of every token on both axes.
@@ -37,7 +45,7 @@ pub(crate) fn places(architecture: &Architecture, ids: &[u32], axes: usize) -> (
 
 /// Radians a token for each pair of one axis, and what turned features are multiplied by; `sight` is the text's length.
 pub(crate) fn frequencies(rope: &Rope, head_dim: usize, sight: usize) -> Result<(Vec<f64>, f64), Error> {
-    let turning = (head_dim as f64 * rope.fraction).floor() as usize / rope.axes;
+    let turning = pairs_of(rope, head_dim) / rope.axes;
     let (d, length) = (turning as f64, sight as f64);
     let base =
         |theta: f64| (0..turning / 2).map(move |p| theta.powf(-2.0 * p as f64 / d)).collect::<Vec<f64>>();
@@ -87,7 +95,11 @@ pub(crate) fn frequencies(rope: &Rope, head_dim: usize, sight: usize) -> Result<
         Some(Round::F16) => half::f16::from_f32(f as f32).to_f64(),
         None => f,
     };
-    Ok((inverse.into_iter().map(rounded).collect(), size))
+    let stays = |pair: usize| {
+        rope.rest == Rest::Slowest && 2 * (pair + 1) > (head_dim as f64 * rope.fraction) as usize
+    };
+    let turned = inverse.into_iter().enumerate().map(|(pair, f)| if stays(pair) { 0.0 } else { rounded(f) });
+    Ok((turned.collect(), size))
 }
 
 /// Fast pairs keep their frequency, slow ones are divided by the factor, a straight line between.

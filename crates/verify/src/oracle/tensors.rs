@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use camelid_checkpoint::Checkpoint;
-use camelid_families::{Architecture, By, Named, Role};
+use camelid_families::{Architecture, By, Lies, Named, Part, Role};
 use ndarray::{Array2, Axis};
 
 use crate::error::Error;
 
-type Key = (Option<usize>, Role);
+/// Layer, role, and of experts which.
+type Key = (Option<usize>, Role, Option<usize>);
 type Shared = Arc<Array2<f64>>;
 
 /// Every tensor of a checkpoint, read once for all oracles over it: matrices as they are, a vector as one row.
@@ -42,7 +43,7 @@ impl Tensors {
     pub(crate) fn of(architecture: &Architecture, bank: &Bank) -> Result<Tensors, Error> {
         for planned in architecture.plan().tensors {
             let shape = bank.0.get(&planned.name).map(|(shape, _)| shape);
-            if shape != Some(&planned.shape) {
+            if !shape.is_some_and(|shape| planned.fits(shape)) {
                 let message = format!("tensor `{}` is {shape:?}, not {:?}", planned.name, planned.shape);
                 return Err(wrong(message));
             }
@@ -54,26 +55,99 @@ impl Tensors {
             if architecture.output.tie && named.roles == [Role::Output] {
                 continue;
             }
-            let owners = owners(architecture, layer, named);
-            let find = |suffix: &str| {
-                let name = format!("{}.{suffix}", named.name);
+            if named.unit {
+                continue;
+            }
+            let find = |part: Part, expert: Option<usize>| {
+                let name = named.part(part, expert);
                 let found = bank.0.get(&name).map(|(_, table)| table.clone());
                 found.ok_or_else(|| wrong(format!("there is no tensor `{name}`")))
             };
-            deal(&mut all.weights, layer, named, &owners, find("weight")?)?;
+            if named.roles[0].is_of_experts() {
+                all.take_experts(architecture, layer, named, &find)?;
+                continue;
+            }
+            let owners = owners(architecture, layer, named);
+            let find = |part: Part, one: Option<usize>| {
+                if !named.is_per_head() {
+                    return find(part, one);
+                }
+                let parts: Vec<_> =
+                    (0..owners.len()).map(|head| find(part, Some(head))).collect::<Result<_, _>>()?;
+                let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+                ndarray::concatenate(Axis(0), &views).map(Arc::new).map_err(|error| wrong(error.to_string()))
+            };
+            deal(&mut all.weights, (layer, None), named, &owners, find(Part::Weight, None)?)?;
             if named.bias {
-                let row = find("bias")?;
-                let column = Array2::from_shape_fn((row.len(), 1), |(at, _)| {
-                    row[[at / row.ncols(), at % row.ncols()]]
-                });
-                deal(&mut all.biases, layer, named, &owners, Arc::new(column))?;
+                deal(
+                    &mut all.biases,
+                    (layer, None),
+                    named,
+                    &owners,
+                    Arc::new(column(&*find(Part::Bias, None)?)),
+                )?;
             }
         }
         Ok(all)
     }
 
+    /// Cuts what is stacked, turns over what lies so, and deals gate and up out.
+    fn take_experts(
+        &mut self,
+        architecture: &Architecture,
+        layer: Option<usize>,
+        named: &Named,
+        find: &dyn Fn(Part, Option<usize>) -> Result<Shared, Error>,
+    ) -> Result<(), Error> {
+        let inside = layer.and_then(|layer| architecture.layers[layer].experts.as_ref());
+        let count = inside.map_or(0, |experts| experts.count);
+        let owners = match named.by {
+            By::Turns => named.roles.repeat(architecture.shape(layer, named.roles[0], named.per)[0]),
+            By::Rows | By::Group | By::Head => owners(architecture, layer, named),
+        };
+        for expert in 0..count {
+            let own = |part: Part| -> Result<Array2<f64>, Error> {
+                if named.is_per_expert() {
+                    return Ok(find(part, Some(expert))?.as_ref().clone());
+                }
+                let all = find(part, None)?;
+                let rows = all.nrows() / count;
+                Ok(all.select(Axis(0), &(expert * rows..(expert + 1) * rows).collect::<Vec<_>>()))
+            };
+            let weight = match named.lies {
+                Lies::OutIn => own(Part::Weight)?,
+                Lies::InOut => own(Part::Weight)?.reversed_axes(),
+            };
+            deal(&mut self.weights, (layer, Some(expert)), named, &owners, Arc::new(weight))?;
+            if named.bias {
+                deal(
+                    &mut self.biases,
+                    (layer, Some(expert)),
+                    named,
+                    &owners,
+                    Arc::new(column(&own(Part::Bias)?)),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn get(&self, layer: Option<usize>, role: Role) -> Option<&Array2<f64>> {
-        self.weights.get(&(layer, role)).map(AsRef::as_ref)
+        self.weights.get(&(layer, role, None)).map(AsRef::as_ref)
+    }
+
+    /// An expert's matrix, and its bias for one result.
+    pub(crate) fn of_expert(
+        &self,
+        layer: usize,
+        role: Role,
+        expert: usize,
+    ) -> Result<(&Array2<f64>, impl Fn(usize) -> f64 + '_), Error> {
+        let key = (Some(layer), role, Some(expert));
+        let weight =
+            self.weights.get(&key).ok_or_else(|| wrong(format!("no tensor plays the role `{role}`")))?;
+        let bias = self.biases.get(&key);
+        Ok((weight, move |result: usize| bias.map_or(0.0, |bias| bias[[result, 0]])))
     }
 
     pub(crate) fn need(&self, layer: Option<usize>, role: Role) -> Result<&Array2<f64>, Error> {
@@ -82,7 +156,7 @@ impl Tensors {
 
     /// A role's bias for one feature; 0 where it has none.
     pub(crate) fn bias(&self, layer: Option<usize>, role: Role) -> impl Fn(usize) -> f64 + '_ {
-        let bias = self.biases.get(&(layer, role));
+        let bias = self.biases.get(&(layer, role, None));
         move |feature| bias.map_or(0.0, |bias| bias[[feature, 0]])
     }
 }
@@ -91,7 +165,8 @@ impl Tensors {
 fn owners(architecture: &Architecture, layer: Option<usize>, named: &Named) -> Vec<Role> {
     let groups = match (named.by, layer) {
         (By::Group, Some(layer)) => architecture.layers[layer].attention.kv_heads,
-        (By::Group, None) | (By::Rows, _) => 1,
+        (By::Head, Some(layer)) => architecture.layers[layer].attention.heads,
+        (By::Group | By::Head, None) | (By::Rows | By::Turns, _) => 1,
     };
     let round = named.roles.iter().flat_map(|role| {
         let rows = architecture.shape(layer, *role, named.per)[0];
@@ -101,15 +176,20 @@ fn owners(architecture: &Architecture, layer: Option<usize>, named: &Named) -> V
     round.repeat(groups)
 }
 
+/// The numbers of a bias, one under another.
+fn column(rows: &Array2<f64>) -> Array2<f64> {
+    Array2::from_shape_fn((rows.len(), 1), |(at, _)| rows[[at / rows.ncols(), at % rows.ncols()]])
+}
+
 fn deal(
     to: &mut HashMap<Key, Shared>,
-    layer: Option<usize>,
+    (layer, expert): (Option<usize>, Option<usize>),
     named: &Named,
     owners: &[Role],
     whole: Shared,
 ) -> Result<(), Error> {
     if let [role] = named.roles[..] {
-        to.insert((layer, role), whole);
+        to.insert((layer, role, expert), whole);
         return Ok(());
     }
     if owners.len() != whole.nrows() {
@@ -117,7 +197,7 @@ fn deal(
     }
     for role in &named.roles {
         let own: Vec<usize> = (0..owners.len()).filter(|row| owners[*row] == *role).collect();
-        to.insert((layer, *role), Arc::new(whole.select(Axis(0), &own)));
+        to.insert((layer, *role, expert), Arc::new(whole.select(Axis(0), &own)));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod known;
 mod mutations;
+mod table;
 mod tensors;
 mod vectors;
 

@@ -3,11 +3,11 @@
 //! The words come from the architecture itself; a word that has no line here is changed by its type, so that none is left out.
 
 use camelid_families::{Architecture, At, By, Per, Role};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::change::Editor;
-use crate::diagnose::ACTIVATIONS;
 
+use super::table::TABLE;
 use super::tensors::tensor_mutations;
 
 /// A changed architecture.
@@ -25,17 +25,7 @@ pub(crate) struct Target<'a> {
     pub(crate) ids: &'a [u32],
 }
 
-type Tries = Vec<Option<Architecture>>;
-
-struct Line {
-    word: &'static str,
-    name: &'static str,
-    tries: fn(&Target<'_>) -> Tries,
-}
-
-const fn line(word: &'static str, name: &'static str, tries: fn(&Target<'_>) -> Tries) -> Line {
-    Line { word, name, tries }
-}
+pub(super) type Tries = Vec<Option<Architecture>>;
 
 /// Every change of a word, by name; each with what to try in turn until something loads.
 pub(crate) fn mutations(editor: &Editor<'_>, word: &str, ids: &[u32]) -> Vec<(String, Vec<Mutation>)> {
@@ -70,9 +60,19 @@ pub(crate) fn mutations(editor: &Editor<'_>, word: &str, ids: &[u32]) -> Vec<(St
 fn by_structure(target: &Target<'_>) -> Vec<(String, Tries)> {
     let values = target.editor.values(target.word);
     let mut out = Vec::new();
-    if values.iter().any(|value| *value != values[0]) {
-        let shifted = |layer: usize, _: &Json| Some(values[(layer + 1) % values.len()].clone());
-        out.push(("pattern by one layer".to_owned(), vec![target.editor.set(target.word, shifted)]));
+    // Among the layers that have the word's table.
+    let having: Vec<usize> =
+        (0..values.len()).filter(|layer| target.editor.has_table(target.word, *layer)).collect();
+    if having.iter().any(|layer| values[*layer] != values[having[0]]) {
+        let next = |layer: usize| {
+            let own = having.iter().position(|other| *other == layer)?;
+            Some(having[(own + 1) % having.len()])
+        };
+        let shifted = match target.word {
+            "attention.position" => target.turned_with_their_ropes(),
+            _ => target.editor.set(target.word, |layer, _| Some(values[next(layer)?].clone())),
+        };
+        out.push(("pattern by one layer".to_owned(), vec![shifted]));
     }
     let table = values.iter().find_map(Json::as_object);
     for key in table.into_iter().flat_map(|table| table.keys()).filter(|key| *key != "rope_type") {
@@ -82,241 +82,25 @@ fn by_structure(target: &Target<'_>) -> Vec<(String, Tries)> {
     out
 }
 
-const TABLE: &[Line] = &[
-    line("embedding.vocab", "one row fewer", |t| t.by(-1)),
-    line("embedding.width", "one feature fewer", |t| t.by(-1)),
-    line("embedding.scale", "half as much again", |t| t.times(1.5)),
-    line("block.layers", "the last layer left out", |t| {
-        vec![t.editor.changed(|architecture| {
-            architecture.layers.pop();
-            architecture.stack.layers -= 1;
-        })]
-    }),
-    line("block.context", "half as much again", |t| t.times(1.5)),
-    line("block.wiring", "the other", |t| t.other(&["sequential", "parallel"])),
-    line("block.branch_scale", "half as much again", |t| t.times(1.5)),
-    line("block.residual", "the other", |t| {
-        let normed = |role| t.editor.architecture.tensor(Some(0), role).is_some();
-        let differ = normed(Role::AttentionNorm) || normed(Role::MlpNorm); // else the normed input is the stream
-        if differ { t.other(&["stream", "norm"]) } else { Vec::new() }
-    }),
-    line("block.residual_scale", "half as much again", |t| t.times(1.5)),
-    line("norm.kind", "the other", |t| t.other(&["rms", "layer"])),
-    line("norm.eps", "tenfold", |t| t.times(10.0)),
-    line("norm.offset", "1 + w for w, or w for 1 + w", |t| t.map(|old| old.as_f64().map(|x| json!(1.0 - x)))),
-    line("attention.heads", "half as many, twice as large", |t| vec![t.heads(1, 2), t.heads(2, 1)]),
-    line("attention.kv_heads", "one fewer", |t| t.by(-1)),
-    line("attention.kv_heads", "half as many, twice as large", |t| vec![t.heads(1, 2), t.heads(2, 1)]),
-    line("attention.head_dim", "half as large, twice as many", |t| vec![t.heads(2, 1), t.heads(1, 2)]),
-    line("attention.scale", "half as much again", |t| t.times(1.5)),
-    line("attention.softcap", "dropped", |t| t.dropped()),
-    line("attention.softcap", "half as much again", |t| t.times(1.5)),
-    line("attention.softcap", "put in", |t| t.put_in(json!(1.0))),
-    line("attention.window", "one key more", |t| t.by(1)),
-    line("attention.window", "one key fewer", |t| t.by(-1)),
-    line("attention.window", "dropped", |t| t.dropped()),
-    line("attention.window", "on all layers", |t| {
-        let width = t.editor.values(t.word).into_iter().find(|width| !width.is_null());
-        vec![t.editor.set(t.word, |_, old| if old.is_null() { width.clone() } else { None })]
-    }),
-    line("attention.window", "put in", |t| t.put_in(json!(t.tokens() / 2))),
-    line("attention.logn", "dropped", |t| t.dropped()),
-    line("attention.logn", "half as much again", |t| t.times(1.5)),
-    line("attention.logn", "put in", |t| t.put_in(json!((t.tokens() / 2).max(2)))),
-    line("attention.dual_chunk", "dropped", |t| t.dropped()),
-    line("attention.dual_chunk", "put in", |t| {
-        let axes =
-            t.editor.architecture.layers.iter().filter_map(|layer| layer.rope.as_ref()).map(|rope| rope.axes);
-        let local = t.tokens() / 8 + 1;
-        let chunks = json!({ "chunk_size": 3 * local, "local_size": local });
-        if axes.min() == Some(1) { t.put_in(chunks) } else { Vec::new() }
-    }),
-    line("attention.dual_chunk", "growth put in", |t| {
-        let grown = |_: usize, old: &Json| {
-            let mut chunks = old.as_object()?.clone();
-            let trained =
-                chunks.get_mut("original_max_position_embeddings").filter(|trained| trained.is_null())?;
-            *trained = json!(t.tokens() / 2);
-            Some(Json::Object(chunks))
-        };
-        vec![t.editor.set(t.word, grown)]
-    }),
-    line("attention.position", "rope", |t| t.positioned("rope")),
-    line("attention.position", "alibi", |t| t.positioned("alibi")),
-    line("attention.position", "none", |t| t.positioned("none")),
-    line("rope.theta", "half as large again", |t| t.times(1.5)),
-    line("rope.pairing", "the other", |t| t.other(&["half", "adjacent"])),
-    line("rope.fraction", "fewer features turn, or more", |t| {
-        let two_fewer = |layer: usize, old: &Json| {
-            let head_dim = t.editor.architecture.layers[layer].attention.head_dim as f64;
-            old.as_f64().map(|fraction| json!(fraction - 2.0 / head_dim))
-        };
-        [t.times(0.5), t.times(2.0), vec![t.editor.set(t.word, two_fewer)]].concat()
-    }),
-    line("rope.context", "half as large again", |t| t.times(1.5)),
-    line("rope.scaling", "dropped", |t| t.map(|old| (!unscaled(old)).then_some(Json::Null))),
-    line("rope.scaling", "put in: linear, by 2", |t| {
-        let linear = json!({ "rope_type": "linear", "factor": 2.0 });
-        t.map(|old| unscaled(old).then(|| linear.clone()))
-    }),
-    line("rope.length", "the other", |t| t.other(&["current", "first"])),
-    line("rope.axes", "one instead of two", |t| t.map(|old| (old == &json!(2)).then(|| json!(1)))),
-    line("rope.round", "dropped", |t| t.dropped()),
-    line("rope.round", "put in", |t| t.put_in(json!("f16"))),
-    line("prefix.until", "the token after it", |t| {
-        let next = t.ids.iter().skip_while(|id| json!(id) != t.editor.values(t.word)[0]).nth(1);
-        next.map(|id| t.map(|_| Some(json!(id)))).unwrap_or_default()
-    }),
-    line("prefix.hold", "dropped", |t| t.map(|_| Some(json!([])))),
-    line("mlp.kind", "the other", |t| {
-        vec![t.editor.changed(|architecture| {
-            for layer in &mut architecture.layers {
-                layer.mlp.kind = camelid_families::MlpKind::Plain;
-                for named in &mut layer.tensors {
-                    named.roles.retain(|role| *role != Role::Gate);
-                }
-                layer.tensors.retain(|named| !named.roles.is_empty());
-            }
-        })]
-    }),
-    line("mlp.width", "one feature fewer", |t| t.by(-1)),
-    line("mlp.activation", "silu", |t| t.to(ACTIVATIONS[0])),
-    line("mlp.activation", "gelu", |t| t.to(ACTIVATIONS[1])),
-    line("mlp.activation", "gelu_pytorch_tanh", |t| t.to(ACTIVATIONS[2])),
-    line("mlp.activation", "quick_gelu", |t| t.to(ACTIVATIONS[3])),
-    line("mlp.activation", "relu", |t| t.to(ACTIVATIONS[4])),
-    line("output.tie", "the head is the embedding", |t| {
-        vec![t.editor.changed(|architecture| {
-            if architecture.output.tie {
-                return;
-            }
-            architecture.output.tie = true;
-            architecture.tensors.retain(|named| named.roles != [Role::Output]);
-        })]
-    }),
-    line("output.tie", "a head of its own", |t| t.map(|old| (old == &json!(true)).then(|| json!(false)))),
-    line("output.unit_rows", "the other", |t| t.map(|old| old.as_bool().map(|on| json!(!on)))),
-    line("output.scale", "half as much again", |t| t.times(1.5)),
-    line("output.softcap", "dropped", |t| t.dropped()),
-    line("output.softcap", "half as much again", |t| t.times(1.5)),
-    line("output.softcap", "put in", |t| t.put_in(json!(1.0))),
-];
-
-impl Target<'_> {
-    fn tokens(&self) -> usize {
-        self.ids.len()
-    }
-
-    fn map(&self, edit: impl Fn(&Json) -> Option<Json>) -> Tries {
-        vec![self.editor.set(self.word, |_, old| edit(old))]
-    }
-
-    fn to(&self, name: &str) -> Tries {
-        self.map(|_| Some(json!(name)))
-    }
-
-    fn by(&self, by: i64) -> Tries {
-        self.map(|old| old.as_i64().map(|x| json!(x + by)))
-    }
-
-    fn times(&self, by: f64) -> Tries {
-        self.map(|old| times(old, by))
-    }
-
-    fn other(&self, names: &[&str]) -> Tries {
-        self.map(|old| names.iter().find(|name| **name != old).map(|name| json!(name)))
-    }
-
-    fn dropped(&self) -> Tries {
-        self.map(|old| (!old.is_null()).then_some(Json::Null))
-    }
-
-    /// Where nothing was said in any layer.
-    fn put_in(&self, value: Json) -> Tries {
-        let nothing = self.editor.values(self.word).iter().all(Json::is_null);
-        if nothing { self.map(|_| Some(value.clone())) } else { Vec::new() }
-    }
-
-    /// So many times the heads, so many times as large: the tensors keep their shapes.
-    fn heads(&self, more: usize, larger: usize) -> Option<Architecture> {
-        self.editor.changed(|architecture| {
-            for layer in &mut architecture.layers {
-                let attention = &mut layer.attention;
-                let divides = |x: usize, by: usize, to: usize| (x * to).is_multiple_of(by);
-                let whole = divides(attention.heads, larger, more)
-                    && divides(attention.kv_heads, larger, more)
-                    && divides(attention.head_dim, more, larger);
-                let turning = attention.head_dim * larger / more;
-                let even = layer.rope.as_ref().is_none_or(|rope| {
-                    let turning = rope.rotary_dim(turning);
-                    turning >= 2 && turning.is_multiple_of(2 * rope.axes)
-                });
-                if whole && even {
-                    attention.heads = attention.heads * more / larger;
-                    attention.kv_heads = attention.kv_heads * more / larger;
-                    attention.head_dim = turning;
-                }
-            }
-        })
-    }
-
-    fn positioned(&self, position: &str) -> Tries {
-        let rope = json!({ "theta": 1e4, "pairing": "half" });
-        let mut values = self.editor.values(self.word).into_iter();
-        if values.all(|value| value == position) {
-            return Vec::new();
-        }
-        vec![self.editor.rewritten(|json| {
-            for layer in json["layers"].as_array_mut().into_iter().flatten() {
-                layer["attention"]["position"] = json!(position);
-                layer["rope"] = if position == "rope" { rope.clone() } else { Json::Null };
-            }
-        })]
-    }
-
-    /// By the type of the value, where no line says it by meaning.
-    fn by_type(&self, word: &str) -> Tries {
-        let changed = |old: &Json| match old {
-            Json::Bool(on) => Some(json!(!on)),
-            Json::Number(_) => times(old, 1.5),
-            Json::Array(all) => {
-                Some(Json::Array(all.iter().map(|each| times(each, 1.5).unwrap_or_default()).collect()))
-            }
-            Json::Null | Json::String(_) | Json::Object(_) => None,
-        };
-        let up = self.editor.set(word, |_, old| changed(old));
-        let down = self.editor.set(word, |_, old| times(old, 0.75));
-        vec![up, down]
-    }
-}
-
-/// No scaling, or the kind that is none.
-fn unscaled(scaling: &Json) -> bool {
-    scaling.is_null() || scaling["rope_type"] == "default"
-}
-
-/// A whole number stays one, and is not the same.
-fn times(old: &Json, by: f64) -> Option<Json> {
-    match old.as_u64() {
-        Some(whole) => {
-            let product = (whole as f64 * by).round() as u64;
-            Some(json!(if product == whole { whole + 1 } else { product }))
-        }
-        None => old.as_f64().map(|x| json!(x * by)),
-    }
-}
+/// Where experts show, first in what the router does.
+const EXPERTS: &[&str] = &["experts", "expert_weights", "mlp", "layer"];
 
 /// At which stages a change of a word may show first.
 pub(crate) fn expected(word: &str, also: &[Role]) -> Vec<&'static str> {
     const ATTENTION: &[&str] = &["attention_input", "query", "key", "value", "heads", "attention"];
-    const MLP: &[&str] = &["mlp_input", "mlp"];
+    const MLP: &[&str] = &["mlp_input", "experts", "expert_weights", "mlp"];
     let stages: Vec<&[&'static str]> = match word.split('.').next().unwrap_or_default() {
         "embedding" => vec![&["embedding"]],
+        "per_layer" => vec![&["layer"]],
         "block" if word == "block.layers" => vec![&["layer", "final_norm"]],
         "block" => vec![MLP, &["layer"]],
+        // A rounding may show first where it has grown.
+        "rope" if word == "rope.round" => vec![ATTENTION, MLP, &["decode"]],
         "norm" => vec![ATTENTION, MLP, &["layer", "final_norm", "logits"]],
-        "attention" | "rope" | "prefix" => vec![ATTENTION, &["decode"]],
-        "mlp" => vec![MLP],
+        "attention" | "latent" | "rope" | "prefix" => vec![ATTENTION, &["decode"]],
+        // Experts beside the MLP show where both have joined.
+        "mlp" => vec![MLP, &["layer"]],
+        "experts" => vec![EXPERTS],
         "output" => vec![&["logits"]],
         _ => also.iter().map(|role| stages_of(*role)).collect(),
     };
@@ -326,18 +110,46 @@ pub(crate) fn expected(word: &str, also: &[Role]) -> Vec<&'static str> {
 /// At which stages a tensor bears on the result first.
 fn stages_of(role: Role) -> &'static [&'static str] {
     match role {
-        Role::Embedding => &["embedding"],
+        Role::Embedding | Role::EmbeddingNorm => &["embedding"],
+        Role::LayerEmbedding
+        | Role::LayerProjection
+        | Role::LayerProjectionNorm
+        | Role::LayerGate
+        | Role::LayerOutput
+        | Role::LayerOutputNorm
+        | Role::LayerScale => &["layer"],
         Role::AttentionNorm
+        | Role::QueryDown
+        | Role::QueryDownNorm
         | Role::Query
         | Role::Key
         | Role::Value
         | Role::QueryNorm
         | Role::KeyNorm
+        | Role::ValueNorm
+        | Role::LatentDown
+        | Role::LatentNorm
+        | Role::LatentUp
+        | Role::Sink
+        | Role::AttentionGate
         | Role::AttentionOutput => &["attention_input", "query", "key", "value", "heads", "attention"],
         Role::AttentionOutputNorm | Role::MlpNorm | Role::Gate | Role::Up | Role::Down => {
-            &["mlp_input", "mlp"]
+            &["mlp_input", "experts", "expert_weights", "mlp"]
         }
-        Role::MlpOutputNorm => &["layer"],
+        Role::RouterNorm
+        | Role::Router
+        | Role::RouterCorrection
+        | Role::RouterFactor
+        | Role::ExpertsNorm
+        | Role::ExpertGate
+        | Role::ExpertUp
+        | Role::ExpertDown
+        | Role::SharedGate
+        | Role::SharedUp
+        | Role::SharedDown
+        | Role::SharedScore
+        | Role::ExpertsOutputNorm => EXPERTS,
+        Role::DenseOutputNorm | Role::MlpOutputNorm => &["layer"],
         Role::FinalNorm => &["final_norm"],
         Role::Output => &["logits"],
     }
@@ -347,7 +159,7 @@ fn stages_of(role: Role) -> &'static [&'static str] {
 pub(crate) fn flipped(by: By) -> By {
     match by {
         By::Rows => By::Group,
-        By::Group => By::Rows,
+        By::Group | By::Head | By::Turns => By::Rows,
     }
 }
 
@@ -370,6 +182,9 @@ pub(crate) fn across(at: At) -> At {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::table::times;
     use super::*;
 
     #[test]

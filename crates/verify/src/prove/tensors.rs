@@ -1,6 +1,6 @@
 //! What a tensor's entry is changed to: names exchanged between equal shapes, packed rows in another order, a bias left out.
 
-use camelid_families::{Architecture, Named, Role};
+use camelid_families::{Architecture, By, Kind, Named, Role};
 
 use super::mutations::{Mutation, across, flipped, others};
 use crate::change::Editor;
@@ -18,6 +18,10 @@ pub(crate) fn tensor_mutations(editor: &Editor<'_>, word: &str) -> Vec<(String, 
             out.push((name, tries));
         }
     };
+    if named.unit {
+        add("left out".into(), &[], vec![without(editor, &roles)]);
+        return out;
+    }
     if let Some((partner, exchanged)) = exchanged(editor, &roles) {
         add("names exchanged with another of its shape".into(), &partner, vec![Some(exchanged)]);
     } else {
@@ -34,24 +38,59 @@ pub(crate) fn tensor_mutations(editor: &Editor<'_>, word: &str) -> Vec<(String, 
         add(
             "rows by group, or one after the other".into(),
             &[],
-            vec![each(editor, &roles, |named| named.by = flipped(named.by))],
+            vec![each(editor, &roles, |named| {
+                let by_rows = roles[0].is_of_experts() && named.by == By::Rows;
+                named.by = if by_rows { By::Turns } else { flipped(named.by) };
+            })],
         );
+    }
+    for (name, tries) in attributes(editor, named, &roles) {
+        add(name.into(), &[], tries);
     }
     if named.bias {
         add("bias left out".into(), &[], vec![each(editor, &roles, |named| named.bias = false)]);
     }
-    let of_heads = roles.iter().any(|role| matches!(role, Role::QueryNorm | Role::KeyNorm));
+    let of_heads = roles.iter().any(|role| matches!(role, Role::QueryNorm | Role::KeyNorm | Role::ValueNorm));
     if of_heads {
-        let shared = others(named.per).map(|per| each(editor, &roles, |named| named.per = per));
-        add("weight shared otherwise".into(), &[], shared.into());
-        add(
-            "on the other side of the turn".into(),
-            &[],
-            vec![each(editor, &roles, |named| named.at = across(named.at))],
-        );
+        let of_query = roles.contains(&Role::QueryNorm);
+        let heads = editor.architecture.layers.iter().map(|layer| &layer.attention);
+        let many = heads.map(|it| if of_query { it.heads } else { it.kv_heads }).any(|heads| heads > 1);
+        if many {
+            let shared = others(named.per).map(|per| each(editor, &roles, |named| named.per = per));
+            add("weight shared otherwise".into(), &[], shared.into());
+        }
+        if !roles.contains(&Role::ValueNorm) {
+            let across = each(editor, &roles, |named| named.at = across(named.at));
+            add("on the other side of the turn".into(), &[], vec![across]);
+        }
     }
-    if roles.iter().all(|role| role.is_norm()) {
+    let optional =
+        |role: &Role| role.kind() != Kind::Matrix || matches!(role, Role::AttentionGate | Role::SharedScore);
+    if roles.iter().all(optional) {
         add("left out".into(), &[], vec![without(editor, &roles)]);
+    }
+    out
+}
+
+/// The attributes of a norm that are said, each changed.
+fn attributes(
+    editor: &Editor<'_>,
+    named: &Named,
+    roles: &[Role],
+) -> Vec<(&'static str, Vec<Option<Architecture>>)> {
+    let mut out = Vec::new();
+    if named.eps.is_some() {
+        out.push((
+            "eps a thousandfold",
+            vec![each(editor, roles, |named| named.eps = named.eps.map(|eps| 1000.0 * eps))],
+        ));
+    }
+    if named.offset.is_some() {
+        let other = |named: &mut Named| named.offset = named.offset.map(|offset| 1.0 - offset);
+        out.push(("1 + w for w, or w for 1 + w", vec![each(editor, roles, other)]));
+    }
+    if named.factor != 1.0 {
+        out.push(("factor half as large again", vec![each(editor, roles, |named| named.factor *= 1.5)]));
     }
     out
 }
@@ -80,7 +119,9 @@ fn exchanged(editor: &Editor<'_>, roles: &[Role]) -> Option<(Vec<Role>, Architec
     let declared = editor.architecture;
     let shape = |layer: Option<usize>, named: &Named| {
         let rows: usize = named.roles.iter().map(|role| declared.shape(layer, *role, named.per)[0]).sum();
-        (rows, declared.shape(layer, named.roles[0], named.per)[1..].to_vec(), named.bias)
+        let lies =
+            (named.suffix, named.lies, named.unit, named.is_per_expert(), named.roles[0].is_of_experts());
+        (rows, declared.shape(layer, named.roles[0], named.per)[1..].to_vec(), named.bias, lies)
     };
     let mut built = declared.clone();
     let mut partner = None;

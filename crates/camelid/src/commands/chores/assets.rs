@@ -28,6 +28,19 @@ enum What {
     Tokenizers,
     /// A whole model of 135 million parameters with its tokenizer, 98 MB
     Smollm2,
+    /// A whole model of 270 million parameters with its tokenizer, 253 MB
+    Gemma3,
+}
+
+impl What {
+    /// Whether it is of what is asked for.
+    fn holds(self, name: &str, asset: &Asset) -> bool {
+        match self {
+            What::Tokenizers => !asset.file_name().ends_with(".gguf"),
+            What::Smollm2 => name == "smollm2",
+            What::Gemma3 => name == "gemma3-270m",
+        }
+    }
 }
 
 /// Runs `assets`.
@@ -37,8 +50,7 @@ enum What {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     for (name, vocabulary) in known()? {
         let Some(asset) = vocabulary.asset else { continue };
-        let whole_model = asset.file_name().ends_with(".gguf");
-        if whole_model == (args.what == What::Smollm2) {
+        if args.what.holds(&name, &asset) {
             fetch(&asset, &args.to.join(&name)).with_context(|| name.clone())?;
         }
     }
@@ -71,27 +83,42 @@ fn fetch(asset: &Asset, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Downloads the package and unpacks the one file: its place.
+/// Downloads the packages and unpacks the one file, or its parts one after another: its place.
 fn download(asset: &Asset, scratch: &Path) -> anyhow::Result<PathBuf> {
+    let whole = scratch.join(asset.file_name());
+    for (package, member) in asset.pieces() {
+        let folder = scratch.join(&package);
+        fs::create_dir_all(&folder)?;
+        unpack(asset, &package, &member, &folder)?;
+        let file = folder.join(&member);
+        ensure!(file.is_file(), "{package} {} holds no {member}", asset.version);
+        if asset.parts == 1 {
+            return Ok(file);
+        }
+        let mut joined = fs::File::options().create(true).append(true).open(&whole)?;
+        std::io::copy(&mut fs::File::open(&file)?, &mut joined)?;
+        fs::remove_dir_all(&folder)?;
+    }
+    Ok(whole)
+}
+
+fn unpack(asset: &Asset, package: &str, member: &str, scratch: &Path) -> anyhow::Result<()> {
     match asset.registry {
         Registry::Pypi => {
-            let package = format!("{}=={}", asset.package, asset.version);
+            let package = format!("{package}=={}", asset.version);
             let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", "."];
             client("python3", &[&pip[..], &[&package]].concat(), scratch)?;
             let wheel = only_file(scratch, "whl")?;
             // A wheel is a zip archive, and whoever has pip has Python's zipfile.
-            client("python3", &["-m", "zipfile", "--extract", &wheel, "."], scratch)?;
+            client("python3", &["-m", "zipfile", "--extract", &wheel, "."], scratch)
         }
         Registry::Npm => {
-            let package = format!("{}@{}", asset.package, asset.version);
+            let package = format!("{package}@{}", asset.version);
             client("npm", &["pack", "--silent", &package], scratch)?;
             let archive = only_file(scratch, "tgz")?;
-            client("tar", &["-xzf", &archive, &asset.member], scratch)?;
+            client("tar", &["-xzf", &archive, member], scratch)
         }
     }
-    let file = scratch.join(&asset.member);
-    ensure!(file.is_file(), "{} {} holds no {}", asset.package, asset.version, asset.member);
-    Ok(file)
 }
 
 fn client(program: &str, arguments: &[&str], scratch: &Path) -> anyhow::Result<()> {
@@ -152,7 +179,21 @@ mod tests {
             version: "0".into(),
             member: "none/vocabulary.txt".into(),
             sha256: sha256.into(),
+            parts: 1,
         }
+    }
+
+    #[test]
+    fn parts_have_numbers_in_their_names() {
+        let asset = Asset {
+            package: "p-part{1}".into(),
+            member: "p_part{1}/x.gguf.part{00}".into(),
+            parts: 2,
+            ..asset("")
+        };
+        let pieces: Vec<_> = asset.pieces().map(|(package, member)| format!("{package} {member}")).collect();
+        assert_eq!(pieces, ["p-part1 p_part1/x.gguf.part00", "p-part2 p_part2/x.gguf.part01"]);
+        assert_eq!(asset.file_name(), "x.gguf");
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::gguf_page;
 use crate::commands::explaining::tree::{children, declared_lines};
 use anyhow::{Context, bail};
-use camelid_families::{Declaration, Expr, Library, Role, TABLES, tensor_attributes, words};
+use camelid_families::{Declaration, Expr, Library, Out, Role, TABLES, out, tensor_attributes, words};
 
-/// Write docs/families.md and docs/schema.md from the declarations and the types
+/// Write docs/families.md, docs/schema.md and docs/gguf.md from the declarations and the types
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Write nothing; fail if a page is not what the data says
@@ -41,7 +42,11 @@ pub fn pages() -> anyhow::Result<Vec<(PathBuf, String)>> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let docs = docs.canonicalize().unwrap_or(docs);
     let library = Library::built_in()?;
-    Ok(vec![(docs.join("families.md"), families(&library)), (docs.join("schema.md"), schema())])
+    Ok(vec![
+        (docs.join("families.md"), families(&library)),
+        (docs.join("schema.md"), schema()),
+        (docs.join("gguf.md"), gguf_page::page(&library, MADE)),
+    ])
 }
 
 const MADE: &str = "<!-- Made by `cargo xtask docs` from the declarations and the types. Do not edit. -->\n";
@@ -57,6 +62,10 @@ fn families(library: &Library) -> String {
     text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     for family in by_age(library) {
         text += &sizes(family);
+    }
+    text += "\n## What stays out\nThese are refused by name, because the schema has no words for what they do.\n\n";
+    for Out { title, models, why } in out() {
+        text += &format!("- {title} (`{}`): {why}\n", models.join("`, `"));
     }
     text += "\n## What each says\n";
     for family in by_age(library) {
@@ -143,7 +152,12 @@ fn says(library: &Library, family: &Declaration) -> String {
     for (expr, roles) in biased {
         text += &format!("- bias of `{}` = `{}`\n", roles.join(" | "), expr.written());
     }
-    for (key, entry) in family.default.iter().chain(&family.lets).filter(|(_, entry)| own(&entry.origin.file))
+    for (key, entry) in family
+        .default
+        .iter()
+        .chain(&family.absent)
+        .chain(&family.lets)
+        .filter(|(_, entry)| own(&entry.origin.file))
     {
         text += &format!("- `{key}` is `{}` where config.json does not say\n", entry.expr.written());
     }
@@ -183,17 +197,45 @@ fn schema() -> String {
 fn shape(role: Role) -> &'static str {
     match role {
         Role::Embedding | Role::Output => "`[vocab, width]`",
-        Role::Query => "`[heads · head_dim, width]`",
+        Role::LayerEmbedding => "`[per_layer.vocab, layers · per_layer.width]`",
+        Role::LayerProjection => "`[layers · per_layer.width, width]`",
+        Role::LayerProjectionNorm => "`[per_layer.width]`",
+        Role::LayerGate => "`[per_layer.width, width]`",
+        Role::LayerOutput => "`[width, per_layer.width]`",
+        Role::LayerScale => "`[1]`",
+        Role::QueryDown => "`[latent.query_rank, width]`",
+        Role::QueryDownNorm => "`[latent.query_rank]`",
+        Role::Query => "`[heads · head_dim, width]`, or `[heads · head_dim, latent.query_rank]`",
         Role::Key | Role::Value => "`[kv_heads · head_dim, width]`",
-        Role::AttentionOutput => "`[width, heads · head_dim]`",
+        Role::LatentDown => "`[latent.rank + latent.turned, width]`",
+        Role::LatentNorm => "`[latent.rank]`",
+        Role::LatentUp => "`[heads · (latent.unturned + latent.value_dim), latent.rank]`",
+        Role::Sink => "`[heads]`",
+        Role::AttentionGate => "`[heads · head_dim, width]`, or `[heads, width]` with `per = \"each_head\"`",
+        Role::AttentionOutput => "`[width, heads · head_dim]`, or `[width, heads · latent.value_dim]`",
         Role::QueryNorm => "`[head_dim]`, `[heads, head_dim]` or `[heads · head_dim]`, as `per` says",
-        Role::KeyNorm => "`[head_dim]`, `[kv_heads, head_dim]` or `[kv_heads · head_dim]`, as `per` says",
+        Role::KeyNorm | Role::ValueNorm => {
+            "`[head_dim]`, `[kv_heads, head_dim]` or `[kv_heads · head_dim]`, as `per` says"
+        }
         Role::Gate | Role::Up => "`[mlp.width, width]`",
         Role::Down => "`[width, mlp.width]`",
-        Role::AttentionNorm
+        Role::Router => "`[experts.count, width]`",
+        Role::RouterCorrection | Role::RouterFactor => "`[experts.count]`",
+        Role::ExpertGate | Role::ExpertUp => "`[experts.width, width]` each, or stacked `[count, …]`",
+        Role::ExpertDown => "`[width, experts.width]` each, or stacked `[count, …]`",
+        Role::SharedGate | Role::SharedUp => "`[experts.shared, width]`",
+        Role::SharedDown => "`[width, experts.shared]`",
+        Role::SharedScore => "`[1, width]`",
+        Role::EmbeddingNorm
+        | Role::AttentionNorm
         | Role::AttentionOutputNorm
         | Role::MlpNorm
+        | Role::DenseOutputNorm
+        | Role::RouterNorm
+        | Role::ExpertsNorm
+        | Role::ExpertsOutputNorm
         | Role::MlpOutputNorm
+        | Role::LayerOutputNorm
         | Role::FinalNorm => "`[width]`",
     }
 }
@@ -201,12 +243,21 @@ fn shape(role: Role) -> &'static str {
 fn attribute(name: &str) -> &'static str {
     match name {
         "by" => {
-            "how the rows of several roles lie: all rows of one, then of the next; or for each kv head its queries, its key, its value"
+            "how the rows of several roles lie: all rows of one, then of the next; for each kv head its queries, its key, its value; for each query head its rows of every role; or, of experts, one row of each by turns"
         }
         "per" => {
-            "for `query_norm`, `key_norm`: one weight for all heads; one for each head; all heads normed together"
+            "for `query_norm`, `key_norm`, `value_norm`: one weight for all heads; one for each head; all heads normed together"
         }
         "at" => "for `query_norm`, `key_norm`: before or after the rotary turn",
+        "lies" => "for the matrices of experts: as linear layers are stored, or turned over",
+        "suffix" => {
+            "what follows the name in the checkpoint: `.weight`, or nothing (the bias of experts is then called `name_bias`)"
+        }
+        "when" => "a formula: the layer has the tensor only where it is true",
+        "unit" => "for a norm: true, or a formula: it has no weight, so no tensor",
+        "eps" => "for a norm: what it has in place of `norm.eps`",
+        "offset" => "for a norm: what it has in place of `norm.offset`",
+        "factor" => "for a norm: what its result is multiplied by",
         _ => "",
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod assets;
 pub mod docs;
+mod gguf_page;

@@ -12,8 +12,8 @@ use camelid_generate::Opened;
 use crate::commands::options::model::ModelArgs;
 use crate::commands::output::progress::bar;
 use crate::commands::output::style::{bold, dim};
+use crate::commands::output::titles::titled;
 use crate::commands::output::values::thousands;
-use crate::commands::titled;
 
 /// Files beside the weights that go with them: vocabularies, and what says how to use them.
 const BESIDE: [&str; 11] = [

@@ -8,10 +8,11 @@ use camelid_families::{Architecture, Declaration, Library, Planned, Role};
 use camelid_generate::memory;
 
 use crate::commands::options::model::ModelArgs;
+use crate::commands::options::which::Which;
 use crate::commands::output::declaration;
 use crate::commands::output::style::{bold, dim};
+use crate::commands::output::titles::titled;
 use crate::commands::output::values::{thousands, written};
-use crate::commands::{Which, titled};
 
 /// Show what a model is made of: its words, tensors, parameters and memory
 #[derive(Debug, clap::Args)]

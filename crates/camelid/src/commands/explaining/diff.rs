@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use crate::commands::explaining::describe::sized;
 use crate::commands::output::style::{bold, dim};
+use crate::commands::output::titles::titled;
 use crate::commands::output::values::{thousands, written};
-use crate::commands::titled;
 
 /// Show in what two families differ: mathematics, tensors, sizes, tokenizer, chat
 #[derive(Debug, clap::Args)]

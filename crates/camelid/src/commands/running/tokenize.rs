@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use camelid_families::Library;
 use camelid_tokenizers::{Specials, Tokenizer};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::commands::Which;
+use crate::commands::options::which::Which;
 
 /// Turn text into ids, or ids into text
 ///
@@ -73,8 +73,13 @@ struct Ids {
     ids: Vec<u32>,
 }
 
+/// A line of JSON; what is wrong with it, in a reader's words.
+fn read<T: DeserializeOwned>(line: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(line).map_err(|error| anyhow::anyhow!(plainly(&error.to_string(), None)))
+}
+
 fn encode_line(tokenizer: &dyn Tokenizer, line: &[u8], args: &Args) -> anyhow::Result<Value> {
-    let Text { text } = serde_json::from_slice(line)?;
+    let Text { text } = read(line)?;
     let specials = if args.special { Specials::Parse } else { Specials::Literal };
     let ids = tokenizer.encode(&text, specials)?;
     let ids = if args.add_special { tokenizer.frame().around(&ids) } else { ids };
@@ -82,7 +87,7 @@ fn encode_line(tokenizer: &dyn Tokenizer, line: &[u8], args: &Args) -> anyhow::R
 }
 
 fn decode_line(tokenizer: &dyn Tokenizer, line: &[u8]) -> anyhow::Result<Value> {
-    let Ids { ids } = serde_json::from_slice(line)?;
+    let Ids { ids } = read(line)?;
     Ok(serde_json::json!({ "text": tokenizer.decode(&ids)? }))
 }
 

@@ -72,11 +72,6 @@ impl Model {
         })
     }
 
-    /// What belongs around a text; a model file does not say.
-    pub(crate) fn set_frame(&mut self, frame: Frame) {
-        self.frame = frame;
-    }
-
     /// The same model with other texts that begin with a space, and with the `normalized` ones of `tokens` looked for in
     /// the normalised text.
     pub(crate) fn with_added(

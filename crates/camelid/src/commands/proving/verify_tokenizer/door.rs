@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use camelid_families::Library;
-use camelid_generate::{Ending, How, Message, Opened};
+use camelid_generate::{Conversation, Ending, How, Opened, WhichTemplate};
 use camelid_tokenizers::Specials;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::parity::Score;
-use super::{Places, Row, parity};
+use super::row::{Row, Score};
+use super::{Places, parity};
 
 /// A folder and what its own tokenizer makes of texts.
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ struct Case {
     /// A text, its ids with special tokens parsed, and the same with what stands around a text.
     texts: Vec<(String, Vec<u32>, Vec<u32>)>,
     #[serde(default)]
-    chats: Vec<(Vec<Message>, Vec<u32>)>,
+    chats: Vec<(Value, Vec<u32>)>,
 }
 
 fn usual() -> String {
@@ -126,9 +126,10 @@ fn check(library: &Library, case: &Case, vocabulary: &Path) -> anyhow::Result<Sc
         compare(format!("{text:?} with what stands around it"), &tokenizer.frame().around(&ours), framed);
     }
     for (messages, ids) in &case.chats {
-        let template = opened.template(&*tokenizer)?.template;
-        let ours = template.ids(messages, Ending::Answer, &*tokenizer)?;
-        compare(format!("a conversation of {} turns", messages.len()), &ours, ids);
+        let template = opened.template(&*tokenizer, &WhichTemplate::default())?.template;
+        let talk = Conversation::read(messages.to_string().as_bytes())?;
+        let ours = template.render(&talk, Ending::Answer)?.ids(&*tokenizer)?;
+        compare(format!("a conversation, {messages}"), &ours, ids);
     }
     Ok(score)
 }

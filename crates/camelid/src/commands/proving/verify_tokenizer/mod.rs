@@ -2,6 +2,7 @@
 
 mod door;
 mod parity;
+mod row;
 mod speed;
 
 use std::path::PathBuf;
@@ -10,13 +11,12 @@ use std::process::ExitCode;
 use anyhow::bail;
 use camelid_families::Library;
 use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
 
 use crate::commands::output::style::{bad, bold, dim, good};
 use crate::commands::proving::vocabularies;
 
 pub use camelid_tokenizers::upstream::Speed;
-pub use parity::Score;
+pub use row::{Row, Score};
 
 /// Verify tokenizers on the families' real vocabularies
 ///
@@ -54,21 +54,6 @@ pub struct Places {
     /// Folders as people have them: what stands beside a vocabulary, texts and conversations, and their ids
     #[arg(long, value_name = "DIR", default_value = "tests/door")]
     pub folders: PathBuf,
-}
-
-/// One vocabulary under one reference call.
-#[derive(Debug, Serialize)]
-pub struct Row {
-    /// The vocabulary's folder.
-    pub vocabulary: String,
-    /// The family whose settings were used; none for a bare file.
-    pub family: Option<String>,
-    /// The reference's call: `spm`, `hf`, `tiktoken`, `tiktoken-special`; `folder` for a folder as people have it.
-    pub call: String,
-    /// What came out; none where the vocabulary is not at hand.
-    pub score: Option<Score>,
-    /// Megabytes a second, beside the upstream library's.
-    pub speed: Option<Speed>,
 }
 
 /// Runs `verify-tokenizer`.

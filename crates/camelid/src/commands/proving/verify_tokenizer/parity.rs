@@ -8,43 +8,11 @@ use anyhow::{Context, anyhow, bail};
 use camelid_families::Library;
 use camelid_generate::Beside;
 use camelid_tokenizers::{Settings, Special, Specials, Tokenizer};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use super::Row;
-use crate::commands::output::style::{bad, good};
+use super::row::{Row, Score};
 use crate::commands::proving::vocabularies::Known;
-
-/// What came out.
-#[derive(Debug, Default, Serialize)]
-pub struct Score {
-    /// Strings whose ids and decoded text are the reference's.
-    pub equal: usize,
-    /// All strings.
-    pub all: usize,
-    /// Bytes of strings that decode to themselves.
-    pub returned_bytes: usize,
-    /// Bytes of all strings.
-    pub bytes: usize,
-    /// What differs, in words.
-    pub differences: Vec<String>,
-}
-
-impl Score {
-    /// Whether something ran and all of it was equal.
-    pub fn passed(&self) -> bool {
-        self.all > 0 && self.equal == self.all
-    }
-
-    pub(in crate::commands) fn equal_of_all(&self) -> String {
-        let text = format!("{}/{}", self.equal, self.all);
-        if self.passed() { good(text) } else { bad(text) }
-    }
-
-    pub(in crate::commands) fn round_trip(&self) -> String {
-        format!("{}/{} B", self.returned_bytes, self.bytes)
-    }
-}
 
 /// A tokenizer with what it was made of.
 pub(in crate::commands) struct Opened {

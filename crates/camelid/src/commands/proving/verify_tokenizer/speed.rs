@@ -4,8 +4,8 @@ use std::path::Path;
 
 use camelid_tokenizers::upstream::{Speed, measure, upstream};
 
-use super::Row;
 use super::parity::{Opened, corpus, specials};
+use super::row::Row;
 
 /// Measures a vocabulary in a row's call; beside no library for one whose file none reads (a GGUF's arrays).
 pub(in crate::commands) fn speed(vocabularies: &Path, row: &Row, opened: &Opened) -> anyhow::Result<Speed> {

@@ -1,0 +1,27 @@
+//! How queries grow with their place.
+
+use camelid_attention::{log_n, warmth};
+use ndarray::{Array3, Axis};
+
+use crate::waist::tables::temperature::Temperature;
+
+/// How queries grow with their place.
+#[derive(Debug)]
+pub(crate) struct Grown {
+    pub(crate) logn: Option<usize>,
+    pub(crate) temperature: Option<Temperature>,
+}
+
+impl Grown {
+    /// Queries `[tokens, heads, head_dim]`, the first of which is at place `first`.
+    pub(crate) fn apply(&self, queries: &mut Array3<f32>, first: usize) {
+        for (token, mut query) in queries.axis_iter_mut(Axis(0)).enumerate() {
+            if let Some(trained) = self.logn {
+                query *= log_n(first + token, trained);
+            }
+            if let Some(Temperature { beta, length, from }) = self.temperature {
+                query *= warmth(first + token + from, beta, length);
+            }
+        }
+    }
+}

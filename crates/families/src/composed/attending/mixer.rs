@@ -1,0 +1,45 @@
+//! The attention of one layer, of either kind.
+
+use camelid_kernels::Compute;
+use ndarray::Array2;
+
+use crate::composed::attending::branch::AttentionBranch;
+use crate::composed::attending::latent::LatentBranch;
+use crate::composed::cache::Kept;
+use crate::composed::pass::Pass;
+use crate::composed::tap::Observer;
+
+/// The attention of one layer, of either kind.
+#[derive(Debug)]
+pub(crate) enum Branch {
+    /// Keys and values of heads.
+    Heads(Box<AttentionBranch>),
+    /// Keys and values made of a latent.
+    Latent(Box<LatentBranch>),
+}
+
+impl Branch {
+    /// What the layer keeps of a sequence, empty.
+    pub(crate) fn kept(&self, compute: Compute) -> Kept {
+        match self {
+            Branch::Heads(branch) if branch.keys.is_none() => Kept::Nothing,
+            Branch::Heads(branch) => Kept::Heads(branch.core.cache(compute)),
+            Branch::Latent(branch) => Kept::Latent(branch.core.cache(compute)),
+        }
+    }
+
+    /// `[tokens, width]` → `[tokens, width]`; `kept` is what every layer keeps.
+    pub(crate) fn forward<O: Observer>(
+        &self,
+        x: &Array2<f32>,
+        layer: usize,
+        pass: &Pass<'_>,
+        kept: &mut [Kept],
+        observer: &mut O,
+    ) -> Array2<f32> {
+        match self {
+            Branch::Heads(branch) => branch.forward(x, layer, pass, kept, observer),
+            Branch::Latent(branch) => branch.forward(x, layer, pass, &mut kept[layer], observer),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A GGUF file read as a family: metadata → config.json's keys, the file's names for tensors, its order of rows undone.
+//!
+//! How a family's files are called is its `[gguf]` table: `architecture`, the file's own name for it; `[gguf.config]`, a
+//! formula over the metadata for each key of config.json; `[gguf.tensors]`, laid over `[tensors]` as a child's are;
+//! `permuted`, the roles whose rows the converter reorders; `offset`, what the norms' weights still lack (0 where the file
+//! holds 1 + w); `ignore`, metadata that means nothing; `[gguf.neutral]`, values at which metadata mean nothing.
+//!
+//! Formulas see `arch`, the metadata under the architecture's own prefix (a list of the same number for every layer is that
+//! number), `general`, `tokenizer`, `tensors`, the names of all tensors, and `rope_freqs`, `rope_factors_long` and
+//! `rope_factors_short`, the lists in the tensors of these names. What the file does not say is none there.
+
+mod file;
+mod words;
+
+use camelid_checkpoint::gguf::{Value as Meta, original_rows};
+use camelid_checkpoint::{Checkpoint, Tensor};
+use serde_json::{Map, Value as Json};
+
+use crate::doors::open::Allow;
+use crate::error::Error;
+use crate::waist::architecture::{Architecture, Layer, Rope};
+use crate::waist::named::Named;
+use crate::waist::plan::Part;
+use crate::waist::roles::Role;
+use crate::written::declaration::{Declaration, overlay};
+use crate::written::library::Library;
+use file::File;
+use words::{distinct, permuted};
+
+/// The tensor in which the format keeps what rotary frequencies are divided by, whatever the reason.
+const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
+/// The tensors with such lists, and what formulas call them: for every length, and for long and short texts.
+const DIVISORS: [(&str, &str); 3] = [
+    (FREQUENCY_FACTORS, "rope_freqs"),
+    ("rope_factors_long.weight", "rope_factors_long"),
+    ("rope_factors_short.weight", "rope_factors_short"),
+];
+/// More pairs than any head has.
+const MOST_DIVISORS: usize = 1 << 16;
+/// How far the file's factors, in f32, may lie from ours.
+const FACTOR_TOLERANCE: f64 = 1e-5;
+
+/// A GGUF file in a family's terms.
+#[derive(Debug)]
+pub struct FromGguf {
+    /// The family, with the file's names for its tensors.
+    pub declaration: Declaration,
+    /// The config.json that the metadata amount to.
+    pub config: Map<String, Json>,
+    /// The tensors, rows in their original order.
+    pub checkpoint: Checkpoint,
+}
+
+impl Library {
+    /// Reads a GGUF file as the family that is named, else as that of its metadata.
+    ///
+    /// # Errors
+    /// [`Error::Undetected`] where no family's `[gguf]` table is for the file's architecture; [`Error::Misfit`] with the
+    /// metadata keys that nothing reads; what resolution says.
+    pub fn from_gguf(
+        &self,
+        checkpoint: &Checkpoint,
+        family: Option<&str>,
+        allow: &Allow,
+    ) -> Result<FromGguf, Error> {
+        let place = checkpoint.path().display().to_string();
+        let metadata = checkpoint
+            .gguf_metadata()
+            .ok_or_else(|| Error::Undetected(format!("{place} is no GGUF file")))?;
+        let architecture = metadata
+            .get("general.architecture")
+            .and_then(Meta::as_str)
+            .ok_or_else(|| Error::Undetected(format!("{place}: the key general.architecture is missing")))?;
+        let file = File {
+            place,
+            metadata,
+            architecture,
+            names: checkpoint.tensors().map(Tensor::name).collect(),
+            divisors: divisors(checkpoint)?,
+        };
+        let (declaration, config) = match family {
+            Some(name) => {
+                let family = self.get(name)?;
+                (family, file.config(family, allow)?)
+            }
+            None => self.of_file(&file, allow)?,
+        };
+        adapt(declaration, config, checkpoint, allow)
+    }
+
+    /// The family of a file: each that reads such files is asked what config.json the metadata amount to, and `match`
+    /// decides as it does for a config.json.
+    fn of_file(&self, file: &File<'_>, allow: &Allow) -> Result<(&Declaration, Map<String, Json>), Error> {
+        let reads = |family: &&Declaration| family.gguf.architecture() == Some(file.architecture);
+        let mut found: Option<(&Declaration, Map<String, Json>)> = None;
+        let mut refusal = None;
+        for candidate in self.families().filter(reads) {
+            let config = match file.config(candidate, allow) {
+                Ok(config) => config,
+                Err(error) => {
+                    refusal.get_or_insert(error);
+                    continue;
+                }
+            };
+            match self.detect(&config, &allow.keys) {
+                Ok(detected) if reads(&detected.family) => match &found {
+                    Some((family, _)) if family.name != detected.family.name => {
+                        return Err(Error::Undetected(format!(
+                            "{}: it may be of the family `{}` or `{}`; name one with --family",
+                            file.place, family.name, detected.family.name
+                        )));
+                    }
+                    Some(_) => {}
+                    None => found = Some((detected.family, config)),
+                },
+                Ok(_) => {}
+                Err(error) => {
+                    refusal.get_or_insert(error);
+                }
+            }
+        }
+        if let Some((family, _)) = found {
+            return Ok((family, file.config(family, allow)?));
+        }
+        let known: Vec<_> =
+            self.families().filter_map(|family| family.gguf.architecture()).map(str::to_owned).collect();
+        Err(refusal.unwrap_or_else(|| {
+            Error::Undetected(format!(
+                "{}: general.architecture is `{}`, which no family reads; there are {}",
+                file.place,
+                file.architecture,
+                distinct(known).join(", ")
+            ))
+        }))
+    }
+}
+
+fn adapt(
+    family: &Declaration,
+    config: Map<String, Json>,
+    checkpoint: &Checkpoint,
+    allow: &Allow,
+) -> Result<FromGguf, Error> {
+    let mut declaration = family.clone();
+    let owned: Vec<Role> = declaration.tensors.iter().flat_map(|(roles, _)| roles.clone()).collect();
+    let names =
+        declaration.gguf.tensors.iter().filter(|(roles, _)| roles.iter().all(|role| owned.contains(role)));
+    let names: Vec<_> = names.cloned().collect();
+    overlay(&mut declaration.tensors, &names)?;
+    if let Some(offset) = declaration.gguf.words.get("offset") {
+        declaration.words.insert("norm.offset".into(), offset.clone());
+    }
+    let place = checkpoint.path().display().to_string();
+    let architecture = declaration.resolve(&config, &allow.keys).map_err(|unresolved| Error::Misfit {
+        place: place.clone(),
+        family: family.name.clone(),
+        problems: unresolved.problems,
+    })?;
+    let mut tensors = Vec::new();
+    for tensor in checkpoint.tensors() {
+        match DIVISORS.iter().position(|(name, _)| *name == tensor.name()) {
+            Some(0) => check_factors(&architecture, tensor)?,
+            // The family's formulas have what they hold, or it is a tensor that nothing claims.
+            Some(at) if family.gguf.reads(DIVISORS[at].1) => {}
+            Some(_) | None => tensors.push(original(&declaration, &architecture, tensor)?),
+        }
+    }
+    let checkpoint = Checkpoint::from_parts(checkpoint.path(), config.clone(), tensors)?;
+    Ok(FromGguf { declaration, config, checkpoint })
+}
+
+/// The lists that rotary frequencies are divided by.
+fn divisors(checkpoint: &Checkpoint) -> Result<Vec<(&'static str, Json)>, Error> {
+    let mut lists = Vec::new();
+    for (tensor, name) in DIVISORS {
+        let Some(tensor) = checkpoint.tensor(tensor).filter(|tensor| tensor.elements() <= MOST_DIVISORS)
+        else {
+            continue;
+        };
+        let numbers = tensor.to_f32()?.into_iter().map(|number| Meta::F32(number).to_json());
+        if let Some(list) = numbers.collect::<Option<Vec<_>>>() {
+            lists.push((name, Json::Array(list)));
+        }
+    }
+    Ok(lists)
+}
+
+/// A tensor with the rows of its heads in their original order, where its role is permuted in the file.
+fn original(
+    declaration: &Declaration,
+    architecture: &Architecture,
+    tensor: &Tensor,
+) -> Result<Tensor, Error> {
+    let mut layers = architecture.layers.iter();
+    let Some((layer, role)) = layers.find_map(|layer| Some((layer, sole_role(layer, tensor.name())?))) else {
+        return Ok(tensor.clone());
+    };
+    if !permuted(declaration)?.contains(&role) {
+        return Ok(tensor.clone());
+    }
+    let heads = if role == Role::Query { layer.attention.heads } else { layer.attention.kv_heads };
+    let head_dim = layer.attention.head_dim;
+    let fits = tensor.shape().first() == Some(&(heads * head_dim)) && head_dim.is_multiple_of(2);
+    if !fits {
+        return Ok(tensor.clone()); // its shape is refused where all shapes are checked
+    }
+    let bytes = original_rows(&tensor.bytes()?, heads, head_dim);
+    Ok(Tensor::from_bytes(tensor.name(), tensor.dtype(), tensor.shape(), bytes)?)
+}
+
+fn sole_role(layer: &Layer, tensor: &str) -> Option<Role> {
+    let is_it =
+        |named: &&Named| [Part::Weight, Part::Bias].iter().any(|part| named.part(*part, None) == tensor);
+    let named = layer.tensors.iter().find(is_it)?;
+    match named.roles.as_slice() {
+        [role] => Some(*role),
+        _ => None,
+    }
+}
+
+/// The file's factors must be those of the scaling that the config.json says.
+fn check_factors(architecture: &Architecture, tensor: &Tensor) -> Result<(), Error> {
+    let factors = tensor.to_f32()?;
+    for layer in &architecture.layers {
+        let Some(rope) = &layer.rope else { continue };
+        let frequencies = |rope: &Rope| {
+            rope.frequencies(layer.attention.head_dim, rope.context.unwrap_or(1)).map_err(Error::Input)
+        };
+        let scaled = frequencies(rope)?;
+        let plain = frequencies(&Rope { scaling: None, ..rope.clone() })?;
+        let equal = scaled.inverse.len() == factors.len()
+            && scaled.inverse.iter().zip(&plain.inverse).zip(&factors).all(|((scaled, plain), factor)| {
+                (plain / scaled / f64::from(*factor) - 1.0).abs() < FACTOR_TOLERANCE
+            });
+        if !equal {
+            return Err(Error::Input(format!(
+                "tensor `{FREQUENCY_FACTORS}`: it divides the rotary frequencies by other factors than the family's \
+                 rope.scaling does; give the model's own rope_scaling with --spec, under [gguf.config]"
+            )));
+        }
+    }
+    Ok(())
+}

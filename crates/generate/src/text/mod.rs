@@ -1,0 +1,6 @@
+//! A text that goes on: the tokens held, those that are generated, and where they end.
+
+pub(crate) mod generation;
+pub(crate) mod perplexity;
+pub(crate) mod session;
+pub(crate) mod stop;

@@ -1,0 +1,132 @@
+//! What a packed panel of a weight is made from: elements as stored, or quantised blocks that are unpacked on the way.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use crate::Rows;
+use crate::blocks::{Format, unpack_steps};
+use crate::register::{Single, Units, VECTORS};
+use crate::simd::{Element, MOST_LANES, Simd};
+
+use super::ahead::Lying;
+use super::pack::{self, Panel};
+
+/// A weight as packing reads it.
+pub(super) trait Source<'a, S: Simd>: Copy {
+    /// The units that it is packed as.
+    type Units: Units<S>;
+
+    /// This weight; it must be of the source's type.
+    fn of(weight: Rows<'a>) -> Self;
+
+    /// Packs the units `block` of some rows, `cols` elements each. `room` are [`UNPACKED`] places to work in.
+    ///
+    /// # Safety
+    /// As of [`pack::weights`]; a block begins and ends with whole steps of the format.
+    unsafe fn pack(
+        self,
+        simd: S,
+        rows: Range<usize>,
+        shape: (usize, &Range<usize>),
+        places: (*mut f32, *mut f32),
+    );
+
+    /// Where its bytes lie, and which bytes of a row are in some units of its depth.
+    fn lying(self, cols: usize, units: &Range<usize>) -> (Lying, Range<usize>);
+}
+
+/// Places for one panel of a block that is unpacked before it is packed: `units` of each row.
+pub(super) fn unpacked(units: usize) -> usize {
+    VECTORS * MOST_LANES * units
+}
+
+/// Elements as stored.
+pub(super) struct Plain<'a, U, E>(&'a [E], PhantomData<U>);
+
+impl<U, E> Clone for Plain<'_, U, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<U, E> Copy for Plain<'_, U, E> {}
+
+impl<'a, S: Simd, U: Units<S>> Source<'a, S> for Plain<'a, U, U::Weight> {
+    type Units = U;
+
+    fn of(weight: Rows<'a>) -> Self {
+        Self(U::Weight::of(weight), PhantomData)
+    }
+
+    #[inline(always)]
+    unsafe fn pack(
+        self,
+        simd: S,
+        rows: Range<usize>,
+        (cols, block): (usize, &Range<usize>),
+        (to, _): (*mut f32, *mut f32),
+    ) {
+        let panel = Panel { values: &self.0[rows.start * cols..rows.end * cols], rows: rows.len(), cols };
+        // SAFETY: the caller's contract.
+        unsafe { pack::weights::<S, U>(simd, panel, block.clone(), to) };
+    }
+
+    fn lying(self, cols: usize, units: &Range<usize>) -> (Lying, Range<usize>) {
+        let size = size_of::<U::Weight>();
+        let own = cols.min(units.start * U::WIDTH) * size..cols.min(units.end * U::WIDTH) * size;
+        (Lying { at: self.0.as_ptr().cast(), stride: cols * size }, own)
+    }
+}
+
+/// Quantised blocks.
+pub(super) struct Quantised<'a, F>(&'a [u8], PhantomData<F>);
+
+impl<F> Clone for Quantised<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for Quantised<'_, F> {}
+
+impl<'a, S: Simd, F: Format> Source<'a, S> for Quantised<'a, F> {
+    type Units = Single<f32>;
+
+    fn of(weight: Rows<'a>) -> Self {
+        let bytes = if let Rows::Blocks(_, bytes) = weight { bytes } else { &[] };
+        Self(bytes, PhantomData)
+    }
+
+    #[inline(always)]
+    unsafe fn pack(
+        self,
+        simd: S,
+        rows: Range<usize>,
+        (cols, block): (usize, &Range<usize>),
+        (to, room): (*mut f32, *mut f32),
+    ) {
+        let (bytes, width) = (cols / F::NUMBERS * F::BYTES, block.len());
+        // Depth is filled up to whole chunks, of which the last may lie beyond the columns.
+        let there = width.min(cols - block.start);
+        for (index, row) in rows.clone().enumerate() {
+            let row = &self.0[row * bytes..(row + 1) * bytes];
+            // SAFETY: a row has `cols` numbers, and there is room for `width` of each row of a panel.
+            unsafe {
+                let to = room.add(index * width);
+                unpack_steps::<S, F>(simd, row.as_ptr(), (block.start, there), to);
+            }
+        }
+        // SAFETY: that many places have just been written, row by row; to pack them is the caller's contract.
+        unsafe {
+            let values = std::slice::from_raw_parts(room, rows.len() * width);
+            let panel = Panel { values, rows: rows.len(), cols: width };
+            pack::weights::<S, Single<f32>>(simd, panel, 0..width, to);
+        }
+    }
+
+    fn lying(self, cols: usize, units: &Range<usize>) -> (Lying, Range<usize>) {
+        let bytes = |number: usize| cols.min(number) * F::BYTES / F::NUMBERS;
+        let stride = cols / F::NUMBERS * F::BYTES;
+        (Lying { at: self.0.as_ptr(), stride }, bytes(units.start)..bytes(units.end))
+    }
+}

@@ -1,0 +1,209 @@
+//! Quantised blocks: unpacked as their definition says, bit by bit, and products of them as of the numbers they hold.
+
+use camelid_kernels::{Backend, Blocks, Compute, Isa, Meeting, Rows};
+use half::f16;
+use proptest::prelude::*;
+
+mod noise;
+
+use noise::noise;
+
+/// Blocks of a type: random bits, but scales that are small numbers.
+fn random_blocks(blocks: Blocks, count: usize, seed: u64) -> Vec<u8> {
+    let noise = noise(count * blocks.bytes(), seed);
+    let mut bytes: Vec<u8> =
+        noise.iter().map(|v| (v * 12_345.0).to_bits() as u8 ^ (v.to_bits() >> 9) as u8).collect();
+    for (index, block) in bytes.chunks_exact_mut(blocks.bytes()).enumerate() {
+        for (nth, &at) in scale_places(blocks).iter().enumerate() {
+            let scale = f16::from_f32(0.001 + 0.37 * noise[index * blocks.bytes() + nth].abs());
+            block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+        }
+    }
+    bytes
+}
+
+/// Where a block has an f16.
+fn scale_places(blocks: Blocks) -> &'static [usize] {
+    match blocks {
+        Blocks::Q4_0 | Blocks::Q5_0 | Blocks::Q8_0 => &[0],
+        Blocks::Q4_1 | Blocks::Q5_1 | Blocks::Q4K | Blocks::Q5K => &[0, 2],
+        Blocks::Q6K => &[208],
+    }
+}
+
+/// Number `at` of a block, from the definition, one at a time.
+fn number(blocks: Blocks, block: &[u8], at: usize) -> f32 {
+    let half = |at: usize| f16::from_le_bytes([block[at], block[at + 1]]).to_f32();
+    let bit = |from: usize, at: usize| block[from + at / 8] >> (at % 8) & 1;
+    let nibble = |from: usize, at: usize| block[from + at % 16] >> (at / 16 * 4) & 15;
+    let six = |run: usize| {
+        let packed = &block[4..16];
+        match run {
+            0..4 => (packed[run] & 63, packed[run + 4] & 63),
+            _ => (
+                packed[run + 4] & 15 | packed[run - 4] >> 6 << 4,
+                packed[run + 4] >> 4 | packed[run] >> 6 << 4,
+            ),
+        }
+    };
+    let run_of_32 = |low: usize, fifth: u8| {
+        let (s, t) = six(at / 32);
+        let q = block[low + at / 64 * 32 + at % 32] >> (at / 32 % 2 * 4) & 15;
+        half(0) * f32::from(s) * f32::from(q | fifth << 4) - half(2) * f32::from(t)
+    };
+    match blocks {
+        Blocks::Q4_0 => (f32::from(nibble(2, at)) - 8.0) * half(0),
+        Blocks::Q4_1 => f32::from(nibble(4, at)) * half(0) + half(2),
+        Blocks::Q5_0 => (f32::from(nibble(6, at) | bit(2, at) << 4) - 16.0) * half(0),
+        Blocks::Q5_1 => f32::from(nibble(8, at) | bit(4, at) << 4) * half(0) + half(2),
+        Blocks::Q8_0 => f32::from(block[2 + at] as i8) * half(0),
+        Blocks::Q4K => run_of_32(16, 0),
+        Blocks::Q5K => run_of_32(48, block[16 + at % 32] >> (at / 32) & 1),
+        Blocks::Q6K => {
+            let (part, run, place) = (at / 128, at / 32 % 4, at % 32);
+            let low = block[part * 64 + run % 2 * 32 + place] >> (run / 2 * 4) & 15;
+            let high = block[128 + part * 32 + place] >> (2 * run) & 3;
+            let scale = half(208) * f32::from(block[192 + at / 16] as i8);
+            scale * (f32::from(low | high << 4) - 32.0)
+        }
+    }
+}
+
+fn widened(blocks: Blocks, bytes: &[u8]) -> Vec<f32> {
+    let each = bytes.chunks_exact(blocks.bytes());
+    each.flat_map(|block| (0..blocks.numbers()).map(move |at| number(blocks, block, at))).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn numbers_are_those_of_the_definition_to_the_bit() {
+    for blocks in Blocks::ALL {
+        let bytes = random_blocks(blocks, 7, 3);
+        let mut out = vec![0.0; 7 * blocks.numbers()];
+        blocks.unpack(&bytes, &mut out);
+        assert_eq!(bits(&out), bits(&widened(blocks, &bytes)), "{blocks:?}");
+    }
+}
+
+#[test]
+fn every_instruction_set_unpacks_them_alike_for_few_and_for_many_tokens() {
+    for blocks in Blocks::ALL {
+        let (rows, cols) = (3, 2 * blocks.numbers());
+        let bytes = random_blocks(blocks, rows * 2, 5);
+        let numbers = widened(blocks, &bytes);
+        for isa in Isa::available() {
+            let backend = Backend::serial().with_isa(isa).expect("it is available");
+            // Row t of x takes number t of each row of the weight, to the bit: what is added is 0.
+            let mut x = vec![0.0; cols * cols];
+            (0..cols).for_each(|t| x[t * cols + t] = 1.0);
+            for tokens in [1, 2, 3, 5, cols] {
+                let [y] = backend.multiply(&x[..tokens * cols], tokens, [Rows::Blocks(blocks, &bytes)]);
+                for (at, y) in y.iter().enumerate() {
+                    let (t, o) = (at / rows, at % rows);
+                    let expected = numbers[o * cols + t];
+                    assert_eq!(*y, expected, "{isa:?} {blocks:?}: number {t} of row {o}, {tokens} tokens");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_scale_that_is_not_finite_makes_its_own_row_so_and_no_other() {
+    for blocks in Blocks::ALL {
+        let mut bytes = random_blocks(blocks, 3, 1);
+        let at = blocks.bytes() + scale_places(blocks)[0];
+        bytes[at..at + 2].copy_from_slice(&f16::NAN.to_le_bytes());
+        for tokens in [1, 9] {
+            let x = vec![0.5; tokens * blocks.numbers()];
+            let [y] = Backend::serial().multiply(&x, tokens, [Rows::Blocks(blocks, &bytes)]);
+            for token in y.chunks_exact(3) {
+                assert!(
+                    token[0].is_finite() && token[1].is_nan() && token[2].is_finite(),
+                    "{blocks:?} {token:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "rows of 48 elements are no whole blocks of Q8_0")]
+fn rows_that_are_no_whole_blocks_are_the_callers_fault() {
+    let bytes = vec![0; 3 * 34];
+    let _ = Backend::serial().multiply(&[0.0; 48], 1, [Rows::Blocks(Blocks::Q8_0, &bytes)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// |error| ≤ 5·10⁻⁷ Σ |terms|, as of the same numbers stored as f32, on every instruction set.
+    #[test]
+    fn a_product_is_that_of_the_numbers(
+        which in 0..Blocks::ALL.len(), tokens in 1..20_usize, rows in 1..70_usize, long in 1..4_usize, seed in 0..1000_u64,
+    ) {
+        let blocks = Blocks::ALL[which];
+        let cols = long * blocks.numbers();
+        let (x, bytes) = (noise(tokens * cols, seed), random_blocks(blocks, rows * long, seed + 1));
+        let numbers = widened(blocks, &bytes);
+        for isa in Isa::available() {
+            let backend = Backend::serial().with_isa(isa).expect("it is available");
+            let [y] = backend.multiply(&x, tokens, [Rows::Blocks(blocks, &bytes)]);
+            for (at, y) in y.iter().enumerate() {
+                let (t, o) = (at / rows, at % rows);
+                let terms = (0..cols).map(|i| f64::from(x[t * cols + i]) * f64::from(numbers[o * cols + i]));
+                let bound = 5e-7 * terms.clone().map(f64::abs).sum::<f64>();
+                let error = (f64::from(*y) - terms.sum::<f64>()).abs();
+                prop_assert!(error <= bound, "{isa:?} {blocks:?} ({t}, {o}): {error:e} over {bound:e}");
+            }
+        }
+    }
+
+    /// The bits do not depend on the threads, nor on the other tokens of a call as long as they are few; weights of several
+    /// types share a region.
+    #[test]
+    fn bits_do_not_depend_on_threads_or_company(
+        tokens in 1..24_usize, rows in 1..200_usize, seed in 0..1000_u64,
+    ) {
+        let cols = 256;
+        let x = noise(tokens * cols, seed);
+        let a = random_blocks(Blocks::Q4K, rows, seed);
+        let b = random_blocks(Blocks::Q8_0, rows * 8, seed + 1);
+        let c = random_blocks(Blocks::Q6K, rows, seed + 2);
+        let weights = [Rows::Blocks(Blocks::Q4K, &a), Rows::Blocks(Blocks::Q8_0, &b), Rows::Blocks(Blocks::Q6K, &c)];
+        let one = Backend::serial().multiply(&x, tokens, weights);
+        let three = Backend::new(3, Compute::F32).multiply(&x, tokens, weights);
+        prop_assert_eq!(&one, &three);
+        if tokens < 8 {
+            for (token, x) in x.chunks_exact(cols).enumerate() {
+                let alone = Backend::serial().multiply(x, 1, weights);
+                for (alone, all) in alone.iter().zip(&one) {
+                    prop_assert_eq!(&alone[..], &all[token * rows..(token + 1) * rows]);
+                }
+            }
+        }
+    }
+
+    /// Results that meet on the way are those that meet afterwards.
+    #[test]
+    fn gated_products_meet_as_whole_results_do(
+        which in 0..Blocks::ALL.len(), tokens in 1..20_usize, rows in 1..80_usize, seed in 0..1000_u64,
+    ) {
+        let blocks = Blocks::ALL[which];
+        let cols = 256;
+        let x = noise(tokens * cols, seed);
+        let per_row = cols / blocks.numbers();
+        let (gate, up) = (random_blocks(blocks, rows * per_row, seed), random_blocks(blocks, rows * per_row, seed + 1));
+        let weights = [Rows::Blocks(blocks, &gate), Rows::Blocks(blocks, &up)];
+        let backend = Backend::new(2, Compute::F32);
+        let y = backend.multiply_gated(&x, tokens, weights, |Meeting { gate, up, .. }| {
+            gate.iter_mut().zip(up.iter()).for_each(|(gate, up)| *gate *= up);
+        });
+        let [gate, up] = backend.multiply(&x, tokens, weights);
+        let expected: Vec<f32> = gate.iter().zip(&up).map(|(gate, up)| gate * up).collect();
+        prop_assert_eq!(y, expected);
+    }
+}

@@ -1,0 +1,44 @@
+//! What `tokenizer.ggml.pre` means: `splits.toml` as a table.
+
+use serde::Deserialize;
+
+use super::wrong;
+use crate::Error;
+use crate::merging::bytes::WholeWords;
+
+/// How texts are split under some names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Split {
+    names: Vec<String>,
+    pub(super) patterns: Vec<String>,
+    #[serde(default)]
+    pub(super) whole_words: WholeWords,
+    /// Whether BOS goes before a text, where the file does not say.
+    #[serde(default)]
+    pub(super) bos: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Splits {
+    split: Vec<Split>,
+}
+
+/// The name under which the split stands that is taken where the file names none.
+pub(super) const DEFAULT: &str = "default";
+
+/// The split of a name.
+pub(super) fn split(name: Option<&str>) -> Result<Split, Error> {
+    let Splits { split: mut splits } =
+        toml::from_str(include_str!("splits.toml")).map_err(|error| wrong("pre", error.to_string()))?;
+    let name = name.filter(|name| !name.is_empty()).unwrap_or(DEFAULT);
+    match splits.iter().position(|split| split.names.iter().any(|other| other == name)) {
+        Some(at) => Ok(splits.swap_remove(at)),
+        None => {
+            let mut names: Vec<_> = splits.into_iter().flat_map(|split| split.names).collect();
+            names.sort();
+            Err(wrong("pre", format!("{name:?} is not known; known are {}", names.join(", "))))
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! GGUF files as llama.cpp's converter writes them (`tests/reference/gguf_heads.py`, their heads without weights) are the models
+//! that they were made of: the same family's numbers, every tensor claimed, and every key read or known to mean nothing.
+
+use std::path::{Path, PathBuf};
+
+use camelid::checkpoint::{Checkpoint, read_json};
+use camelid::families::{Allow, Architecture, Library, difference};
+use serde_json::Value as Json;
+
+/// More than the largest of the files had.
+const WHOLE: u64 = 4 << 20;
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The head of a file with further metadata, then zeros in place of the weights.
+fn file(name: &str, entries: &[Vec<u8>]) -> (tempfile::TempDir, PathBuf) {
+    let head = std::fs::read(tests().join("data/gguf-heads").join(name)).expect("the head");
+    let count = u64::from_le_bytes(head[16..24].try_into().expect("8 bytes")) + entries.len() as u64;
+    let bytes = [&head[..16], &count.to_le_bytes(), &entries.concat(), &head[24..]].concat();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).expect("it is written");
+    std::fs::File::options().write(true).open(&path).and_then(|file| file.set_len(WHOLE)).expect("zeros");
+    (folder, path)
+}
+
+/// What a file amounts to; the families of `beyond` are known beside the built-in ones.
+fn read(name: &str, entries: &[Vec<u8>]) -> Result<(String, Architecture), String> {
+    let (_folder, path) = file(name, entries);
+    let library = library(name);
+    let allow = Allow::default();
+    let checkpoint = Checkpoint::open(&path).map_err(|error| error.to_string())?;
+    let read = library.from_gguf(&checkpoint, None, &allow).map_err(|error| error.to_string())?;
+    let architecture = read.declaration.architecture(&read.config, &read.checkpoint, &allow);
+    Ok((read.declaration.name.clone(), architecture.map_err(|error| error.to_string())?))
+}
+
+fn library(name: &str) -> Library {
+    let mut library = Library::built_in().expect("the built-in families");
+    if let Some(family) = name.strip_prefix("beyond--").and_then(|name| name.strip_suffix(".gguf")) {
+        library
+            .add(&tests().join("beyond").join(family).join(format!("{family}.toml")))
+            .expect("a declaration");
+    }
+    library
+}
+
+/// What the config.json that a file was made of amounts to.
+fn original(name: &str) -> Architecture {
+    let (family, case) = name.trim_end_matches(".gguf").split_once("--").expect("FAMILY--CASE");
+    let folder = match family {
+        "beyond" => tests().join("beyond").join(case).join("case"),
+        family => tests().join("cases").join(family).join(case),
+    };
+    let config = read_json(&folder.join("config.json")).expect("the config.json");
+    let library = library(name);
+    let family = library.detect(&config, &[]).expect("a family").family;
+    family.resolve(&config, &[]).unwrap_or_else(|unresolved| panic!("{name}: {:?}", unresolved.problems))
+}
+
+/// The frequencies of every layer, at the trained length and beyond it.
+fn frequencies(architecture: &Architecture) -> Vec<f64> {
+    let mut all = Vec::new();
+    for layer in &architecture.layers {
+        let Some(rope) = &layer.rope else { continue };
+        let length = rope.context.unwrap_or(1);
+        let frequencies = rope.frequencies(layer.attention.head_dim, length).expect("frequencies");
+        all.extend(frequencies.inverse.iter().chain([&frequencies.factor]));
+    }
+    all
+}
+
+fn near(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b)),
+        (a, b) => match (a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs().max(b.abs()),
+            (None, _) | (_, None) => a == b,
+        },
+    }
+}
+
+/// Words that the files do not have, or have under another form.
+fn elsewhere(name: &str, word: &str) -> bool {
+    let not_written = match name {
+        // The scale is told from the sizes of the published models; this case has another.
+        "gemma2--stdcap.gguf" | "beyond--gemma3.gguf" => &["attention.scale"][..],
+        // Nothing is written of what is done beyond the trained length; the trained length itself is another key's.
+        "qwen1--base.gguf" => &["attention.logn", "rope.scaling", "rope.length"],
+        _ => &[],
+    };
+    // Names of tensors are the file's own; its norms hold 1 + w; frequencies are compared by number; the converter writes some
+    // other key as the trained length of GLM.
+    let form = ["norm.offset", "rope.scaling", "rope.context", "block.context"].contains(&word);
+    word.starts_with("tensors.") || form || not_written.contains(&word)
+}
+
+#[test]
+fn a_converted_file_is_the_model_that_it_was_made_of() {
+    let folder = std::fs::read_dir(tests().join("data/gguf-heads")).expect("the heads");
+    let mut names: Vec<_> =
+        folder.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert!(names.len() >= 25, "{names:?}");
+    let mut wrong = Vec::new();
+    for name in &names {
+        let theirs = original(name);
+        match read(name, &[]) {
+            Err(error) => wrong.push(format!("{name}: {error}")),
+            Ok((_, ours)) => {
+                let words = difference(&ours, &theirs).into_iter();
+                let words =
+                    words.filter(|(word, ours, theirs)| !elsewhere(name, word) && !near(ours, theirs));
+                wrong.extend(
+                    words.map(|(word, ours, theirs)| format!("{name}: {word} is {ours}, not {theirs}")),
+                );
+                let (ours, theirs) = (frequencies(&ours), frequencies(&theirs));
+                let far = ours.iter().zip(&theirs).any(|(a, b)| (a - b).abs() > 1e-5 * b.abs());
+                if (far || ours.len() != theirs.len()) && name != "qwen1--base.gguf" {
+                    wrong.push(format!("{name}: frequencies {ours:?}\n  not {theirs:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+fn entry(key: &str, kind: u32, value: &[u8]) -> Vec<u8> {
+    [&text(key)[..], &kind.to_le_bytes(), value].concat()
+}
+
+const GQA: &str = "llama2--gqa.gguf";
+
+#[test]
+fn a_key_at_its_neutral_value_changes_nothing() {
+    let plain = read(GQA, &[]).expect("it reads");
+    for neutral in [
+        entry("llama.expert_count", 4, &0_u32.to_le_bytes()),
+        entry("llama.expert_used_count", 4, &0_u32.to_le_bytes()),
+        entry("llama.rope.scaling.attn_factor", 6, &1_f32.to_le_bytes()),
+        entry("llama.rope.scale_linear", 6, &1_f32.to_le_bytes()),
+        entry("llama.attention.causal", 7, &[1]),
+        entry("llama.use_parallel_residual", 7, &[1]),
+        entry("llama.attention.sliding_window", 4, &0_u32.to_le_bytes()),
+        entry("llama.pooling_type", 4, &0_u32.to_le_bytes()),
+    ] {
+        assert_eq!(read(GQA, std::slice::from_ref(&neutral)).as_ref(), Ok(&plain), "{neutral:?}");
+    }
+}
+
+#[test]
+fn a_key_at_another_value_is_told() {
+    let refused = |entry: Vec<u8>, message: &str| {
+        let error = read(GQA, &[entry]).expect_err("it is refused");
+        assert!(error.contains(message), "{error}");
+    };
+    refused(
+        entry("llama.expert_count", 4, &8_u32.to_le_bytes()),
+        "`llama.expert_count` is 8, which is not done here",
+    );
+    refused(entry("llama.attention.causal", 7, &[0]), "`llama.attention.causal` is false");
+    refused(entry("llama.something", 4, &1_u32.to_le_bytes()), "`llama.something` = 1 is not known");
+}
+
+#[test]
+fn a_list_of_one_number_for_all_layers_is_that_number() {
+    let list = |numbers: &[u32]| {
+        let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+        let count = (numbers.clone().count() as u64 / 4).to_le_bytes();
+        entry(
+            "qwen.attention.head_count_kv",
+            9,
+            &[&4_u32.to_le_bytes()[..], &count, &numbers.collect::<Vec<_>>()].concat(),
+        )
+    };
+    let plain = read("qwen1--base.gguf", &[]).expect("it reads");
+    assert_eq!(read("qwen1--base.gguf", &[list(&[4, 4, 4])]), Ok(plain));
+    assert!(read("qwen1--base.gguf", &[list(&[4, 2, 4])]).is_err());
+}
+
+#[test]
+fn yarn_is_read_as_the_converter_writes_it() {
+    let yarn = [
+        entry("llama.rope.scaling.type", 8, &text("yarn")),
+        entry("llama.rope.scaling.factor", 6, &4_f32.to_le_bytes()),
+        entry("llama.rope.scaling.original_context_length", 4, &64_u32.to_le_bytes()),
+        entry("llama.rope.scaling.yarn_beta_fast", 6, &24_f32.to_le_bytes()),
+        entry("llama.rope.scaling.yarn_beta_slow", 6, &2_f32.to_le_bytes()),
+        entry("llama.rope.scaling.yarn_attn_factor", 6, &1.5_f32.to_le_bytes()),
+        entry("llama.rope.scaling.yarn_ext_factor", 6, &1_f32.to_le_bytes()),
+    ];
+    let (_, architecture) = read(GQA, &yarn).expect("it reads");
+    let rope = architecture.layers[0].rope.as_ref().expect("rope");
+    let scaling = serde_json::to_value(&rope.scaling).expect("JSON");
+    for (key, value) in [
+        ("factor", 4.0),
+        ("original_max_position_embeddings", 64.0),
+        ("beta_fast", 24.0),
+        ("beta_slow", 2.0),
+        ("attention_factor", 1.5),
+    ] {
+        assert_eq!(scaling[key].as_f64(), Some(value), "{key} in {scaling}");
+    }
+    assert_eq!(scaling["rope_type"], "yarn");
+}
