@@ -32,7 +32,9 @@ fn read(name: &str, entries: &[Vec<u8>]) -> Result<(String, Architecture), Strin
     let library = library();
     let allow = Allow::default();
     let checkpoint = Checkpoint::open(&path).map_err(|error| error.to_string())?;
-    let read = library.from_gguf(&checkpoint, None, &allow).map_err(|error| error.to_string())?;
+    // Two families share an architecture's name, and a small vocabulary does not tell them apart.
+    let family = name.split_once("--").map(|(family, _)| family).filter(|name| name.starts_with("baichuan"));
+    let read = library.from_gguf(&checkpoint, family, &allow).map_err(|error| error.to_string())?;
     let architecture = read.declaration.architecture(&read.config, &read.checkpoint, &allow);
     Ok((read.declaration.name.clone(), architecture.map_err(|error| error.to_string())?))
 }
@@ -47,7 +49,7 @@ fn original(name: &str) -> Architecture {
     let folder = tests().join("cases").join(family).join(case);
     let config = read_json(&folder.join("config.json")).expect("the config.json");
     let library = library();
-    let family = library.detect(&config, &[]).expect("a family").family;
+    let family = library.get(family).expect("a family");
     family.resolve(&config, &[]).unwrap_or_else(|unresolved| panic!("{name}: {:?}", unresolved.problems))
 }
 

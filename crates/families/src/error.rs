@@ -199,7 +199,8 @@ impl fmt::Display for Problem {
             Problem::UnknownKey { key, value } => {
                 write!(
                     f,
-                    "config.json: `{key}` = {} is not known to this family: what it changes would be left out",
+                    "config.json: `{key}` = {} is not known to this family: what it changes would be left out; if it changes nothing, \
+                     add --allow-key {key}",
                     short(value)
                 )
             }
@@ -288,10 +289,7 @@ impl fmt::Display for Told<'_> {
 fn unknown(keys: &[(&String, &String)]) -> String {
     match keys {
         [] => String::new(),
-        [(key, value)] => {
-            let problem = Problem::UnknownKey { key: (*key).clone(), value: (*value).clone() };
-            format!("{problem}; if it changes nothing, add --allow-key {key}")
-        }
+        [(key, value)] => Problem::UnknownKey { key: (*key).clone(), value: (*value).clone() }.to_string(),
         many => {
             let written = |(key, value): &(&String, &String)| format!("`{key}` = {}", short(value));
             let shown: Vec<_> = many.iter().take(SHOWN_KEYS).map(written).collect();

@@ -228,7 +228,9 @@ impl Search<'_> {
     fn keys_of(&self, word: &str) -> Vec<String> {
         let formulas = self.target.words.get(word).map(|entry| entry.expr.formulas()).unwrap_or_default();
         let names = formulas.iter().flat_map(|formula| formula.variables()).map(|name| root(name).to_owned());
-        let mut names: Vec<String> = names.filter(|name| name != "layer").collect();
+        // What the declaration calls by a name of its own is no key.
+        let own = |name: &String| name == "layer" || self.target.lets.contains_key(name);
+        let mut names: Vec<String> = names.filter(|name| !own(name)).collect();
         let released = self.released();
         names.sort_by_key(|name| !released.contains_key(name));
         names.dedup();

