@@ -97,7 +97,7 @@ fn layouts_of_other_programs_are_named() {
     check(&["openvino_model.xml", "openvino_model.bin"], "an OpenVINO model");
     check(&["model.bin", "shared_vocabulary.json"], "a CTranslate2 model");
     check(&["consolidated.00.pth", "params.json"], "Meta's own format");
-    check(&["consolidated.safetensors", "params.json"], "Mistral's own format");
+    check(&["consolidated.safetensors", "params.json"], "their maker's own program");
     check(&["lit_model.pth"], "a LitGPT checkpoint");
     check(&["flax_model.msgpack"], "a Flax model");
     check(&["model.weights.h5"], "a Keras model");

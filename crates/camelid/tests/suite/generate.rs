@@ -30,7 +30,11 @@ fn json_has_the_reference_s_ids_and_no_other_keys() {
         let report = json(stories(), &["--prompt", prompt, "--max-new-tokens", "200"]);
         assert_eq!(report["prompt_ids"], row["input_ids"]);
         assert_eq!(report["generated_ids"], row["greedy_ids"]);
-        assert_eq!(report["text"], row["greedy_text"]);
+        // The reference decodes the new ids alone, which takes the first blank away; prompt and text together are the text.
+        assert_eq!(
+            report["text"].as_str().map(|text| text.trim_start_matches(' ')),
+            row["greedy_text"].as_str()
+        );
         assert_eq!(report["stop"], "length");
         let keys: Vec<_> = report.as_object().expect("an object").keys().cloned().collect();
         assert_eq!(

@@ -145,12 +145,12 @@ pub(super) static LAYOUTS: &[Row] = &[
     ),
     row(
         Holds(&["consolidated*.safetensors"]),
-        "the weights in Mistral's own format",
+        "weights as their maker's own program has them",
         "get the same model's model-*.safetensors and config.json",
     ),
     row(
         Holds(&["params.json", "tekken.json"]),
-        "a folder in Mistral's own format",
+        "a folder as its maker's own program has it (params.json)",
         "get the same model's model-*.safetensors and config.json",
     ),
     row(

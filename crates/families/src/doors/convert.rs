@@ -82,17 +82,22 @@ impl Declaration {
         guess.extend(said);
         let fields = architecture.fields();
         for (word, entry) in &self.words {
-            let (Some(key), Some(value)) = (bare(&entry.expr), fields.get(word)) else { continue };
+            let (Some(key), Some(value)) = (self.key(&entry.expr), fields.get(word)) else { continue };
             self.set(&mut guess, key, value.clone());
         }
         for (role, entry) in &self.bias {
             let layer = role.per_layer().then_some(0);
-            let (Some(key), Some(named)) = (bare(&entry.expr), architecture.tensor(layer, *role)) else {
+            let (Some(key), Some(named)) = (self.key(&entry.expr), architecture.tensor(layer, *role)) else {
                 continue;
             };
             self.set(&mut guess, key, named.bias.into());
         }
         guess
+    }
+
+    /// The key of config.json, where a formula is nothing but one; a name of the declaration's own is none.
+    fn key<'e>(&self, expr: &'e Expr) -> Option<&'e str> {
+        bare(expr).filter(|name| !self.lets.contains_key(*name))
     }
 
     fn set(&self, config: &mut Map<String, Json>, key: &str, value: Json) {

@@ -48,7 +48,7 @@ fn the_formulas_of_a_value_are_found_at_any_depth() {
 fn the_files_of_a_vocabulary_are_those_of_the_family_or_of_what_it_extends() {
     let library = Library::built_in().expect("the built-in families");
     let root = library.get("llama1").expect("the root");
-    assert_eq!(root.tokenizer_files(), ["tokenizer.model", "tokenizer.json"]);
+    assert_eq!(root.tokenizer_files(), ["tokenizer.json", "tokenizer.model"]);
     assert_eq!(family("").tokenizer_files(), root.tokenizer_files());
     let own = family("[tokenizer]\nfiles = [{ kind = \"json\", name = \"mine.json\" }]");
     assert_eq!(own.tokenizer_files(), ["mine.json"]);

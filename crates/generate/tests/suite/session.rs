@@ -55,7 +55,8 @@ fn the_reference_s_prompts_give_the_reference_s_ids_and_text() {
         let (generated, text, stop) =
             run(&mut Session::new(&stories.model, &*stories.tokenizer), &prompt, &tokens(200));
         assert_eq!((generated, stop), (list("greedy_ids"), Some(Stop::Length)));
-        assert_eq!(text, row["greedy_text"].as_str().expect("a text"));
+        // The reference decodes the new ids alone, which takes the first blank away.
+        assert_eq!(text.trim_start_matches(' '), row["greedy_text"].as_str().expect("a text"));
     }
 }
 

@@ -70,7 +70,8 @@ fn refused(file: &[u8], expected: &str) {
 
 #[test]
 fn what_is_no_tokenizer_is_refused() {
-    let expected = "neither a sentencepiece model, nor tiktoken ranks, nor a tokenizer.json";
+    let expected =
+        "neither a sentencepiece model, nor tiktoken ranks, nor a tokenizer.json, nor a vocab.json";
     for file in [&b""[..], b"GGUF", b"hello world", b"\x80\x02}q\x00", &[0xFF; 40]] {
         refused(file, expected);
     }
@@ -208,7 +209,7 @@ fn settings_that_do_not_fit_the_file_are_refused() {
         "prefix = [\"<bos>\"]",
         "tokenizer.prefix: the vocabulary has no \"<bos>\", nor is it a special token",
     );
-    check("offset = 4294967295", "tokenizer.offset: 4294967295 leaves no room for the vocabulary");
+    check("offset = 4294967295", "tokenizer.special.\"<unk>\": the id 4294967295 is beyond any vocabulary");
     check(
         "special = { \"<mask>\" = 4294967295 }",
         "tokenizer.special.\"<mask>\": the id 4294967295 is beyond any vocabulary",

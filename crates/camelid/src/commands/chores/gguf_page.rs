@@ -7,7 +7,7 @@ use camelid_families::Library;
 
 const INTRODUCTION: &str = "\
 A GGUF file loads where its `general.architecture` stands in the first table and every tensor's type in the second; any
-architecture may have any mix of types. What its metadata and its vocabulary say is read as llama.cpp reads it: which families'
+architecture may have any mix of types. Its metadata and its vocabulary are read as the program reads them that writes most such files: which families'
 declarations do so, their `[gguf]` tables say. A model in several files (`NAME-00001-of-00003.gguf`) opens by its first.
 
 ";

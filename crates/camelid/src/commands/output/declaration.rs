@@ -25,8 +25,13 @@ pub(in crate::commands) fn print(family: &Declaration) {
     text("form_of", &family.form_of);
     text("released", &family.released);
     table("rename", family.rename.iter().map(|(key, entry)| (key.clone(), entry)));
-    entries("default", &family.default);
-    entries("absent", &family.absent);
+    let reads = family.reads();
+    let read = |all: &Entries| -> Entries {
+        let used = |key: &String| reads.iter().any(|name| name.split('.').next() == Some(key));
+        all.iter().filter(|(key, _)| used(key)).map(|(key, entry)| (key.clone(), entry.clone())).collect()
+    };
+    entries("default", &read(&family.default));
+    entries("absent", &read(&family.absent));
     entries("let", &family.lets);
     entries("require", &family.require);
     anstream::println!("\n{}", bold("[ignore]"));

