@@ -307,14 +307,6 @@ fn unknown(keys: &[(&String, &String)]) -> String {
     }
 }
 
-/// A value that may be a whole table.
-fn short(value: &str) -> String {
-    match value.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
-    }
-}
-
 /// Faults one after the other; that they are config.json's is said by the first.
 fn joined(faults: &[String], most: usize) -> String {
     let bare = |(at, fault): (usize, &String)| match fault.strip_prefix(CONFIG) {

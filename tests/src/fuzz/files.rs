@@ -50,7 +50,7 @@ pub fn gguf_model(data: &[u8]) -> bool {
     let _ = opened.defaults();
     let Ok(tokenizer) = opened.tokenizer() else { return false };
     super::tokenizers::touch(&*tokenizer);
-    fits && opened.template(&*tokenizer, &camelid_generate::WhichTemplate::default()).is_ok()
+    fits && opened.template(&*tokenizer, &camelid::generate::WhichTemplate::default()).is_ok()
 }
 
 /// A `.bin` file: as it comes, and as the pickle of a sound archive, which blind changes would hardly leave sound.

@@ -43,7 +43,7 @@ fn computed_as(dtype: Dtype) -> Option<camelid_linear::Dtype> {
         Dtype::Mxfp4 | Dtype::Nvfp4 | Dtype::Tq1_0 | Dtype::Tq2_0 | Dtype::Iq1S | Dtype::Iq1M => None,
         Dtype::Iq2Xxs | Dtype::Iq2Xs | Dtype::Iq2S | Dtype::Iq3Xxs | Dtype::Iq3S => None,
         Dtype::F64 | Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 => None,
-        Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool => None,
+        Dtype::U64 | Dtype::U32 | Dtype::U16 | Dtype::U8 | Dtype::Bool | Dtype::Unread(_) => None,
     }
 }
 
