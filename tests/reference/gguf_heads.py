@@ -1,5 +1,5 @@
-"""Writes tests/data/gguf-heads/*.gguf: what llama.cpp's converter makes of the cases in tests/cases and tests/beyond, without
-the weights: metadata, the list of tensors, and the first 256 bytes of the data, where lists that rotary frequencies are divided
+"""Writes tests/data/gguf-heads/*.gguf: what llama.cpp's converter makes of the cases in tests/cases, without the
+weights: metadata, the list of tensors, and the first 256 bytes of the data, where lists that rotary frequencies are divided
 by stand. Run by hand:
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch==2.15.0 transformers==4.57.6 safetensors numpy
@@ -29,7 +29,7 @@ from conversion.base import ModelBase, ModelType  # noqa: E402
 
 CASES = """llama1/base llama2/bias llama2/gqa llama2/linear llama3/3.1-rope llama3/3.2-tied yi/llama qwen1/base qwen1.5/mha
 qwen2/tied qwen2/yarn gemma1/mqa gemma2/stdcap minicpm/gqa baichuan1/7b-base chatglm2/base chatglm3/base glm4/remote-ratio500
-glm4-hf/base beyond/gemma3 beyond/qwen3 beyond/phi3 beyond/granite beyond/olmo2 beyond/starcoder2"""
+glm4-hf/base gemma3/base qwen3/base phi3/base granite/base olmo2/base starcoder2/base"""
 
 
 def converter(config):
@@ -75,10 +75,8 @@ def main():
     heads.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name in CASES.split():
-            family, case = name.split("/")
-            folder = TESTS / "beyond" / case / "case" if family == "beyond" else TESTS / "cases" / family / case
-            whole, data = convert(folder, Path(scratch))
-            (heads / f"{family}--{case}.gguf").write_bytes(whole[: data + 256])
+            whole, data = convert(TESTS / "cases" / name, Path(scratch))
+            (heads / f"{name.replace('/', '--')}.gguf").write_bytes(whole[: data + 256])
 
 
 main()

@@ -75,6 +75,7 @@ macro_rules! targets {
 }
 
 targets! {
-    case chat_template config_json family_file folder formula gguf gguf_model pickle resolve safetensors sentencepiece tiktoken
+    beside case chat_template config_json family_file folder formula gguf gguf_model pickle resolve safetensors sentencepiece
+    tiktoken
     tokenizer_json
 }

@@ -26,10 +26,10 @@ fn file(name: &str, entries: &[Vec<u8>]) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What a file amounts to; the families of `beyond` are known beside the built-in ones.
+/// What a file amounts to.
 fn read(name: &str, entries: &[Vec<u8>]) -> Result<(String, Architecture), String> {
     let (_folder, path) = file(name, entries);
-    let library = library(name);
+    let library = library();
     let allow = Allow::default();
     let checkpoint = Checkpoint::open(&path).map_err(|error| error.to_string())?;
     let read = library.from_gguf(&checkpoint, None, &allow).map_err(|error| error.to_string())?;
@@ -37,25 +37,16 @@ fn read(name: &str, entries: &[Vec<u8>]) -> Result<(String, Architecture), Strin
     Ok((read.declaration.name.clone(), architecture.map_err(|error| error.to_string())?))
 }
 
-fn library(name: &str) -> Library {
-    let mut library = Library::built_in().expect("the built-in families");
-    if let Some(family) = name.strip_prefix("beyond--").and_then(|name| name.strip_suffix(".gguf")) {
-        library
-            .add(&tests().join("beyond").join(family).join(format!("{family}.toml")))
-            .expect("a declaration");
-    }
-    library
+fn library() -> Library {
+    Library::built_in().expect("the built-in families")
 }
 
 /// What the config.json that a file was made of amounts to.
 fn original(name: &str) -> Architecture {
     let (family, case) = name.trim_end_matches(".gguf").split_once("--").expect("FAMILY--CASE");
-    let folder = match family {
-        "beyond" => tests().join("beyond").join(case).join("case"),
-        family => tests().join("cases").join(family).join(case),
-    };
+    let folder = tests().join("cases").join(family).join(case);
     let config = read_json(&folder.join("config.json")).expect("the config.json");
-    let library = library(name);
+    let library = library();
     let family = library.detect(&config, &[]).expect("a family").family;
     family.resolve(&config, &[]).unwrap_or_else(|unresolved| panic!("{name}: {:?}", unresolved.problems))
 }
@@ -86,7 +77,7 @@ fn near(a: &Json, b: &Json) -> bool {
 fn elsewhere(name: &str, word: &str) -> bool {
     let not_written = match name {
         // The scale is told from the sizes of the published models; this case has another.
-        "gemma2--stdcap.gguf" | "beyond--gemma3.gguf" => &["attention.scale"][..],
+        "gemma2--stdcap.gguf" | "gemma3--base.gguf" => &["attention.scale"][..],
         // Nothing is written of what is done beyond the trained length; the trained length itself is another key's.
         "qwen1--base.gguf" => &["attention.logn", "rope.scaling", "rope.length"],
         _ => &[],

@@ -28,7 +28,8 @@ fn holds(value: &Json, wanted: &[&str]) {
 
 #[test]
 fn the_json_has_the_keys_that_others_read() {
-    let report = verified("gemma1", &[carried("gemma1", "mqa"), carried("llama1", "base")], Depth::Prove);
+    let other = saying_all(&carried("llama1", "base"));
+    let report = verified("gemma1", &[carried("gemma1", "mqa"), other.path().to_owned()], Depth::Prove);
     assert_eq!(report.exit_status(), 1);
     let json = serde_json::to_value(&report).expect("plain data");
     holds(&json, &["family", "passed", "parameters", "cases", "proof", "proved", "unproved"]);
@@ -45,6 +46,23 @@ fn the_json_has_the_keys_that_others_read() {
     let cause = first["likely_cause"].as_str().expect("a text");
     assert!(cause.contains("1 + w"), "{cause}");
     holds(&json["proof"][0], &["word", "change", "outcome", "case", "layer", "stage"]);
+}
+
+/// A copy of a case whose config.json says what another family's config class has other defaults for.
+fn saying_all(case: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for entry in fs::read_dir(case).expect("a case") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
+    }
+    let path = folder.path().join("config.json");
+    let mut config: Json = serde_json::from_slice(&fs::read(&path).expect("config.json")).expect("JSON");
+    config["num_key_value_heads"] = config["num_attention_heads"].clone();
+    let number = |key: &str| config[key].as_u64().expect("a number");
+    config["head_dim"] = (number("hidden_size") / number("num_attention_heads")).into();
+    fs::remove_file(&path).expect("it was copied");
+    fs::write(&path, config.to_string()).expect("written");
+    folder
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn a_config_is_refused_with_its_key_and_value() {
     misfit(MINE, json!({ "hidden_act": "swoosh" }), &["mlp.activation", "swoosh"]);
     misfit(MINE, json!({ "attention_bias": "yes" }), &["bias", "yes"]);
     misfit("extends = \"llama1\"", json!({ "attention_bias": true }), &["`attention_bias` = true", "false"]);
-    misfit("extends = \"qwen1\"", json!({}), &["seq_length", "use_logn_attn", "use_dynamic_ntk"]);
+    misfit("extends = \"qwen1\"", json!({}), &["seq_length", "use_logn_attn"]);
 }
 
 #[test]

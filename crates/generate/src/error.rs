@@ -106,16 +106,6 @@ pub enum Error {
         /// The key, its value, and what would be right.
         message: String,
     },
-    /// The vocabulary has more ids than the model has embeddings.
-    #[error("{}: the tokenizer has {tokenizer} ids, and the model embeds {model}: they do not belong together", path.display())]
-    Vocabulary {
-        /// The checkpoint.
-        path: PathBuf,
-        /// Ids of the tokenizer.
-        tokenizer: usize,
-        /// Rows of the embedding.
-        model: usize,
-    },
     /// From the declarations, or from the model.
     #[error(transparent)]
     Families(#[from] camelid_families::Error),

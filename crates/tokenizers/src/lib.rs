@@ -27,11 +27,12 @@
 //! ```
 
 // Rooms, arrows from left to right only:
-// open, gguf → special → formats → merging → text → contract
+// open, gguf → known, special → formats → merging → text → contract
 
 mod contract;
 mod formats;
 mod gguf;
+mod known;
 mod merging;
 mod open;
 mod special;
@@ -40,12 +41,12 @@ mod text;
 pub mod upstream;
 
 pub use contract::{
-    Decoder, Error, File, Frame, Kind, Normalization, Replace, Settings, Special, SpecialIn, Specials,
-    Stream, Tokenizer,
+    AddedToken, Decoder, DummyPrefix, Error, File, Frame, Kind, Normalization, Replace, Settings, Special,
+    SpecialIn, Specials, Stream, Tokenizer,
 };
 pub use formats::sentencepiece;
 pub use gguf::{Gguf, open_gguf};
-pub use open::{from_bytes, kind_of, open};
+pub use open::{from_bytes, from_pair, kind_of, locate, open};
 
 // The README's example is a test.
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use camelid::checkpoint::{
     Checkpoint, Source, Tensor, parse_json, read_gguf, read_safetensors, read_torch, told,
 };
 use camelid::families::Library;
-use camelid::generate::{How, Opened};
+use camelid::generate::{How, Opened, WhichTemplate};
 use camelid::verify::Reference;
 
 fn source(bytes: Vec<u8>) -> Arc<Source> {
@@ -50,7 +50,7 @@ pub fn gguf_model(data: &[u8]) -> bool {
     let _ = opened.defaults();
     let Ok(tokenizer) = opened.tokenizer() else { return false };
     super::tokenizers::touch(&*tokenizer);
-    fits && opened.template(&*tokenizer, &camelid::generate::WhichTemplate::default()).is_ok()
+    fits && opened.template(&*tokenizer, &WhichTemplate::default()).is_ok()
 }
 
 /// A `.bin` file: as it comes, and as the pickle of a sound archive, which blind changes would hardly leave sound.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub use changes::Changes;
 pub use files::{case, config_json, folder, gguf, gguf_model, pickle, safetensors};
 pub use text::{chat_template, family_file, formula, resolve};
-pub use tokenizers::{sentencepiece, tiktoken, tokenizer_json};
+pub use tokenizers::{beside, sentencepiece, tiktoken, tokenizer_json};
 
 /// A parser and what is done with all that it accepts.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,8 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
+    Target { name: "beside", run: beside },
     Target { name: "case", run: case },
     Target { name: "chat_template", run: chat_template },
     Target { name: "config_json", run: config_json },

@@ -31,7 +31,7 @@ fn a_folder_without_config() {
 fn a_folder_without_tokenizer() {
     let folder = copy();
     std::fs::remove_file(folder.path().join("tokenizer.model")).expect("removed");
-    check(folder.path(), &[], "holds no tokenizer: looked for tokenizer.model, tokenizer.json");
+    check(folder.path(), &[], "holds no tokenizer: looked for tokenizer.json, tokenizer.model, vocab.json");
 }
 
 #[test]

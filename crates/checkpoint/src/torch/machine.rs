@@ -275,7 +275,9 @@ impl<'a> Machine<'a> {
     /// Keys and values by turns, `count` in all, into the dictionary below them.
     fn set_items(&mut self, count: usize) -> Done<()> {
         let added = self.top(count)?;
-        let Some(&dictionary) = self.stack.last() else { return wrong("items without a dictionary") };
+        let Some(&dictionary @ Value::Object(_)) = self.stack.last() else {
+            return wrong("items without a dictionary");
+        };
         let Some(Object::Dict(items)) = self.arena.object_mut(dictionary) else {
             return wrong("items for what is no dictionary");
         };

@@ -105,7 +105,7 @@ pub enum Lies {
 pub const EXPERT: &str = "{expert}";
 
 /// What stands in a name for the number of a head: one tensor for each, in the norm of queries or of keys.
-pub const HEAD: &str = "{head}";
+pub(crate) const HEAD: &str = "{head}";
 
 impl Named {
     /// Whether each head has a tensor of its own.

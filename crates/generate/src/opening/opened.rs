@@ -9,6 +9,7 @@ use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
 use crate::Error;
+use crate::opening::beside::Beside;
 use crate::opening::defaults::{Defaults, ids};
 use crate::opening::how::{How, POOLED, Purpose, is_pooled, makes_no_text, resolve, told};
 use crate::opening::vocabulary;
@@ -206,24 +207,19 @@ impl Opened {
         Ok(Model::load(architecture, &self.checkpoint, backend, allowed, progress)?)
     }
 
-    /// The tokenizer, with what the family's `[tokenizer]` table and `tokenizer_config.json` say of BOS and EOS.
+    /// The tokenizer, with what the family's `[tokenizer]` table and the files beside it say. It may have more ids than the
+    /// model has rows: such an id is an error where it is fed.
     ///
     /// # Errors
-    /// No tokenizer, or one that its family does not fit; [`Error::Vocabulary`] where it has more ids than the model.
+    /// No tokenizer, or one that its family does not fit.
     pub fn tokenizer(&self) -> Result<Box<dyn Tokenizer>, Error> {
-        let tokenizer = match self.source.gguf_metadata() {
-            Some(metadata) => vocabulary::of_gguf(self.path(), metadata)?,
+        match self.source.gguf_metadata() {
+            Some(metadata) => vocabulary::of_gguf(self.path(), metadata),
             None => {
-                let said = self.side_file("tokenizer_config.json")?;
-                vocabulary::of_folder(self.path(), &self.declaration, &self.config, &said)?
+                let beside = Beside::read(self.path())?;
+                vocabulary::of_folder(self.path(), Some(&self.declaration), &self.config, &beside)
             }
-        };
-        let rows = self.architecture()?.embedding.vocab;
-        if tokenizer.vocab_size() > rows {
-            let (path, tokenizer) = (self.path().to_owned(), tokenizer.vocab_size());
-            return Err(Error::Vocabulary { path, tokenizer, model: rows });
         }
-        Ok(tokenizer)
     }
 
     /// What the checkpoint says of how to generate: `generation_config.json`, and EOS of `config.json`.

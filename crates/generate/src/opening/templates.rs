@@ -8,6 +8,7 @@ use camelid_families::Library;
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
+use crate::opening::beside;
 use crate::opening::defaults::ids;
 use crate::opening::opened::Opened;
 use crate::opening::vocabulary;
@@ -161,8 +162,7 @@ impl Opened {
             names.extend(name().filter(|_| silent).map(|name| (key.to_owned(), Json::String(name))));
         }
         let spelled = mapped.iter().chain(said).filter(|(key, _)| key.ends_with("_token"));
-        let spelled =
-            spelled.filter_map(|(key, value)| Some((key.clone(), vocabulary::spelled(value)?.into())));
+        let spelled = spelled.filter_map(|(key, value)| Some((key.clone(), beside::spelled(value)?.into())));
         names.extend(spelled);
         Ok(names)
     }

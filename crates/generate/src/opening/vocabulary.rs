@@ -1,14 +1,17 @@
 //! The tokenizer of a checkpoint: the family's declaration, and what the checkpoint's own files say otherwise.
 
+use std::io::Read;
 use std::path::Path;
 
 use camelid_checkpoint::gguf::Metadata;
-use camelid_families::{Declaration, Entries};
-use camelid_tokenizers::{Gguf, Kind, Settings, Tokenizer, kind_of, open_gguf};
+use camelid_checkpoint::{Checkpoint, read_json};
+use camelid_families::{Declaration, Entries, Library};
+use camelid_tokenizers::{Gguf, Kind, Settings, Tokenizer, open_gguf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
+use crate::opening::beside::Beside;
 use crate::{Error, Join};
 
 /// A family's `[chat]` table.
@@ -30,26 +33,74 @@ pub(crate) fn chat(
     table(family, "chat", &family.chat, config, path)
 }
 
-/// The tokenizer of a folder. `said` is its tokenizer_config.json.
-pub(crate) fn of_folder(
-    folder: &Path,
-    family: &Declaration,
+/// Opens the vocabulary at `path`: a checkpoint's folder, a GGUF file, or a vocabulary's own file. Everything that reads text
+/// opens its vocabulary here.
+///
+/// The family is the one that is named, else the one that a folder's config.json tells; where there is neither, the files
+/// have to say everything themselves.
+///
+/// # Errors
+/// The family is not known or not clear; the vocabulary can't be read, or does not fit what the files beside it say.
+pub fn vocabulary(library: &Library, path: &Path, family: Option<&str>) -> Result<Box<dyn Tokenizer>, Error> {
+    if is_gguf(path) {
+        let checkpoint = Checkpoint::open(path)?;
+        let metadata = checkpoint.gguf_metadata().ok_or_else(|| Error::File {
+            path: path.to_owned(),
+            message: "a GGUF file without metadata".into(),
+        })?;
+        return of_gguf(path, metadata);
+    }
+    let config = path.join("config.json");
+    let config = if config.is_file() { Some(read_json(&config)?) } else { None };
+    let declaration = match (family, &config) {
+        (Some(name), _) => Some(library.get(name)?),
+        (None, Some(config)) => Some(library.detect(config, &[])?.family),
+        (None, None) => None,
+    };
+    of_folder(path, declaration, &config.unwrap_or_default(), &Beside::read(path)?)
+}
+
+fn is_gguf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"GGUF"
+}
+
+/// The tokenizer of a folder, or of a vocabulary's own file, with what stands beside it.
+///
+/// # Errors
+/// As [`vocabulary`].
+pub fn of_folder(
+    path: &Path,
+    family: Option<&Declaration>,
     config: &Map<String, Json>,
-    said: &Map<String, Json>,
+    beside: &Beside,
 ) -> Result<Box<dyn Tokenizer>, Error> {
-    let mut settings: Settings = table(family, "tokenizer", &family.tokenizer, config, folder)?;
-    if !settings.files.iter().any(|file| folder.join(&file.name).is_file()) {
+    let settings = settings(path, family, config, beside)?;
+    Ok(camelid_tokenizers::open(path, &settings)?)
+}
+
+/// What the family and the folder say together.
+fn settings(
+    path: &Path,
+    family: Option<&Declaration>,
+    config: &Map<String, Json>,
+    beside: &Beside,
+) -> Result<Settings, Error> {
+    let declared = family.map(|family| table(family, "tokenizer", &family.tokenizer, config, path));
+    let mut settings: Settings = declared.transpose()?.unwrap_or_default();
+    if path.is_dir() && !settings.files.iter().any(|file| path.join(&file.name).is_file()) {
         settings.files.clear(); // the usual names then
     }
-    if says_it_all(folder, &settings) {
-        (settings.prefix, settings.suffix, settings.stop) = (None, None, None);
-    } else {
-        let bos = frame(said, ["add_bos_token", "bos_token"], settings.prefix.take());
-        settings.prefix = bos;
-        let eos = frame(said, ["add_eos_token", "eos_token"], settings.suffix.take());
-        settings.suffix = eos;
+    match camelid_tokenizers::locate(path, &settings)?.1 {
+        // It says itself what stands before and after a text, and which tokens there are.
+        Kind::Json => (settings.prefix, settings.suffix, settings.stop) = (None, None, None),
+        Kind::SentencePiece | Kind::Tiktoken | Kind::Pair => {
+            settings = settings.resolved()?;
+            beside.add_to(&mut settings, config)?;
+        }
     }
-    Ok(camelid_tokenizers::open(folder, &settings)?)
+    Ok(settings)
 }
 
 /// The tokenizer within a GGUF file, which says itself what stands before and after a text.
@@ -61,42 +112,6 @@ pub(crate) fn of_gguf(path: &Path, metadata: &Metadata) -> Result<Box<dyn Tokeni
         message: format!("tokenizer.ggml: {}", camelid_families::plainly(&error.to_string(), None)),
     })?;
     open_gguf(&gguf, &Settings::default()).map_err(|error| error.within(path).into())
-}
-
-/// A `tokenizer.json` says itself what stands before and after a text.
-fn says_it_all(folder: &Path, settings: &Settings) -> bool {
-    let usual = ["tokenizer.model", "tokenizer.json"].map(str::to_owned);
-    let declared: Vec<_> = settings.files.iter().map(|file| file.name.clone()).collect();
-    let names = if declared.is_empty() { usual.to_vec() } else { declared };
-    let first = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    first
-        .and_then(|path| std::fs::read(path).ok())
-        .is_some_and(|bytes| kind_of(&bytes).is_ok_and(|kind| kind == Kind::Json))
-}
-
-/// The family's frame on one side, with BOS or EOS put in or taken out as tokenizer_config.json says.
-fn frame(
-    said: &Map<String, Json>,
-    [adds, token]: [&str; 2],
-    family: Option<Vec<String>>,
-) -> Option<Vec<String>> {
-    let (Some(adds), Some(name)) =
-        (said.get(adds).and_then(Json::as_bool), said.get(token).and_then(spelled))
-    else {
-        return family;
-    };
-    let mut names = family.unwrap_or_default();
-    match (adds, names.contains(&name)) {
-        (true, false) => names.push(name),
-        (false, true) => names.retain(|other| *other != name),
-        (true, true) | (false, false) => {}
-    }
-    Some(names)
-}
-
-/// A special token as tokenizer_config.json writes it: a string, or an object with its content.
-pub(crate) fn spelled(value: &Json) -> Option<String> {
-    value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
 }
 
 fn table<T: DeserializeOwned>(

@@ -78,6 +78,9 @@ pub struct Settings {
     pub stop_texts: Vec<String>,
     /// The longest sequence, in tokens, in place of the length that the checkpoint was made for.
     pub context: Option<usize>,
+    /// The text goes on where the prompt's ends: both joined are the text of all ids. An answer of a conversation is a text
+    /// of its own instead, without the space that a vocabulary puts before a text.
+    pub continues: bool,
     /// A prompt is read in pieces of so many tokens, where that is a law of the architecture: it bounds memory, and lets an
     /// interrupt in.
     pub piece: usize,
@@ -91,6 +94,7 @@ impl Default for Settings {
             stop_ids: Vec::new(),
             stop_texts: Vec::new(),
             context: None,
+            continues: true,
             piece: 512,
         }
     }
@@ -159,7 +163,10 @@ impl<'s, 'a> Generation<'s, 'a> {
         let pending = prompt[session.ids.len()..].to_vec();
         let stop = (settings.max_new_tokens == 0).then_some(Stop::Length);
         Generation {
-            stream: Stream::over(session.tokenizer),
+            stream: match settings.continues {
+                true => Stream::after(session.tokenizer, prompt),
+                false => Stream::over(session.tokenizer),
+            },
             specials: session.tokenizer.specials().iter().map(|special| special.id).collect(),
             stop_texts: StopTexts::new(&settings.stop_texts),
             timings: Timings { prefill_tokens: pending.len(), ..Timings::default() },
@@ -257,7 +264,11 @@ impl<'s, 'a> Generation<'s, 'a> {
             self.stop = Some(Stop::Eos);
             return Ok(Token { id, text: self.rest() });
         }
-        let certain = if self.specials.contains(&id) { String::new() } else { self.stream.push(id)? };
+        // A row beyond the vocabulary fills the embedding up; it has no text.
+        let certain = match self.specials.contains(&id) {
+            true => String::new(),
+            false => self.stream.push(id).unwrap_or_default(),
+        };
         let (mut text, ended) = self.stop_texts.push(&certain);
         if ended {
             self.stop = Some(Stop::Text);

@@ -10,7 +10,6 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
-use crate::blocks::with_format;
 use crate::register::{Pairs, Single, Units, VECTORS};
 use crate::simd::{CHUNK, Kernel, Left, Out, Right, Simd, Write};
 use crate::{Backend, Rows};
@@ -199,9 +198,7 @@ impl Kernel for Part<'_> {
             Rows::F32(_) => self.multiply::<S, Plain<'_, Single<f32>, f32>>(simd),
             Rows::Bf16(_) => self.multiply::<S, Plain<'_, Single<bf16>, bf16>>(simd),
             Rows::F16(_) => self.multiply::<S, Plain<'_, Single<f16>, f16>>(simd),
-            Rows::Blocks(blocks, _) => {
-                with_format!(blocks, F => self.multiply::<S, Quantised<'_, F>>(simd));
-            }
+            Rows::Blocks(..) => self.multiply::<S, Quantised<'_>>(simd),
         }
     }
 }

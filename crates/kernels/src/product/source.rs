@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::Rows;
-use crate::blocks::{Format, unpack_steps};
+use crate::blocks::{unpack_steps, with_format};
 use crate::register::{Single, Units, VECTORS};
+use crate::rows::{Blocks, Rows};
 use crate::simd::{Element, MOST_LANES, Simd};
 
 use super::ahead::Lying;
@@ -78,23 +78,18 @@ impl<'a, S: Simd, U: Units<S>> Source<'a, S> for Plain<'a, U, U::Weight> {
     }
 }
 
-/// Quantised blocks.
-pub(super) struct Quantised<'a, F>(&'a [u8], PhantomData<F>);
+/// Quantised blocks. Which format they have is looked up row by row, so that the tiles are compiled once for all.
+#[derive(Clone, Copy)]
+pub(super) struct Quantised<'a>(Blocks, &'a [u8]);
 
-impl<F> Clone for Quantised<'_, F> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<F> Copy for Quantised<'_, F> {}
-
-impl<'a, S: Simd, F: Format> Source<'a, S> for Quantised<'a, F> {
+impl<'a, S: Simd> Source<'a, S> for Quantised<'a> {
     type Units = Single<f32>;
 
     fn of(weight: Rows<'a>) -> Self {
-        let bytes = if let Rows::Blocks(_, bytes) = weight { bytes } else { &[] };
-        Self(bytes, PhantomData)
+        match weight {
+            Rows::Blocks(blocks, bytes) => Self(blocks, bytes),
+            Rows::F32(_) | Rows::Bf16(_) | Rows::F16(_) => Self(Blocks::Q8_0, &[]),
+        }
     }
 
     #[inline(always)]
@@ -105,15 +100,15 @@ impl<'a, S: Simd, F: Format> Source<'a, S> for Quantised<'a, F> {
         (cols, block): (usize, &Range<usize>),
         (to, room): (*mut f32, *mut f32),
     ) {
-        let (bytes, width) = (cols / F::NUMBERS * F::BYTES, block.len());
+        let (bytes, width) = (cols / self.0.numbers() * self.0.bytes(), block.len());
         // Depth is filled up to whole chunks, of which the last may lie beyond the columns.
         let there = width.min(cols - block.start);
         for (index, row) in rows.clone().enumerate() {
-            let row = &self.0[row * bytes..(row + 1) * bytes];
+            let row = &self.1[row * bytes..(row + 1) * bytes];
             // SAFETY: a row has `cols` numbers, and there is room for `width` of each row of a panel.
             unsafe {
                 let to = room.add(index * width);
-                unpack_steps::<S, F>(simd, row.as_ptr(), (block.start, there), to);
+                with_format!(self.0, F => unpack_steps::<S, F>(simd, row.as_ptr(), (block.start, there), to));
             }
         }
         // SAFETY: that many places have just been written, row by row; to pack them is the caller's contract.
@@ -125,8 +120,9 @@ impl<'a, S: Simd, F: Format> Source<'a, S> for Quantised<'a, F> {
     }
 
     fn lying(self, cols: usize, units: &Range<usize>) -> (Lying, Range<usize>) {
-        let bytes = |number: usize| cols.min(number) * F::BYTES / F::NUMBERS;
-        let stride = cols / F::NUMBERS * F::BYTES;
-        (Lying { at: self.0.as_ptr(), stride }, bytes(units.start)..bytes(units.end))
+        let (numbers, bytes) = (self.0.numbers(), self.0.bytes());
+        let within = |number: usize| cols.min(number) * bytes / numbers;
+        let stride = cols / numbers * bytes;
+        (Lying { at: self.1.as_ptr(), stride }, within(units.start)..within(units.end))
     }
 }

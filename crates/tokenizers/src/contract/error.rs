@@ -25,8 +25,16 @@ pub enum Error {
         names: Vec<String>,
     },
     /// The content is none of the known formats.
-    #[error("neither a sentencepiece model, nor tiktoken ranks, nor a tokenizer.json")]
+    #[error("neither a sentencepiece model, nor tiktoken ranks, nor a tokenizer.json, nor a vocab.json")]
     Unrecognised,
+    /// The file was never downloaded: a note of git-LFS stands in its place.
+    #[error(
+        "only a git-LFS pointer, not the file itself: fetch it with `git lfs pull`, or download it again"
+    )]
+    Pointer,
+    /// A `vocab.json` has no readable `merges.txt` beside it, or one that does not fit.
+    #[error("vocab.json and merges.txt: {0}")]
+    Pair(String),
     /// The content is of another format than the settings say.
     #[error("holds {found}, but the settings say {expected}")]
     Kind {

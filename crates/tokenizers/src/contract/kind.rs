@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The three formats that the families ship.
+/// The formats that the families ship.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -14,6 +14,8 @@ pub enum Kind {
     Tiktoken,
     /// Hugging Face's `tokenizer.json`.
     Json,
+    /// GPT-2's two files: `vocab.json` (pieces to ids), and `merges.txt` beside it.
+    Pair,
 }
 
 impl fmt::Display for Kind {
@@ -22,6 +24,7 @@ impl fmt::Display for Kind {
             Kind::SentencePiece => "a sentencepiece model",
             Kind::Tiktoken => "tiktoken ranks",
             Kind::Json => "a tokenizer.json",
+            Kind::Pair => "a vocab.json",
         })
     }
 }

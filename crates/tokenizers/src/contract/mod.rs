@@ -7,5 +7,5 @@ mod tokenizer;
 
 pub use error::Error;
 pub use kind::Kind;
-pub use settings::{File, Normalization, Replace, Settings, SpecialIn};
+pub use settings::{AddedToken, DummyPrefix, File, Normalization, Replace, Settings, SpecialIn};
 pub use tokenizer::{Decoder, Frame, Special, Specials, Stream, Tokenizer};

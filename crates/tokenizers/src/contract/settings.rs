@@ -19,6 +19,11 @@ pub struct Settings {
     /// Its content must be of the stated kind; the name proves nothing.
     pub files: Vec<File>,
 
+    /// The name of a published rank file, whose pattern, normalisation, special tokens and frame are known here
+    /// ([`Settings::known`]); what the other words say goes first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+
     /// The pattern that cuts a text into words before any merge, for tiktoken ranks, which do not carry one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
@@ -36,8 +41,18 @@ pub struct Settings {
     /// `"<|extra_{0..204}|>" = 151646` names 205 tokens.
     pub special: BTreeMap<String, u32>,
 
-    /// In which text a special token is looked for.
+    /// Where a special token is looked for.
     pub special_in: SpecialIn,
+
+    /// Further tokens, by the folder's own files. One that has the name or the id of a special token takes its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<AddedToken>,
+
+    /// Which texts begin with one more space.
+    pub dummy_prefix: DummyPrefix,
+
+    /// The same, where `added` holds a token that the file does not: such a model is read by way of another format.
+    pub converted: DummyPrefix,
 
     /// Names of the tokens before a text, in order: BOS where the family adds it, `[gMASK]`, `sop`.
     /// Without this word, what the file itself says; most say nothing.
@@ -74,16 +89,73 @@ pub enum Normalization {
     Nfc,
 }
 
-/// In which text a special token is looked for.
+/// Where a special token of [`Settings::special`] is looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SpecialIn {
     /// In the text as given; what stands between two special tokens is then encoded as a text of its own.
     #[default]
     Text,
-    /// In the normalised text, where the token's name is normalised too: with a dummy prefix, `<s>` is `▁<s>`
-    /// and is found at the beginning or after a space. Only a sentencepiece model has this choice.
-    Normalized,
+    /// In no text: only a frame or a conversation brings them in, by name. (A name such as `sop` is a part of words.)
+    Nowhere,
+}
+
+/// Which texts begin with one more space, so that a word is the same piece at the beginning as further on.
+/// Only a sentencepiece model has this choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DummyPrefix {
+    /// As the file says; where it says yes, every text between two special tokens.
+    #[default]
+    File,
+    /// Every text between two special tokens, whatever the file says.
+    Every,
+    /// A text at the very beginning, but none behind a special token.
+    First,
+    /// A text at the very beginning, if it does not begin with a space.
+    Spaceless,
+    /// None.
+    Never,
+}
+
+impl DummyPrefix {
+    /// Whether the pieces that a file wants to keep whole part a text as special tokens do: so it is in libraries that add
+    /// them to a vocabulary from outside.
+    pub(crate) fn parts_at_kept_pieces(self) -> bool {
+        match self {
+            DummyPrefix::File | DummyPrefix::First => false,
+            DummyPrefix::Every | DummyPrefix::Spaceless | DummyPrefix::Never => true,
+        }
+    }
+}
+
+/// A token that is added to a vocabulary, as `tokenizer.json` and `tokenizer_config.json` describe it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddedToken {
+    /// Its id.
+    pub id: u32,
+    /// How it is spelled.
+    pub content: String,
+    /// It is no token inside a word.
+    pub single_word: bool,
+    /// It takes the whitespace before it with it.
+    pub lstrip: bool,
+    /// It takes the whitespace after it with it.
+    pub rstrip: bool,
+    /// It is looked for in the normalised text, in which its name is normalised too: with a dummy prefix `<x>` is `▁<x>`,
+    /// and is found at the beginning and after a space only.
+    pub normalized: bool,
+    /// It stands for no text, and is one only where a text may hold such tokens ([`crate::Specials::Parse`]).
+    pub special: bool,
+}
+
+impl AddedToken {
+    /// One that is looked for in the text as given, and takes nothing with it.
+    pub(crate) fn plain(id: u32, content: &str, special: bool) -> Self {
+        let content = content.to_owned();
+        Self { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }
+    }
 }
 
 /// A text that upstream replaces by a piece before encoding.

@@ -141,17 +141,33 @@ pub trait Decoder {
 /// ```
 pub struct Stream<'a> {
     decoder: Box<dyn Decoder + 'a>,
+    /// Bytes of text that were the last ids' before this stream began.
+    before: usize,
 }
 
 impl<'a> Stream<'a> {
     pub(crate) fn new(decoder: Box<dyn Decoder + 'a>) -> Self {
-        Self { decoder }
+        Self { decoder, before: 0 }
     }
 
     /// A stream over a shared tokenizer: the same as [`Tokenizer::stream`].
     #[must_use]
     pub fn over(tokenizer: &'a dyn Tokenizer) -> Self {
         Self::new(tokenizer.decoder())
+    }
+
+    /// A stream that goes on where `ids` end: their text and this one's, joined, are the text of all ids. (A stream of its
+    /// own would take a leading space for that which a text begins with.)
+    #[must_use]
+    pub fn after(tokenizer: &'a dyn Tokenizer, ids: &[u32]) -> Self {
+        let mut stream = Self::over(tokenizer);
+        let mut whole = Self::over(tokenizer);
+        for &id in ids {
+            // An id without a text changes nothing.
+            let _ = (stream.push(id), whole.push(id));
+        }
+        stream.before = whole.finish().len();
+        stream
     }
 
     /// The text that `id` makes certain; often empty.
@@ -161,14 +177,26 @@ impl<'a> Stream<'a> {
     pub fn push(&mut self, id: u32) -> Result<String, Error> {
         let mut text = String::new();
         self.decoder.push(id, &mut text)?;
-        Ok(text)
+        Ok(self.new_part(text))
     }
 
     /// The text that was held back; the stream is then at the beginning again.
     pub fn finish(&mut self) -> String {
         let mut text = String::new();
         self.decoder.finish(&mut text);
+        let text = self.new_part(text);
+        self.before = 0;
         text
+    }
+
+    /// Text without what was there before the stream began.
+    fn new_part(&mut self, mut text: String) -> String {
+        let mut at = self.before.min(text.len());
+        while !text.is_char_boundary(at) {
+            at += 1;
+        }
+        self.before -= at.min(self.before);
+        text.split_off(at)
     }
 }
 

@@ -27,6 +27,11 @@ pub(crate) fn parse(file: &[u8], pattern: &str) -> Result<ByteBpe, Error> {
     Ok(ByteBpe { vocabulary, encoder, specials: Vec::new(), frame: Frame::default() })
 }
 
+/// How many ranks a file holds.
+pub(crate) fn count(file: &[u8]) -> usize {
+    file.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count()
+}
+
 /// Whether the first line is a token and its rank.
 pub(crate) fn looks_like_ranks(file: &[u8]) -> bool {
     file.split(|&byte| byte == b'\n').next().is_some_and(|line| parse_line(line).is_ok())

@@ -49,29 +49,6 @@ impl Finder {
             value: self.values[found.pattern().as_usize()],
         })
     }
-
-    /// Hands on the keys that stand in `text`, and what stands between them, in order; nothing empty.
-    ///
-    /// # Errors
-    /// The first error of `part`.
-    pub(crate) fn cut<'t, E>(
-        &self,
-        text: &'t str,
-        mut part: impl FnMut(Cut<'t>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut begin = 0;
-        for Found { start, end, value } in self.find(text) {
-            if begin < start {
-                part(Cut::Between(&text[begin..start]))?;
-            }
-            part(Cut::Key(value))?;
-            begin = end;
-        }
-        if begin < text.len() {
-            part(Cut::Between(&text[begin..]))?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

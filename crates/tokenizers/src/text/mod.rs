@@ -1,5 +1,6 @@
 //! What a text holds, and where: keys, words, characters, whatever the vocabulary.
 
+pub(crate) mod added;
 pub(crate) mod finder;
 pub(crate) mod lossy;
 pub(crate) mod split;

@@ -30,10 +30,12 @@ pub fn upstream(file: &[u8], settings: &Settings) -> Result<Option<Upstream>, Er
         Kind::SentencePiece => sentencepiece(file),
         Kind::Tiktoken => tiktoken(file, settings).map(Some),
         Kind::Json => json(file).map(Some),
+        Kind::Pair => Ok(None),
     }
 }
 
 fn tiktoken(file: &[u8], settings: &Settings) -> Result<Upstream, Error> {
+    let settings = &settings.resolved()?;
     let pattern = settings.pattern.clone().unwrap_or_default();
     let ranks = crate::formats::tiktoken::parse(file, &pattern)?;
     let tokens = (0..ranks.vocab_size() as u32).map(|id| (ranks.piece(id).unwrap_or_default().to_vec(), id));

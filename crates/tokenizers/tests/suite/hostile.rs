@@ -210,8 +210,8 @@ fn settings_that_do_not_fit_the_file_are_refused() {
     );
     check("offset = 4294967295", "tokenizer.offset: 4294967295 leaves no room for the vocabulary");
     check(
-        "special = { \"<mask>\" = 900 }\nspecial_in = \"normalized\"",
-        "tokenizer.special.\"<mask>\": is not in the file",
+        "special = { \"<mask>\" = 4294967295 }",
+        "tokenizer.special.\"<mask>\": the id 4294967295 is beyond any vocabulary",
     );
 }
 
@@ -220,7 +220,7 @@ fn a_directory_without_a_vocabulary_says_what_it_looked_for() {
     let directory = tempfile::tempdir().unwrap();
     let error = camelid_tokenizers::open(directory.path(), &Settings::default()).unwrap_err();
     let expected = format!(
-        "{} holds no tokenizer: looked for tokenizer.model, tokenizer.json",
+        "{} holds no tokenizer: looked for tokenizer.json, tokenizer.model, vocab.json",
         directory.path().display()
     );
     assert_eq!(error.to_string(), expected);
@@ -234,4 +234,34 @@ fn a_file_of_another_kind_than_declared_is_refused() {
         error.to_string().ends_with("holds a sentencepiece model, but the settings say tiktoken ranks"),
         "{error}"
     );
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_passed_over_or_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 17525357\n";
+    std::fs::write(directory.path().join("tokenizer.json"), pointer).unwrap();
+    let error = camelid_tokenizers::open(directory.path(), &Settings::default()).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json: only a git-LFS pointer"), "{error}");
+    std::fs::copy(path("bpe.model"), directory.path().join("tokenizer.model")).unwrap();
+    let tokenizer = camelid_tokenizers::open(directory.path(), &Settings::default()).unwrap();
+    assert_eq!(tokenizer.id(b"</s>"), Some(2));
+}
+
+#[test]
+fn a_pair_that_does_not_fit_is_refused() {
+    let check = |vocab: &str, merges: &str, expected: &str| {
+        let settings = Settings::default();
+        let error =
+            camelid_tokenizers::from_pair(vocab.as_bytes(), merges.as_bytes(), &settings).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check("{\"a\": 0", "", "vocab.json and merges.txt: vocab.json: EOF");
+    check("{\"a\": -1}", "", "vocab.json: invalid value");
+    check("{\"a\": 0}", "ab\n", "merges.txt, line 1: two pieces and a space are expected");
+    check("{\"a\": 4294967295}", "", "vocab.json and merges.txt: ");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("vocab.json"), "{\"a\": 0}").unwrap();
+    let error = camelid_tokenizers::open(directory.path(), &Settings::default()).unwrap_err().to_string();
+    assert!(error.ends_with("there is no merges.txt beside it"), "{error}");
 }

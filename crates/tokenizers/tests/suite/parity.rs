@@ -16,7 +16,7 @@ struct Table {
 /// Parity file, folder of the vocabulary, declaration, and what special tokens in a text are.
 const CHECKS: [(&str, &str, &str, Specials); 18] = [
     ("llama2.spm", "llama2", "llama2", Specials::Literal),
-    ("llama2.hf", "llama2", "llama2", Specials::Parse),
+    ("llama2.hf", "llama2", "llama2-json", Specials::Parse),
     ("baichuan1.spm-from-gguf", "baichuan1", "baichuan1", Specials::Literal),
     ("baichuan2.spm", "baichuan2", "baichuan2", Specials::Literal),
     ("yi.spm", "yi", "yi", Specials::Literal),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// A vocabulary by its folder's name.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -13,6 +14,8 @@ pub(crate) struct Vocabulary {
     pub(crate) family: Option<String>,
     /// The special tokens of one call, where that was made of another release than the family's.
     pub(crate) special: BTreeMap<String, BTreeMap<String, u32>>,
+    /// By call: what its reference had in tokenizer_config.json, where that is not in the vocabulary's folder.
+    pub(crate) beside: BTreeMap<String, Map<String, Value>>,
     /// Where a package registry has it.
     pub(crate) asset: Option<Asset>,
 }

@@ -166,6 +166,7 @@ fn settings(
         stop_ids,
         stop_texts,
         context: args.context,
+        continues: talk.is_none(),
         ..Settings::default()
     })
 }

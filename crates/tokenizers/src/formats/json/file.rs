@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::AddedToken;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File<'f> {
@@ -26,18 +28,6 @@ pub(super) struct File<'f> {
     _decoder: Value,
     #[serde(borrow)]
     pub(super) model: Model<'f>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AddedToken {
-    pub(super) id: u32,
-    pub(super) content: String,
-    pub(super) single_word: bool,
-    pub(super) lstrip: bool,
-    pub(super) rstrip: bool,
-    pub(super) normalized: bool,
-    pub(super) special: bool,
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,6 @@
 //! A file is read strictly: one word that [`file`] does not know, or that [`read`] can't honour to the letter, and the
 //! library encodes. Decoding is always ours, since theirs can't stream exactly.
 
-mod added;
 mod characters;
 mod fallback;
 mod file;

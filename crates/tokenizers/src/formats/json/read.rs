@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::added::Added;
-use super::file::{AddedToken, File, Normalizer, Pattern, PostProcessor, PreTokenizer, TemplatePiece, check};
+use super::file::{File, Normalizer, Pattern, PostProcessor, PreTokenizer, TemplatePiece, check};
 use super::model;
 use super::scheme::{LARGEST_ID, Loaded, Scheme, piece};
 use super::usual::{Spaces, Step, Usual, Words, normalize};
+use crate::AddedToken;
 use crate::merging::vocabulary::Vocabulary;
+use crate::text::added::Added;
 use crate::{Frame, Special};
 
 /// Reads a file that is usual in all respects.

@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use super::added::{Added, Part};
 use super::characters::Characters;
 use super::file::PrependScheme;
 use crate::merging::bytes::ByteEncoder;
 use crate::merging::vocabulary::Vocabulary;
+use crate::text::added::{Added, Part};
 use crate::{Error, Specials};
 
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::{Decoder, Error};
 
 /// What decoding remembers from one id to the next.
 #[derive(Debug)]
-pub(super) struct PieceDecoder<'a> {
+pub(crate) struct PieceDecoder<'a> {
     surfaces: &'a Surfaces,
     normalizer: &'a Normalizer,
     /// Bytes of a character that is not complete.
@@ -22,6 +22,12 @@ pub(super) struct PieceDecoder<'a> {
 impl<'a> PieceDecoder<'a> {
     pub(super) fn new(surfaces: &'a Surfaces, normalizer: &'a Normalizer) -> Self {
         Self { surfaces, normalizer, held: Vec::new(), at_start: true, written: false, stripped: false }
+    }
+
+    /// The same behind other text: a leading space is a space.
+    pub(super) fn in_the_midst(mut self) -> Self {
+        self.at_start = false;
+        self
     }
 
     fn byte(&mut self, byte: u8, text: &mut String) {

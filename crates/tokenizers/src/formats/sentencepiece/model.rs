@@ -2,15 +2,15 @@
 
 use super::bpe::Bpe;
 use super::decoder::PieceDecoder;
-use super::normalizer::Normalizer;
+use super::normalizer::{Normalizer, SPACE};
 use super::pieces::{Pieces, Sink};
 use super::proto::{Algorithm, Proto};
 use super::surfaces::Surfaces;
 use super::unigram::Unigram;
 use crate::Error;
-use crate::text::finder::{Cut, Finder};
+use crate::text::added::{Added, Part};
 use crate::text::trie::Trie;
-use crate::{Decoder, Frame, Special, Specials, Tokenizer};
+use crate::{AddedToken, Decoder, DummyPrefix, Frame, Special, Specials, Tokenizer};
 
 /// A sentencepiece model: ids and text equal sentencepiece 0.2's.
 #[derive(Clone, Debug)]
@@ -20,8 +20,9 @@ pub struct Model {
     user_defined: Option<Trie>,
     search: Search,
     specials: Vec<Special>,
-    /// Special tokens that are looked for in the normalised text, as they are spelled there.
-    spelled: Option<Finder>,
+    /// Tokens that are looked for in the normalised text, as they are spelled there.
+    spelled: Option<Added>,
+    dummy_prefix: DummyPrefix,
     surfaces: Surfaces,
     frame: Frame,
 }
@@ -66,27 +67,125 @@ impl Model {
             search,
             specials,
             spelled: None,
+            dummy_prefix: DummyPrefix::File,
             frame: Frame::default(),
         })
     }
 
-    /// The same model, which looks for `specials` in the normalised text.
-    pub(crate) fn with_spelled(mut self, specials: &[Special]) -> Result<Self, Error> {
-        let names: Vec<_> =
-            specials.iter().map(|special| (special.id, self.normalize(&special.name))).collect();
-        let finder = Finder::new(names.iter().map(|(id, name)| (&**name, *id)));
-        let finder = finder.map_err(|reason| Error::setting("special", reason))?;
-        for (id, name) in &names {
-            self.surfaces.set_piece(*id, name);
+    /// The same model with other texts that begin with a space, and with the `normalized` ones of `tokens` looked for in
+    /// the normalised text.
+    pub(crate) fn with_added(
+        mut self,
+        tokens: &[AddedToken],
+        dummy_prefix: DummyPrefix,
+    ) -> Result<Self, Error> {
+        self.dummy_prefix = dummy_prefix;
+        self.normalizer.add_dummy_prefix = match dummy_prefix {
+            DummyPrefix::File => self.normalizer.add_dummy_prefix,
+            DummyPrefix::Every | DummyPrefix::First | DummyPrefix::Spaceless => true,
+            DummyPrefix::Never => false,
+        };
+        let normalized = tokens.iter().filter(|token| token.normalized);
+        let spelled: Vec<_> = normalized.map(|token| (self.spelling(&token.content), token)).collect();
+        for (name, token) in &spelled {
+            self.surfaces.set_piece(token.id, name);
         }
-        self.spelled = finder;
+        self.spelled = Added::new(&spelled).map_err(|reason| Error::setting("added", reason))?;
         Ok(self)
+    }
+
+    /// How a token is spelled where it is looked for.
+    fn spelling(&self, name: &str) -> String {
+        match self.dummy_prefix {
+            DummyPrefix::First | DummyPrefix::Spaceless => name.to_owned(),
+            DummyPrefix::File | DummyPrefix::Every | DummyPrefix::Never => self.normalized(name, true),
+        }
+    }
+
+    /// The pieces that a text holds as they are, and the control pieces, as tokens to look for.
+    pub(crate) fn kept(&self) -> Vec<AddedToken> {
+        self.pieces.kept().map(|(id, content, special)| AddedToken::plain(id, content, special)).collect()
     }
 
     /// The text that pieces are matched against.
     #[must_use]
     pub fn normalize(&self, text: &str) -> String {
-        self.normalizer.normalize(text, self.user_defined.as_ref())
+        self.normalized(text, true)
+    }
+
+    fn normalized(&self, text: &str, at_start: bool) -> String {
+        let dummy = match self.dummy_prefix {
+            DummyPrefix::File | DummyPrefix::Every | DummyPrefix::Never => self.normalizer.add_dummy_prefix,
+            DummyPrefix::First => at_start,
+            DummyPrefix::Spaceless => at_start && !text.starts_with(' ') && !text.starts_with(SPACE),
+        };
+        self.normalizer.normalize(text, dummy, self.user_defined.as_ref())
+    }
+
+    /// Appends the ids of a part of a text that begins at byte `at` of it.
+    pub(crate) fn encode_part(
+        &self,
+        text: &str,
+        at: usize,
+        specials: Specials,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        match self.dummy_prefix {
+            DummyPrefix::File | DummyPrefix::Every | DummyPrefix::Never => {
+                let text = self.bounded(text, at == 0)?;
+                self.cut(&text, specials, ids, |_, part, ids| {
+                    self.encode_normalized(part, ids);
+                    Ok(())
+                })
+            }
+            // Nothing is normalised before such tokens are looked for.
+            DummyPrefix::First | DummyPrefix::Spaceless => {
+                self.cut(text, specials, ids, |inside, part, ids| {
+                    self.encode_normalized(&self.bounded(part, at + inside == 0)?, ids);
+                    Ok(())
+                })
+            }
+        }
+    }
+
+    /// The normalised text, if it is not too long.
+    fn bounded(&self, text: &str, at_start: bool) -> Result<String, Error> {
+        let text = self.normalized(text, at_start);
+        if text.len() > LONGEST {
+            return Err(Error::TooLong { bytes: text.len(), limit: LONGEST });
+        }
+        Ok(text)
+    }
+
+    /// Cuts a text at the tokens that are spelled there; `plain` hears where the rest of it stands.
+    fn cut(
+        &self,
+        text: &str,
+        specials: Specials,
+        ids: &mut Vec<u32>,
+        plain: impl Fn(usize, &str, &mut Vec<u32>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(spelled) = &self.spelled else { return plain(0, text, ids) };
+        spelled.cut(text, specials, |part| match part {
+            Part::Token(id) => {
+                ids.push(id);
+                Ok(())
+            }
+            Part::Text(at, part) => plain(at, part, ids),
+        })
+    }
+
+    /// A decoder at the beginning of a text, or in the midst of one.
+    pub(crate) fn decoder_from(&self, at_start: bool) -> PieceDecoder<'_> {
+        let decoder = PieceDecoder::new(&self.surfaces, &self.normalizer);
+        match self.dummy_prefix {
+            DummyPrefix::First | DummyPrefix::Spaceless if !at_start => decoder.in_the_midst(),
+            DummyPrefix::First
+            | DummyPrefix::Spaceless
+            | DummyPrefix::File
+            | DummyPrefix::Every
+            | DummyPrefix::Never => decoder,
+        }
     }
 
     /// Appends the ids of a text that is normalised already.
@@ -102,21 +201,7 @@ impl Model {
 impl Tokenizer for Model {
     /// The reference looks for no special tokens; [`crate::open`] wraps what does.
     fn encode_into(&self, text: &str, specials: Specials, ids: &mut Vec<u32>) -> Result<(), Error> {
-        let text = self.normalize(text);
-        if text.len() > LONGEST {
-            return Err(Error::TooLong { bytes: text.len(), limit: LONGEST });
-        }
-        match self.spelled.as_ref().filter(|_| specials == Specials::Parse) {
-            None => self.encode_normalized(&text, ids),
-            Some(finder) => finder.cut(&text, |part| {
-                match part {
-                    Cut::Key(id) => ids.push(id),
-                    Cut::Between(part) => self.encode_normalized(part, ids),
-                }
-                Ok::<_, Error>(())
-            })?,
-        }
-        Ok(())
+        self.encode_part(text, 0, specials, ids)
     }
 
     fn decoder(&self) -> Box<dyn Decoder + '_> {

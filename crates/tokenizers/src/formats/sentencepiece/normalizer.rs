@@ -42,8 +42,8 @@ impl Normalizer {
         })
     }
 
-    /// The normalised text. User-defined pieces pass through as they are.
-    pub(super) fn normalize(&self, text: &str, user_defined: Option<&Trie>) -> String {
+    /// The normalised text, with one more space or without. User-defined pieces pass through as they are.
+    pub(super) fn normalize(&self, text: &str, dummy: bool, user_defined: Option<&Trie>) -> String {
         let mut rest = text;
         if self.remove_extra_whitespaces {
             while !rest.is_empty() {
@@ -58,7 +58,7 @@ impl Normalizer {
             return String::new();
         }
         let mut out = String::with_capacity(rest.len() + rest.len() / 2 + SPACE.len());
-        if self.add_dummy_prefix && !self.space_is_suffix {
+        if dummy && !self.space_is_suffix {
             out.push_str(self.space());
         }
         self.rewrite(rest, user_defined, &mut out);
@@ -66,7 +66,7 @@ impl Normalizer {
             let kept = out.trim_end_matches(self.space()).len();
             out.truncate(kept);
         }
-        if self.add_dummy_prefix && self.space_is_suffix {
+        if dummy && self.space_is_suffix {
             out.push_str(self.space());
         }
         out

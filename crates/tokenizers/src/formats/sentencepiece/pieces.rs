@@ -101,6 +101,15 @@ impl Pieces {
         self.kind(id) == Kind::UserDefined
     }
 
+    /// Pieces that no merge makes: those to be kept whole, and control pieces, which are special.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (u32, &str, bool)> {
+        (0..self.entries.len() as u32).filter_map(|id| match self.kind(id) {
+            Kind::Control | Kind::Unknown => Some((id, self.text(id), true)),
+            Kind::UserDefined => Some((id, self.text(id), false)),
+            Kind::Normal | Kind::Unused | Kind::Byte => None,
+        })
+    }
+
     pub(super) fn specials(&self) -> Vec<Special> {
         let ids = 0..self.entries.len() as u32;
         ids.filter(|&id| matches!(self.kind(id), Kind::Control | Kind::Unknown))

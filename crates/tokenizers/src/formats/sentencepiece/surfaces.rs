@@ -47,9 +47,10 @@ impl Surfaces {
     fn set(&mut self, id: u32, surface: Surface, text: &str) {
         let start = self.text.len() as u32;
         self.text.push_str(text);
-        if let Some(span) = self.spans.get_mut(id as usize) {
-            *span = (surface, start, self.text.len() as u32);
-        }
+        let at = id as usize;
+        // A token that was added stands beyond the file; what lies between is nothing.
+        self.spans.resize(self.spans.len().max(at + 1), (Surface::Text, 0, 0));
+        self.spans[at] = (surface, start, self.text.len() as u32);
     }
 
     pub(super) fn set_piece(&mut self, id: u32, piece: &str) {

@@ -1,5 +1,6 @@
 //! `cargo xtask verify-tokenizer`: ids and text against what the reference libraries made of difficult strings.
 
+mod door;
 mod parity;
 mod row;
 mod speed;
@@ -20,7 +21,8 @@ pub use row::{Row, Score};
 /// Verify tokenizers on the families' real vocabularies
 ///
 /// For every parity/NAME.CALL.jsonl under the folder of vocabularies: all ids and all decoded text, bytes that come back
-/// from a round trip, and the speed beside the upstream library's. Exit status: 0 if something ran and all of it was
+/// from a round trip, and the speed beside the upstream library's. For every folder as people have it (--folders): texts with
+/// special tokens, with what stands around them, and whole conversations, opened as `generate` opens them. Exit status: 0 if something ran and all of it was
 /// equal, 1 if something differed, 2 if nothing could run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -45,10 +47,13 @@ pub struct Args {
 pub struct Places {
     /// The folder with corpus.jsonl, parity/ and a folder for each vocabulary
     #[arg(long, value_name = "DIR", env = "CAMELID_VOCABULARIES", default_value = "../shared/tokenizers")]
-    vocabularies: PathBuf,
+    pub vocabularies: PathBuf,
     /// Where `assets` put the vocabularies that the package registries have
     #[arg(long, value_name = "DIR", env = "CAMELID_ASSETS", default_value = "assets")]
-    assets: PathBuf,
+    pub assets: PathBuf,
+    /// Folders as people have them: what stands beside a vocabulary, texts and conversations, and their ids
+    #[arg(long, value_name = "DIR", default_value = "tests/door")]
+    pub folders: PathBuf,
 }
 
 /// Runs `verify-tokenizer`.
@@ -80,9 +85,17 @@ pub fn of_family(library: &Library, name: &str, places: &Places) -> anyhow::Resu
     })
 }
 
-/// Every row that `wanted` keeps, by the names of the parity files.
+/// The folders as people have them: texts and conversations through the door.
+///
+/// # Errors
+/// A case that can't be read.
+pub fn folders(library: &Library, places: &Places) -> anyhow::Result<Vec<Row>> {
+    door::rows(library, places, |_| true)
+}
+
+/// Every row that `wanted` keeps, by the names of the parity files, and the folders as people have them.
 fn rows(library: &Library, places: &Places, wanted: impl Fn(&Row) -> bool) -> anyhow::Result<Vec<Row>> {
-    let Places { vocabularies, assets } = places;
+    let Places { vocabularies, assets, .. } = places;
     if !vocabularies.join("parity").is_dir() {
         bail!("{}: there is no folder parity/ with what the references made", vocabularies.display());
     }
@@ -101,6 +114,7 @@ fn rows(library: &Library, places: &Places, wanted: impl Fn(&Row) -> bool) -> an
         }
         rows.push(row);
     }
+    rows.extend(door::rows(library, places, wanted)?);
     Ok(rows)
 }
 
@@ -125,6 +139,7 @@ pub fn table(rows: &[Row]) -> Table {
         let family = row.family.clone().unwrap_or_else(|| "–".into());
         let mut cells = vec![row.vocabulary.clone(), family, row.call.clone()];
         match &row.score {
+            Some(score) if score.bytes == 0 => cells.extend([score.equal_of_all(), "–".into()]),
             Some(score) => cells.extend([score.equal_of_all(), score.round_trip()]),
             None => cells.extend([bad("not at hand"), String::new()]),
         }

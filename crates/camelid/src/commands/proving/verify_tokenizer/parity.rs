@@ -1,17 +1,18 @@
 //! Strings, what a reference made of them, and what comes out here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use camelid_families::Library;
-use camelid_tokenizers::{Settings, Specials, Tokenizer};
+use camelid_generate::Beside;
+use camelid_tokenizers::{Settings, Special, Specials, Tokenizer};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
 
 use super::row::{Row, Score};
 use crate::commands::proving::vocabularies::Known;
-use crate::commands::running::tokenize;
 
 /// A tokenizer with what it was made of.
 pub(in crate::commands) struct Opened {
@@ -70,22 +71,17 @@ pub(in crate::commands) fn path(vocabularies: &Path, assets: &Path, name: &str) 
     [vocabularies, assets, &models].map(|place| place.join(name)).into_iter().find(|path| path.is_dir())
 }
 
-/// Whether the reference's call is the bare model's, without what a family adds.
-fn is_bare(call: &str) -> bool {
-    call.starts_with("spm")
-}
-
 /// What special tokens in a text are to the reference's call.
 pub(in crate::commands) fn specials(call: &str) -> anyhow::Result<Specials> {
     match call {
-        call if is_bare(call) => Ok(Specials::Literal),
+        call if call.starts_with("spm") => Ok(Specials::Literal),
         "tiktoken" => Ok(Specials::Literal),
         "tiktoken-special" | "hf" => Ok(Specials::Parse),
         other => bail!("{other:?} is no call of a reference: spm, hf, tiktoken or tiktoken-special"),
     }
 }
 
-/// Opens the vocabulary in a folder as a row wants it.
+/// Opens the vocabulary in a folder through the one door, with what the row's reference had beside it.
 pub(in crate::commands) fn open(
     directory: &Path,
     library: &Library,
@@ -93,20 +89,31 @@ pub(in crate::commands) fn open(
     row: &Row,
 ) -> anyhow::Result<Opened> {
     let family = row.family.as_deref().map(|name| library.get(name)).transpose()?;
-    let declared = family.map(|family| tokenize::declared(family, &Default::default())).transpose()?;
-    let mut declared = declared.unwrap_or_default();
-    if let Some(special) = known.get(&row.vocabulary).and_then(|entry| entry.special.get(&row.call)) {
-        declared.special.clone_from(special);
-        // The names that are gone may be named there.
-        (declared.prefix, declared.suffix, declared.stop) = (None, None, None);
-    }
-    let settings = match is_bare(&row.call) {
-        true => Settings { files: declared.files, ..Settings::default() },
-        false => declared,
-    };
+    let declared = family.map(|family| family.evaluate("tokenizer", &family.tokenizer, &Map::new()));
+    let declared = declared.transpose().map_err(|problems| anyhow!("{problems:?}"))?;
+    let settings: Settings = declared.unwrap_or_default();
+    let settings = settings.resolved()?;
     let path = file(directory, &settings)?;
-    let tokenizer = tokenize::open_with(&path, &settings)?;
-    Ok(Opened { tokenizer, path, settings })
+    let mut beside = Beside::read(directory)?;
+    let known = known.get(&row.vocabulary).cloned().unwrap_or_default();
+    if let Some(said) = known.beside.get(&row.call) {
+        beside.tokenizer_config = said.clone();
+    }
+    if let Some(special) = known.special.get(&row.call) {
+        beside.tokenizer_config.insert("added_tokens_decoder".into(), listed(special)?);
+    }
+    let opened = match path.extension().is_some_and(|extension| extension == "gguf") {
+        true => camelid_generate::vocabulary(library, &path, None)?,
+        false => camelid_generate::of_folder(directory, family, &Map::new(), &beside)?,
+    };
+    Ok(Opened { tokenizer: opened, path, settings })
+}
+
+/// Special tokens by id, as tokenizer_config.json lists them.
+fn listed(special: &BTreeMap<String, u32>) -> anyhow::Result<Value> {
+    let settings = Settings { special: special.clone(), ..Settings::default() };
+    let entry = |token: Special| (token.id.to_string(), json!({ "content": token.name, "special": true }));
+    Ok(Value::Object(settings.specials()?.into_iter().map(entry).collect()))
 }
 
 /// The vocabulary's file: the family's first that is there, else the only one that can be a vocabulary.

@@ -12,7 +12,7 @@ pub struct Row {
     pub vocabulary: String,
     /// The family whose settings were used; none for a bare file.
     pub family: Option<String>,
-    /// The reference's call: `spm`, `hf`, `tiktoken`, `tiktoken-special`.
+    /// The reference's call: `spm`, `hf`, `tiktoken`, `tiktoken-special`; `folder` for a folder as people have it.
     pub call: String,
     /// What came out; none where the vocabulary is not at hand.
     pub score: Option<Score>,

@@ -2,13 +2,12 @@
 
 use regex_automata::meta::Regex;
 
-use super::file::AddedToken;
-use crate::text::finder::{Finder, Found};
-use crate::{Error, Specials};
+use super::finder::{Finder, Found};
+use crate::{AddedToken, Error, Specials};
 
 /// The added tokens that are looked for in one form of the text: as given, or normalised.
 #[derive(Clone, Debug)]
-pub(super) struct Added {
+pub(crate) struct Added {
     finder: Finder,
     tokens: Vec<Token>,
     word: Regex,
@@ -25,7 +24,7 @@ struct Token {
 }
 
 /// A part of a text that was cut at added tokens.
-pub(super) enum Part<'t> {
+pub(crate) enum Part<'t> {
     Token(u32),
     /// Where it stands in the text, and the text itself.
     Text(usize, &'t str),
@@ -33,7 +32,7 @@ pub(super) enum Part<'t> {
 
 impl Added {
     /// `tokens` by how each is spelled; none where there are none.
-    pub(super) fn new(tokens: &[(String, &AddedToken)]) -> Result<Option<Self>, String> {
+    pub(crate) fn new(tokens: &[(String, &AddedToken)]) -> Result<Option<Self>, String> {
         let keys = tokens.iter().zip(0..).map(|((spelled, _), at)| (&**spelled, at));
         let Some(finder) = Finder::new(keys)? else { return Ok(None) };
         let tokens = tokens.iter().map(|(_, token)| Token {
@@ -54,7 +53,7 @@ impl Added {
     ///
     /// # Errors
     /// The first error of `part`.
-    pub(super) fn cut<'t>(
+    pub(crate) fn cut<'t>(
         &self,
         text: &'t str,
         specials: Specials,
