@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use camelid_families::Library;
+use camelid_families::{Library, plainly};
 use camelid_tokenizers::{Specials, Tokenizer};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
