@@ -279,7 +279,7 @@ fn a_baichuan_is_told_by_what_the_originals_fix() {
     };
     use camelid::families::Position::{Alibi, Rope};
     let is = |changes: Json, name: &str, position| {
-        assert_eq!(of(changes.clone()), Ok((name.into(), position)), "{changes}")
+        assert_eq!(of(changes.clone()), Ok((name.into(), position)), "{changes}");
     };
     for class in [json!("BaichuanTokenizer"), Json::Null] {
         is(json!({ "hidden_size": 5120, "tokenizer_class": class }), "baichuan2", Alibi);
@@ -329,7 +329,7 @@ fn absent_and_null_are_two_things_where_they_are_upstream() {
 
 #[test]
 fn beside_an_unknown_key_nothing_else_is_reported_that_fits() {
-    let checkpoint = Checkpoint::open(&folder("cases/gemma2/softcap")).expect("a case is a checkpoint");
+    let checkpoint = Checkpoint::open(folder("cases/gemma2/softcap")).expect("a case is a checkpoint");
     let mut config = checkpoint.config().expect("a config.json").clone();
     config.insert("new_feature".into(), true.into());
     let library = library();

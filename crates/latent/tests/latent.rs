@@ -124,6 +124,7 @@ impl Layer {
     }
 
     /// The definition, `[tokens, heads · value_dim]`, each token seeing the last `window` positions.
+    #[expect(clippy::too_many_lines, reason = "the definition, step by step")]
     fn evaluate(&self, weights: &Weights, x: &Array2<f32>, window: usize) -> Vec<Vec<f64>> {
         let Settings { heads, rank, unturned, turned, value_dim, scale } = self.settings;
         let apply = |w: &Array2<f32>, x: &[f64]| -> Vec<f64> {

@@ -48,7 +48,7 @@ impl Search {
                 }
                 Some(_) => {}
                 None => {
-                    self.found.extend(of_manifest(&folder.join(name)).map(|blob| blob.display().to_string()))
+                    self.found.extend(of_manifest(&folder.join(name)).map(|blob| blob.display().to_string()));
                 }
             }
         }

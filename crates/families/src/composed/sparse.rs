@@ -11,6 +11,7 @@ use crate::composed::tap::{Observer, Stage, Tap};
 
 /// What stands in the place of the MLP.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each layer; a box would bring nothing")]
 pub(crate) enum MlpPart {
     /// The plain MLP.
     Dense(Mlp),

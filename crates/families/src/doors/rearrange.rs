@@ -8,6 +8,9 @@ use crate::waist::architecture::Architecture;
 use crate::waist::plan::Part;
 use crate::waist::roles::Role;
 
+/// A layer, a role, its weight or its bias, and one of its experts.
+type Place = (Option<usize>, Role, Part, Option<usize>);
+
 /// A tensor of the target, made of rows of the source's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rearranged {
@@ -30,7 +33,7 @@ pub struct Piece {
 
 /// Which rows of the source each tensor of the target is made of.
 pub(crate) fn rearrange(from: &Architecture, to: &Architecture) -> Vec<Rearranged> {
-    let mut held: HashMap<(Option<usize>, Role, Part, Option<usize>), Vec<Piece>> = HashMap::new();
+    let mut held: HashMap<Place, Vec<Piece>> = HashMap::new();
     for planned in &from.plan().tensors {
         for (role, rows) in runs(from, planned) {
             let pieces = rows.into_iter().map(|rows| Piece { tensor: planned.name.clone(), rows });

@@ -49,7 +49,7 @@ impl Declaration {
         if let Some(inside) = inside {
             let outer = named(config);
             let speaks = |name: &&str| SPEAKS.iter().any(|end| name.ends_with(end));
-            return match outer.is_empty() || outer.iter().any(|name| speaks(&name)) {
+            return match outer.is_empty() || outer.iter().any(speaks) {
                 true => self.class(inside),
                 false => Class::Other(self.told(&outer)),
             };

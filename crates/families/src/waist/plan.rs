@@ -185,6 +185,7 @@ impl Named {
 }
 
 impl Layer {
+    #[expect(clippy::too_many_lines, reason = "a line for each role")]
     fn shape(&self, role: Role, per: Per, [width, own_width]: [usize; 2]) -> Vec<usize> {
         // Each word is named, so that a new one does not compile until somebody says whether it changes a shape.
         let Layer { block: _, attention, latent, rope: _, mlp, experts, tensors: _ } = self;

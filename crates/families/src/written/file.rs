@@ -122,7 +122,7 @@ impl File {
                 "let" => file.lets = reader.entries(key, value)?,
                 "require" => file.require = reader.entries(key, value)?,
                 "ignore" => {
-                    file.ignore = reader.known(key, value, &["keys", "tensors", "when", "packing"])?
+                    file.ignore = reader.known(key, value, &["keys", "tensors", "when", "packing"])?;
                 }
                 "tensors" => file.tensors = reader.tensors(key, value)?,
                 "bias" => file.bias = reader.roles(key, value)?,
@@ -131,7 +131,7 @@ impl File {
                 "tokenizer" => file.tokenizer = reader.entries(key, value)?,
                 "chat" => {
                     file.chat =
-                        reader.known(key, value, &["template", "join", "precedes", "stop", "system"])?
+                        reader.known(key, value, &["template", "join", "precedes", "stop", "system"])?;
                 }
                 "gguf" => file.gguf = reader.gguf(key, value)?,
                 table if words::TABLES.contains(&table) => {

@@ -6,6 +6,7 @@ use super::mutations::{Mutation, across, flipped, others};
 use crate::change::Editor;
 
 /// Every change of the entry `tensors."roles"`.
+#[expect(clippy::too_many_lines, reason = "a line for each change")]
 pub(crate) fn tensor_mutations(editor: &Editor<'_>, word: &str) -> Vec<(String, Vec<Mutation>)> {
     let roles = read(word);
     let Some(named) = find(editor.architecture, &roles) else { return Vec::new() };

@@ -116,7 +116,7 @@ fn check(library: &Library, case: &Case, vocabulary: &Path) -> anyhow::Result<Sc
         match ours == theirs {
             true => score.equal += 1,
             false => {
-                score.differences.push(format!("  {what}\n  ids {ours:?}\n  the reference's {theirs:?}"))
+                score.differences.push(format!("  {what}\n  ids {ours:?}\n  the reference's {theirs:?}"));
             }
         }
     };
