@@ -231,11 +231,23 @@ impl Search<'_> {
 
     /// The keys that a word's formula reads, those of the family's releases first.
     fn keys_of(&self, word: &str) -> Vec<String> {
-        let formulas = self.target.words.get(word).map(|entry| entry.expr.formulas()).unwrap_or_default();
-        let names = formulas.iter().flat_map(|formula| formula.variables()).map(|name| root(name).to_owned());
-        // What the declaration calls by a name of its own is no key.
-        let own = |name: &String| name == "layer" || self.target.lets.contains_key(name);
-        let mut names: Vec<String> = names.filter(|name| !own(name)).collect();
+        let said = |entry: &Entry| -> Vec<String> {
+            let names = entry.expr.formulas().into_iter().flat_map(|formula| formula.variables());
+            names.map(|name| root(name).to_owned()).collect()
+        };
+        let mut open = self.target.words.get(word).map(said).unwrap_or_default();
+        let (mut names, mut seen) = (Vec::new(), BTreeSet::new());
+        while let Some(name) = open.pop() {
+            if name == "layer" || !seen.insert(name.clone()) {
+                continue;
+            }
+            // What the declaration calls by a name of its own is no key; what it is made of may be.
+            match self.target.lets.get(&name) {
+                Some(entry) => open.extend(said(entry)),
+                None => names.push(name),
+            }
+        }
+        names.sort();
         let released = self.released();
         names.sort_by_key(|name| !released.contains_key(name));
         names.dedup();
