@@ -32,7 +32,7 @@ pub enum Error {
     /// A number that is not finite, or a limit that is not above zero.
     #[error("{name} is {value}, which is out of range")]
     Range {
-        /// The field of [`Glu`].
+        /// The field of [`Glu`](crate::Glu).
         name: &'static str,
         /// Its value.
         value: f64,

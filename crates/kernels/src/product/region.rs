@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::pool::SyncPtr;
 use crate::rows::Rows;
 
-/// Some results of two weights, which meet while they are in the cache: see [`Backend::multiply_gated`].
+/// Some results of two weights, which meet while they are in the cache: see [`Backend::multiply_gated`](crate::Backend::multiply_gated).
 #[derive(Debug)]
 pub struct Meeting<'a> {
     /// The rows of the weights that these are results of.
