@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::compare::Distance;
+use crate::compare::{Distance, NOISE};
 use crate::family::{DECODED, TOLERANCE};
 
 /// One family.
@@ -86,9 +86,6 @@ pub struct TapReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference_error_vs_f64: Option<f64>,
 }
-
-/// The largest error of a reference's tap that is rounding: beyond it the reference computes something else.
-const NOISE: f64 = 1e-4;
 
 impl TapReport {
     /// Whether ours is the reference's value: within the tolerance, or as near to the value in f64 as logits must be.

@@ -16,8 +16,9 @@ use crate::waist::fields::difference;
 use crate::waist::named::Named;
 use crate::waist::roles::{Role, write_roles};
 use crate::waist::scaling::Scaling;
-use crate::written::declaration::{Declaration, root};
+use crate::written::declaration::Declaration;
 use crate::written::expr::{Entry, Expr};
+use crate::written::formula::root;
 
 /// Keys of config.json that say whose it is, and nothing else.
 const IDENTITY: [&str; 5] = ["model_type", "architectures", "auto_map", "_name_or_path", "tokenizer_class"];

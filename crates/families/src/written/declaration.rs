@@ -6,7 +6,7 @@ use crate::error::{Error, Origin};
 use crate::waist::roles::{Role, write_roles};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::{Entries, File, Gguf, Size};
-use crate::written::formula::Formula;
+use crate::written::formula::{Formula, root};
 use crate::written::slips;
 use crate::written::template::Template;
 use crate::written::unwrap::Unwrap;
@@ -270,11 +270,6 @@ impl Declaration {
     pub fn origin(&self, word: &str) -> Option<&Origin> {
         self.words.get(word).map(|entry| &entry.origin)
     }
-}
-
-/// The key of config.json under which a dotted name starts.
-pub(crate) fn root(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
 }
 
 fn globs(ignore: &Entries, key: &str) -> Result<Vec<String>, Error> {

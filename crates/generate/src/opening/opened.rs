@@ -111,6 +111,13 @@ impl Opened {
                 self.notes.push(note);
                 return Ok(());
             }
+            (Class::Inside(name), None) => {
+                let note = format!(
+                    "the text model inside `{name}` is read alone: what that takes in beside text is set aside"
+                );
+                self.notes.push(note);
+                return Ok(());
+            }
             (_, Some(says)) => says,
             (Class::Other(says), None) => format!("config.json {says}"),
         };

@@ -10,8 +10,9 @@ use camelid_tokenizers::Specials;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::parity;
+use super::places::Places;
 use super::row::{Row, Score};
-use super::{Places, parity};
 
 /// A folder and what its own tokenizer makes of texts.
 #[derive(Deserialize)]
