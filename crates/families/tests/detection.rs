@@ -44,6 +44,14 @@ fn released_configs_are_told_apart() {
 }
 
 #[test]
+fn a_llama_with_biases_is_of_the_family_that_has_them() {
+    for key in ["attention_bias", "mlp_bias"] {
+        check("llama1", json!({ (key): true }), Ok("llama2"));
+        check("llama1", json!({ (key): false }), Ok("llama1"));
+    }
+}
+
+#[test]
 fn of_families_with_equal_numbers_the_youngest_gives_the_name() {
     check("chatglm2", json!({}), Ok("chatglm3"));
 }

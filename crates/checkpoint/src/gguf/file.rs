@@ -66,13 +66,13 @@ fn read_entry(cursor: &mut Cursor<'_>) -> Result<Entry, Error> {
     let name = cursor.string("a tensor's name")?;
     let rank = cursor.u32()?;
     if rank > MOST_EXTENTS {
-        return Err(cursor.tensor(&name, format!("{rank} extents, where {MOST_EXTENTS} are the most")));
+        return Err(cursor.tensor(&name, format!("{rank} dimensions; at most {MOST_EXTENTS} are read")));
     }
     let mut shape = Vec::new();
     for _ in 0..rank {
         let extent = cursor.u64()?;
         let extent = usize::try_from(extent)
-            .map_err(|_| cursor.tensor(&name, format!("an extent of {extent} is beyond this machine")))?;
+            .map_err(|_| cursor.tensor(&name, format!("a dimension of {extent} is beyond this machine")))?;
         shape.insert(0, extent);
     }
     let kind = GgmlType(cursor.u32()?);

@@ -117,7 +117,7 @@ impl Resolver<'_> {
             layers: layers?,
             stack,
             tensors: tensors?,
-            inert: self.declaration.inert_tensors.clone(),
+            inert: self.declaration.unread_tensors(),
         })
     }
 
