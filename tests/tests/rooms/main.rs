@@ -162,6 +162,18 @@ fn no_files_use_one_another_in_a_circle() {
 }
 
 #[test]
+fn every_file_is_compiled() {
+    for folder in crates() {
+        let orphans = Crate::read(&folder).orphans();
+        assert!(orphans.is_empty(), "no file names these as its modules: {orphans:?}");
+    }
+    let files = [("lib.rs", "mod low;"), ("low.rs", ""), ("left.rs", ""), ("low/deep.rs", "")];
+    let orphans = written(&files).orphans();
+    let names: Vec<_> = orphans.iter().filter_map(|path| path.file_name()).collect();
+    assert_eq!(names, ["left.rs", "deep.rs"]);
+}
+
+#[test]
 fn no_folder_holds_more_than_a_dozen_files() {
     for folder in crates() {
         let mut counted: BTreeMap<PathBuf, usize> = BTreeMap::new();
