@@ -7,6 +7,7 @@ What stands here of a family's code is in its function's comment. sentencepiece 
 
 import base64
 import json
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -77,18 +78,25 @@ def chatglm3():
 
 
 def baichuan(version, name):
-    """generation_utils.py: the token 195 or 196, then the ids of the content; no BOS."""
+    """generation_utils.py: the token 195 or 196, then the ids of the content; no BOS. Its class is a slow one of transformers,
+    which parts a text at its special tokens, in a message too."""
     spm = model(name)
+    special = {"<unk>": 0, "<s>": 1, "</s>": 2}
+
+    def encode(text):
+        ids = []
+        for part in re.split("(<unk>|<s>|</s>)", text):
+            ids += [special[part]] if part in special else spm.encode(part) if part else []
+        return ids
+
     system = [{"role": "system", "content": "Be brief."}]
     chats = []
     for talk in TALKS + [system + TALK]:
         ids = []
         for message in talk:
-            ids += {"system": [], "user": [195], "assistant": [196]}[message["role"]] + spm.encode(message["content"])
+            ids += {"system": [], "user": [195], "assistant": [196]}[message["role"]] + encode(message["content"])
         chats.append([talk, ids + [196]])
-    plain = [text for text in TEXTS if "</s>" not in text]
-    texts = [[text, spm.encode(text), spm.encode(text)] for text in plain]
-    texts.append(["a</s>b", spm.encode("a") + [2] + spm.encode("b"), spm.encode("a") + [2] + spm.encode("b")])
+    texts = [[text, encode(text), encode(text)] for text in TEXTS]
     write(name, "released code, sentencepiece", name, name, texts, chats)
 
 

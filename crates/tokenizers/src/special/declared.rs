@@ -119,7 +119,8 @@ impl Declared {
             named.sort_by_key(|special| special.id);
             named
         };
-        let is_family_s = |token: &AddedToken| !settings.added.iter().any(|added| added.id == token.id);
+        let is_family_s =
+            |token: &AddedToken| !settings.added.iter().any(|added| added.content == token.content);
         let raw: Vec<_> = tokens
             .iter()
             .filter(|token| !token.normalized)
