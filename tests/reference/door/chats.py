@@ -35,10 +35,10 @@ def model(name, file="tokenizer.model"):
     return sentencepiece.SentencePieceProcessor(model_file=str(VOCABULARIES / name / file))
 
 
-def write(name, by, family, vocabulary, texts, chats, config=None, file="tokenizer.model"):
+def write(name, by, family, vocabulary, texts, chats, config=None, file="tokenizer.model", tokenizer_config={}):
     case = {
         "by": by, "family": family, "vocabulary": vocabulary, "file": file, "config": config or {},
-        "tokenizer_config": {}, "added_tokens": {},
+        "tokenizer_config": tokenizer_config, "added_tokens": {},
     }
     head = json.dumps(case, ensure_ascii=False)[:-1]
     rows = lambda rows: ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
@@ -77,18 +77,32 @@ def chatglm3():
     write("chatglm3", "released code, sentencepiece", "chatglm3", "chatglm2", texts, chats)
 
 
-def baichuan(version, name):
-    """generation_utils.py: the token 195 or 196, then the ids of the content; no BOS. Its class is a slow one of transformers,
-    which parts a text at its special tokens, in a message too."""
-    spm = model(name)
-    special = {"<unk>": 0, "<s>": 1, "</s>": 2}
-
+def parting(spm, special):
+    """The ids of a text as a slow class makes them: parted at the special tokens, each part by sentencepiece."""
     def encode(text):
         ids = []
-        for part in re.split("(<unk>|<s>|</s>)", text):
+        for part in re.split("(" + "|".join(map(re.escape, special)) + ")", text):
             ids += [special[part]] if part in special else spm.encode(part) if part else []
         return ids
 
+    return encode
+
+
+def minicpm3():
+    """tokenizer_config.json of MiniCPM3-4B: a slow class of its own (auto_map), BOS, tokens beyond the vocabulary."""
+    config = json.loads((VOCABULARIES / "minicpm3" / "tokenizer_config.json").read_text())
+    config.pop("chat_template", None)
+    special = {token["content"]: int(id) for id, token in config["added_tokens_decoder"].items()}
+    encode = parting(model("minicpm3"), special)
+    texts = TEXTS + ["a<|im_end|>b", " <|im_start|> a", "<|im_start|>user\nHi<|im_end|>\n", "say <|fim_prefix|>x"]
+    texts = [[text, encode(text), [1] + encode(text)] for text in texts]
+    write("minicpm3", "released code, sentencepiece", "minicpm3", "minicpm3", texts, [], {}, tokenizer_config=config)
+
+
+def baichuan(version, name):
+    """generation_utils.py: the token 195 or 196, then the ids of the content; no BOS. Its class is a slow one of transformers,
+    which parts a text at its special tokens, in a message too."""
+    encode = parting(model(name), {"<unk>": 0, "<s>": 1, "</s>": 2})
     system = [{"role": "system", "content": "Be brief."}]
     chats = []
     for talk in TALKS + [system + TALK]:
@@ -185,6 +199,7 @@ def qwen1():
 OUT.mkdir(parents=True, exist_ok=True)
 chatglm2()
 chatglm3()
+minicpm3()
 baichuan(1, "baichuan1")
 baichuan(2, "baichuan2")
 llama2()

@@ -163,7 +163,10 @@ impl Declared {
             self.frame.after = self.named("suffix", suffix)?;
         }
         if let Some(stop) = &settings.stop {
-            self.frame.stop = self.named("stop", stop)?;
+            // A folder whose own tokens bear other names is of a release that lacks some: Llama 3 before `<|eom_id|>`.
+            let has = |name: &&String| settings.added.is_empty() || self.id(name.as_bytes()).is_some();
+            let stop: Vec<String> = stop.iter().filter(has).cloned().collect();
+            self.frame.stop = self.named("stop", &stop)?;
         }
         Ok(())
     }
