@@ -112,7 +112,7 @@ fn a_converted_file_is_the_model_that_it_was_made_of() {
         match read(name, &[]) {
             // Nothing in the file tells whether a width of neither size has RoPE or ALiBi.
             Err(error) if name == "baichuan1--7b-base.gguf" => {
-                assert!(error.contains("hidden_size"), "{error}")
+                assert!(error.contains("hidden_size"), "{error}");
             }
             Err(error) => wrong.push(format!("{name}: {error}")),
             Ok((_, ours)) => {
