@@ -1,105 +1,179 @@
-//! Blocks of 32 numbers. In a byte of two, the low half belongs to the number 16 places earlier.
+//! Blocks of 32 numbers, of which eight make a group. In a byte of two, the low half belongs to the number 16 places earlier.
 
 use super::format::{Each, Format, half, word};
+use crate::rows::Blocks;
 use crate::simd::Simd;
 
-/// A scale, and what is added.
-type Scales = (f32, f32);
+/// Blocks of a group.
+const COUNT: usize = 8;
 
-/// Scale alone, or scale and minimum, at the beginning of a block.
-///
-/// # Safety
-/// A block can be read.
-#[inline(always)]
-unsafe fn scales<S: Simd>(simd: S, block: *const u8, minimum: bool) -> Scales {
-    // SAFETY: the caller's contract.
-    unsafe { (half(simd, block), if minimum { half(simd, block.add(2)) } else { 0.0 }) }
+/// What is added is −zero·d, or the block's minimum.
+pub(crate) struct Affine {
+    scale: [f32; COUNT],
+    first: [f32; COUNT],
 }
 
-/// The four low bits of the numbers from `place` on.
+/// The f16 at byte `at` of each of the first `count` blocks.
 ///
 /// # Safety
-/// The 16 bytes at `from` can be read.
+/// These blocks can be read, of `bytes` each.
 #[inline(always)]
-unsafe fn nibbles<S: Simd>(simd: S, from: *const u8, place: usize) -> S::I {
-    // SAFETY: the caller's contract.
-    unsafe {
-        if place < 16 {
-            simd.and(simd.load_u8(from.add(place)), simd.splat_int(15))
-        } else {
-            simd.shift_right(simd.load_u8(from.add(place - 16)), 4)
+unsafe fn halves<S: Simd>(
+    simd: S,
+    group: *const u8,
+    (bytes, at): (usize, usize),
+    count: usize,
+) -> [f32; COUNT] {
+    let mut quads = [0_u64; 2];
+    for (side, quad) in quads.iter_mut().enumerate() {
+        for nth in 0..4 {
+            let block = side * 4 + nth;
+            if count == COUNT || block < count {
+                // SAFETY: the caller's contract.
+                *quad |= u64::from(unsafe { half(group.add(block * bytes + at)) }) << (16 * nth);
+            }
+        }
+    }
+    simd.halves(quads)
+}
+
+/// A block of 16 bytes of two q at `low`; with `FIVE` bits, the fifth ones are those of the word at `high`.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+unsafe fn numbers<S: Simd, const FIVE: bool>(
+    simd: S,
+    (low, high): (*const u8, *const u8),
+    ramp: [S::V; 2],
+    place: usize,
+    each: &mut impl Each<S>,
+) {
+    if FIVE && !S::TABLES {
+        // SAFETY: the caller's contract.
+        let q = unsafe { five(&*low.cast(), word(high)) };
+        for at in (0..32).step_by(S::LANES) {
+            // SAFETY: within the array.
+            let q = unsafe { simd.load_u8(q.as_ptr().add(at)) };
+            each.take(simd, place + at, simd.at_four(ramp, q));
+        }
+        return;
+    }
+    for lane in (0..16).step_by(S::LANES) {
+        // SAFETY: the caller's contract.
+        let nibbles = simd.nibbles(unsafe { simd.load_u8(low.add(lane)) });
+        for side in 0..2 {
+            let (at, q) = (16 * side + lane, nibbles[side]);
+            let numbers = if FIVE {
+                // SAFETY: the caller's contract.
+                let high = unsafe { word(high) };
+                simd.at_five(ramp, q, simd.spread(high, at as u32))
+            } else {
+                simd.at_four(ramp, q)
+            };
+            each.take(simd, place + at, numbers);
         }
     }
 }
 
-/// The same with the fifth bit.
-///
-/// # Safety
-/// As for [`nibbles`].
+/// q of five bits, in bytes, of which an instruction takes four times as many as of lanes; compilers see to that.
 #[inline(always)]
-unsafe fn five<S: Simd>(simd: S, high: u32, from: *const u8, place: usize) -> S::I {
-    let fifth = simd.shift_left::<4>(simd.bits(high >> place));
-    // SAFETY: the caller's contract.
-    simd.or(fifth, unsafe { nibbles(simd, from, place) })
+fn five(low: &[u8; 16], high: u32) -> [u8; 32] {
+    const BIT: [u8; 32] = {
+        let (mut bit, mut place) = ([0; 32], 0);
+        while place < 32 {
+            bit[place] = 1 << (place % 8);
+            place += 1;
+        }
+        bit
+    };
+    let [a, b, c, d] = high.to_le_bytes();
+    let each = [a.into(), b.into(), c.into(), d.into()].map(|byte: u64| byte * 0x0101_0101_0101_0101);
+    let each: [u8; 32] = bytemuck::cast(each.map(u64::to_le));
+    let mut q = [0; 32];
+    for place in 0..16 {
+        q[place] = low[place] & 15;
+        q[16 + place] = low[place] >> 4;
+    }
+    for place in 0..32 {
+        q[place] |= if each[place] & BIT[place] == 0 { 0 } else { 16 };
+    }
+    q
 }
 
-/// (q − zero) d
-#[inline(always)]
-fn centred<S: Simd>(simd: S, q: S::I, zero: i32, d: f32) -> S::V {
-    simd.mul(simd.to_float(simd.sub_int(q, simd.splat_int(zero))), simd.splat(d))
+pub(crate) struct Q8_0;
+
+impl Format for Q8_0 {
+    const BLOCKS: Blocks = Blocks::Q8_0;
+    const STEP: usize = 32;
+    type Scales = [f32; COUNT];
+    #[inline(always)]
+    unsafe fn scales<S: Simd>(simd: S, group: *const u8, count: usize) -> [f32; COUNT] {
+        // SAFETY: the caller's contract.
+        unsafe { halves(simd, group, (Self::BLOCKS.bytes(), 0), count) }
+    }
+    #[inline(always)]
+    unsafe fn step<S: Simd, const N: usize>(
+        simd: S,
+        group: *const u8,
+        scales: &[f32; COUNT],
+        each: &mut impl Each<S>,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let block = group.add(N * Self::BLOCKS.bytes());
+            each.take_bytes::<32>(simd, N * 32, block.add(2), &scales[N]);
+        }
+    }
 }
 
-/// q d + m
-#[inline(always)]
-fn shifted<S: Simd>(simd: S, q: S::I, (d, m): Scales) -> S::V {
-    simd.mul_add(simd.to_float(q), simd.splat(d), simd.splat(m))
-}
-
-/// A format of blocks of 32: its bytes, whether it has a minimum, and a vector of its numbers.
+/// A format of 16 bytes of two q: its scale, what is added (the zero, or where its minimum stands), where its fifth bits
+/// are if it has any, and where the bytes begin.
 macro_rules! format {
-    ($name:ident, $bytes:literal, $minimum:literal, |$simd:ident, $block:ident, $scales:ident, $place:ident| $numbers:expr) => {
+    ($name:ident, zero $zero:literal, $five:literal at $high:literal, $low:literal) => {
+        format!($name, |simd, group, count, scale| scale.map(|scale| -$zero * scale), $five at $high, $low);
+    };
+    ($name:ident, minimum, $five:literal at $high:literal, $low:literal) => {
+        format!(
+            $name,
+            // SAFETY: the caller's contract.
+            |simd, group, count, _scale| unsafe { halves(simd, group, (Self::BLOCKS.bytes(), 2), count) },
+            $five at $high, $low
+        );
+    };
+    ($name:ident, |$simd:ident, $group:ident, $count:ident, $scale:ident| $first:expr, $five:literal at $high:literal, $low:literal) => {
         pub(crate) struct $name;
 
         impl Format for $name {
-            const NUMBERS: usize = 32;
-            const BYTES: usize = $bytes;
+            const BLOCKS: Blocks = Blocks::$name;
             const STEP: usize = 32;
-            type Scales = Scales;
+            type Scales = Affine;
             #[inline(always)]
-            unsafe fn scales<S: Simd>(simd: S, block: *const u8) -> Scales {
+            unsafe fn scales<S: Simd>($simd: S, $group: *const u8, $count: usize) -> Affine {
                 // SAFETY: the caller's contract.
-                unsafe { scales(simd, block, $minimum) }
+                let $scale = unsafe { halves($simd, $group, (Self::BLOCKS.bytes(), 0), $count) };
+                Affine { scale: $scale, first: $first }
             }
             #[inline(always)]
-            unsafe fn step<S: Simd>(
-                $simd: S,
-                $block: *const u8,
-                $scales: &Scales,
-                _: usize,
+            unsafe fn step<S: Simd, const N: usize>(
+                simd: S,
+                group: *const u8,
+                scales: &Affine,
                 each: &mut impl Each<S>,
             ) {
-                for $place in (0..32).step_by(S::LANES) {
-                    // SAFETY: within the block, which the caller lets us read.
-                    let numbers = unsafe { $numbers };
-                    each.take($simd, $place, numbers);
+                let ramp = simd.ramp(&scales.scale[N], &scales.first[N]);
+                // SAFETY: the caller's contract.
+                unsafe {
+                    let block = group.add(N * Self::BLOCKS.bytes());
+                    let places = (block.add($low), block.add($high));
+                    numbers::<S, $five>(simd, places, ramp, N * 32, each);
                 }
             }
         }
     };
 }
 
-format!(Q8_0, 34, false, |simd, block, scales, place| {
-    simd.mul(simd.to_float(simd.load_i8(block.add(2 + place))), simd.splat(scales.0))
-});
-format!(Q4_0, 18, false, |simd, block, scales, place| {
-    centred(simd, nibbles(simd, block.add(2), place), 8, scales.0)
-});
-format!(Q4_1, 20, true, |simd, block, scales, place| {
-    shifted(simd, nibbles(simd, block.add(4), place), *scales)
-});
-format!(Q5_0, 22, false, |simd, block, scales, place| {
-    centred(simd, five(simd, word(block.add(2)), block.add(6), place), 16, scales.0)
-});
-format!(Q5_1, 24, true, |simd, block, scales, place| {
-    shifted(simd, five(simd, word(block.add(4)), block.add(8), place), *scales)
-});
+format!(Q4_0, zero 8.0, false at 0, 2);
+format!(Q4_1, minimum, false at 0, 4);
+format!(Q5_0, zero 16.0, true at 2, 6);
+format!(Q5_1, minimum, true at 4, 8);
