@@ -158,11 +158,11 @@ impl Format for Q6K {
             q[64 + place] = (low[place] >> 4 | (bits >> 4 & 3) << 4).wrapping_sub(32);
             q[96 + place] = (low[32 + place] >> 4 | bits >> 6 << 4).wrapping_sub(32);
         }
-        for run in 0..8 {
+        for (run, scale) in scales[N].iter().enumerate() {
             // SAFETY: the array has 16 bytes for each run.
             unsafe {
                 let q = q.as_ptr().add(run * 16);
-                each.take_bytes::<16>(simd, N * SIX + run * 16, q, &scales[N][run]);
+                each.take_bytes::<16>(simd, N * SIX + run * 16, q, scale);
             }
         }
     }

@@ -51,7 +51,7 @@ unsafe fn numbers<S: Simd, const FIVE: bool>(
 ) {
     if FIVE && !S::TABLES {
         // SAFETY: the caller's contract.
-        let q = unsafe { five(&*low.cast(), word(high)) };
+        let q = unsafe { five(&*low.cast(), &simd.fifths(word(high))) };
         for at in (0..32).step_by(S::LANES) {
             // SAFETY: within the array.
             let q = unsafe { simd.load_u8(q.as_ptr().add(at)) };
@@ -62,8 +62,8 @@ unsafe fn numbers<S: Simd, const FIVE: bool>(
     for lane in (0..16).step_by(S::LANES) {
         // SAFETY: the caller's contract.
         let nibbles = simd.nibbles(unsafe { simd.load_u8(low.add(lane)) });
-        for side in 0..2 {
-            let (at, q) = (16 * side + lane, nibbles[side]);
+        for (side, q) in nibbles.into_iter().enumerate() {
+            let at = 16 * side + lane;
             let numbers = if FIVE {
                 // SAFETY: the caller's contract.
                 let high = unsafe { word(high) };
@@ -78,25 +78,11 @@ unsafe fn numbers<S: Simd, const FIVE: bool>(
 
 /// q of five bits, in bytes, of which an instruction takes four times as many as of lanes; compilers see to that.
 #[inline(always)]
-fn five(low: &[u8; 16], high: u32) -> [u8; 32] {
-    const BIT: [u8; 32] = {
-        let (mut bit, mut place) = ([0; 32], 0);
-        while place < 32 {
-            bit[place] = 1 << (place % 8);
-            place += 1;
-        }
-        bit
-    };
-    let [a, b, c, d] = high.to_le_bytes();
-    let each = [a.into(), b.into(), c.into(), d.into()].map(|byte: u64| byte * 0x0101_0101_0101_0101);
-    let each: [u8; 32] = bytemuck::cast(each.map(u64::to_le));
+fn five(low: &[u8; 16], fifths: &[u8; 32]) -> [u8; 32] {
     let mut q = [0; 32];
     for place in 0..16 {
-        q[place] = low[place] & 15;
-        q[16 + place] = low[place] >> 4;
-    }
-    for place in 0..32 {
-        q[place] |= if each[place] & BIT[place] == 0 { 0 } else { 16 };
+        q[place] = low[place] & 15 | fifths[place];
+        q[16 + place] = low[place] >> 4 | fifths[16 + place];
     }
     q
 }

@@ -97,15 +97,14 @@ impl<S: Simd, const T: usize> Each<S> for Meet<'_, S, T> {
         for lane in (0..COUNT).step_by(S::LANES) {
             // SAFETY: the caller's contract.
             let numbers = simd.to_float(unsafe { simd.load_i8(bytes.add(lane)) });
-            for t in 0..T {
+            for (t, partial) in partial.iter_mut().enumerate() {
                 // SAFETY: a row of x has as many elements as a row of the weight has numbers.
                 let x = unsafe { simd.load(self.x[t].add(place + lane)) };
-                partial[t] =
-                    if lane == 0 { simd.mul(numbers, x) } else { simd.mul_add(numbers, x, partial[t]) };
+                *partial = if lane == 0 { simd.mul(numbers, x) } else { simd.mul_add(numbers, x, *partial) };
             }
         }
-        for t in 0..T {
-            self.sums[t][sum] = simd.mul_add(partial[t], scale, self.sums[t][sum]);
+        for (t, partial) in partial.into_iter().enumerate() {
+            self.sums[t][sum] = simd.mul_add(partial, scale, self.sums[t][sum]);
         }
     }
 }

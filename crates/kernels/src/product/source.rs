@@ -108,8 +108,8 @@ impl<'a, S: Simd> Source<'a, S> for Quantised<'a> {
             let row = &self.1[row * bytes..(row + 1) * bytes];
             // SAFETY: a row has `cols` numbers, and there is room for `width` of each row of a panel.
             unsafe {
-                unpack_steps(backend, self.0, row.as_ptr(), (block.start, there), room.add(index * width))
-            };
+                unpack_steps(backend, self.0, row.as_ptr(), (block.start, there), room.add(index * width));
+            }
         }
         // SAFETY: that many places have just been written, row by row; to pack them is the caller's contract.
         unsafe {

@@ -152,16 +152,20 @@ impl Simd for Avx2 {
         call!(_mm256_srl_epi32(a, _mm_cvtsi32_si128(bits as i32)))
     }
     #[inline(always)]
-    fn spread(self, bits: u32, place: u32) -> __m256i {
-        // SAFETY: `self` exists only where the machine has the feature.
-        unsafe {
-            let from_four = (u64::from(bits) << 4 >> place) as i32;
-            _mm256_srlv_epi32(_mm256_set1_epi32(from_four), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-        }
-    }
-    #[inline(always)]
     fn times_bytes(self, factor: f32, bytes: u64) -> [f32; 8] {
         times_bytes(factor, bytes)
+    }
+    #[inline(always)]
+    fn fifths(self, bits: u32) -> [u8; 32] {
+        // SAFETY: `self` exists only where the machine has the feature; an array of 256 bits.
+        unsafe {
+            let own = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
+            let byte =
+                _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
+            let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits as i32), byte);
+            let set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, own), own);
+            transmute::<__m256i, [u8; 32]>(_mm256_and_si256(set, _mm256_set1_epi8(16)))
+        }
     }
     #[inline(always)]
     fn halves(self, bits: [u64; 2]) -> [f32; 8] {

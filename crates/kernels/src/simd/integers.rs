@@ -38,10 +38,6 @@ macro_rules! plain {
             a.map(|a| (a as u32 >> bits) as i32)
         }
         #[inline(always)]
-        fn spread(self, bits: u32, place: u32) -> integers::I {
-            std::array::from_fn(|i| ((bits >> place >> i & 1) << 4) as i32)
-        }
-        #[inline(always)]
         fn times_bytes(self, factor: f32, bytes: u64) -> [f32; 8] {
             bytes.to_le_bytes().map(|byte| factor * f32::from(byte as i8))
         }

@@ -108,7 +108,17 @@ pub(crate) trait Simd: Copy {
     /// The bits of a, `bits` places lower, zeros above; fewer than 32.
     fn shift_right(self, a: Self::I, bits: u32) -> Self::I;
     /// Bit `place + i` of `bits` at bit 4 of lane i, for `place` a multiple of `LANES`; other bits are of no meaning.
-    fn spread(self, bits: u32, place: u32) -> Self::I;
+    #[inline(always)]
+    fn spread(self, bits: u32, place: u32) -> Self::I {
+        let fifths = self.fifths(bits);
+        // SAFETY: within the array.
+        unsafe { self.load_u8(fifths.as_ptr().add(place as usize)) }
+    }
+    /// 16 where the bit is set, else 0, the lowest bit first.
+    #[inline(always)]
+    fn fifths(self, bits: u32) -> [u8; 32] {
+        std::array::from_fn(|place| ((bits >> place & 1) << 4) as u8)
+    }
     /// The eight f16 of these bits, the lowest first, as f32.
     fn halves(self, bits: [u64; 2]) -> [f32; 8];
     /// `factor` times each of eight signed bytes, the lowest first.
@@ -199,7 +209,7 @@ fn unseen<T>(at: *const T) -> *const T {
     {
         let mut at = at;
         // SAFETY: a comment.
-        unsafe { std::arch::asm!("/* {} */", inout(reg) at, options(nomem, nostack, preserves_flags)) };
+        unsafe { std::arch::asm!("/* {} */", inout(reg) at, options(readonly, nostack, preserves_flags)) };
         at
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
