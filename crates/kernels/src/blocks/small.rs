@@ -7,7 +7,7 @@ use crate::simd::Simd;
 /// Blocks of a group.
 const COUNT: usize = 8;
 
-/// What is added is −zero·d, or the block's minimum.
+/// The scale of each block, and its minimum.
 pub(crate) struct Affine {
     scale: [f32; COUNT],
     first: [f32; COUNT],
@@ -113,46 +113,46 @@ impl Format for Q8_0 {
     }
 }
 
-/// A format of 16 bytes of two q: its scale, what is added (the zero, or where its minimum stands), where its fifth bits
-/// are if it has any, and where the bytes begin.
+/// A format of 16 bytes of two q: the ramp of a block, where its fifth bits are if it has any, and where the bytes begin.
 macro_rules! format {
     ($name:ident, zero $zero:literal, $five:literal at $high:literal, $low:literal) => {
-        format!($name, |simd, group, count, scale| scale.map(|scale| -$zero * scale), $five at $high, $low);
+        format!($name, [f32; COUNT], |scale, _simd, _group, _count| scale,
+            |simd, scales| simd.ramp_around($zero, &scales[N]), $five at $high, $low);
     };
     ($name:ident, minimum, $five:literal at $high:literal, $low:literal) => {
-        format!(
-            $name,
+        format!($name, Affine,
             // SAFETY: the caller's contract.
-            |simd, group, count, _scale| unsafe { halves(simd, group, (Self::BLOCKS.bytes(), 2), count) },
-            $five at $high, $low
-        );
+            |scale, simd, group, count| Affine { scale, first: unsafe { halves(simd, group, (Self::BLOCKS.bytes(), 2), count) } },
+            |simd, scales| simd.ramp(&scales.scale[N], &scales.first[N]), $five at $high, $low);
     };
-    ($name:ident, |$simd:ident, $group:ident, $count:ident, $scale:ident| $first:expr, $five:literal at $high:literal, $low:literal) => {
+    ($name:ident, $scales:ty, |$scale:ident, $simd:ident, $group:ident, $count:ident| $all:expr,
+        |$machine:ident, $own:ident| $ramp:expr, $five:literal at $high:literal, $low:literal) => {
         pub(crate) struct $name;
 
         impl Format for $name {
             const BLOCKS: Blocks = Blocks::$name;
             const STEP: usize = 32;
-            type Scales = Affine;
+            type Scales = $scales;
             #[inline(always)]
-            unsafe fn scales<S: Simd>($simd: S, $group: *const u8, $count: usize) -> Affine {
+            unsafe fn scales<S: Simd>(simd: S, group: *const u8, count: usize) -> $scales {
                 // SAFETY: the caller's contract.
-                let $scale = unsafe { halves($simd, $group, (Self::BLOCKS.bytes(), 0), $count) };
-                Affine { scale: $scale, first: $first }
+                let $scale = unsafe { halves(simd, group, (Self::BLOCKS.bytes(), 0), count) };
+                let ($simd, $group, $count) = (simd, group, count);
+                $all
             }
             #[inline(always)]
             unsafe fn step<S: Simd, const N: usize>(
                 simd: S,
                 group: *const u8,
-                scales: &Affine,
+                scales: &$scales,
                 each: &mut impl Each<S>,
             ) {
-                let ramp = simd.ramp(&scales.scale[N], &scales.first[N]);
+                let ($machine, $own) = (simd, scales);
+                let ramp = $ramp;
                 // SAFETY: the caller's contract.
                 unsafe {
                     let block = group.add(N * Self::BLOCKS.bytes());
-                    let places = (block.add($low), block.add($high));
-                    numbers::<S, $five>(simd, places, ramp, N * 32, each);
+                    numbers::<S, $five>(simd, (block.add($low), block.add($high)), ramp, N * 32, each);
                 }
             }
         }

@@ -253,17 +253,15 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     }
     #[inline(always)]
     fn ramp(self, step: &f32, first: &f32) -> [__m512; 2] {
-        // SAFETY: `self` exists only where the machine has the feature.
-        let (low, high) = unsafe {
-            (
-                _mm512_setr_ps(0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.),
-                _mm512_setr_ps(
-                    16., 17., 18., 19., 20., 21., 22., 23., 24., 25., 26., 27., 28., 29., 30., 31.,
-                ),
-            )
-        };
+        let [low, high] = self.upward();
         let (step, first) = (self.broadcast(step), self.broadcast(first));
         [self.mul_add(low, step, first), self.mul_add(high, step, first)]
+    }
+    #[inline(always)]
+    fn ramp_around(self, zero: f32, step: &f32) -> [__m512; 2] {
+        let (step, zero) = (self.broadcast(step), self.splat(zero));
+        let [low, high] = self.upward();
+        [self.mul(self.sub(low, zero), step), self.mul(self.sub(high, zero), step)]
     }
     #[inline(always)]
     fn at_four(self, ramp: [__m512; 2], q: __m512i) -> __m512 {
@@ -339,6 +337,15 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, value: __m512, count: usize) {
         call!(_mm512_mask_storeu_ps(to, first(count), value));
+    }
+}
+
+impl<const PAIRS: bool, const TILES: bool> Avx512<PAIRS, TILES> {
+    /// 0 to 15, and 16 to 31.
+    #[inline(always)]
+    fn upward(self) -> [__m512; 2] {
+        let low = call!(_mm512_setr_ps(0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.));
+        [low, self.add(low, self.splat(16.0))]
     }
 }
 

@@ -136,6 +136,12 @@ pub(crate) trait Simd: Copy {
     fn ramp(self, step: &f32, first: &f32) -> [Self::V; 2] {
         [self.broadcast(step), self.broadcast(first)]
     }
+    /// (q − zero)·step, where both −zero·step and each of them are exact.
+    #[inline(always)]
+    fn ramp_around(self, zero: f32, step: &f32) -> [Self::V; 2] {
+        let step = self.broadcast(step);
+        [step, self.mul(self.splat(-zero), step)]
+    }
     /// The ramp's number for each q of [`Simd::nibbles`]; rounded once where the product is exact.
     #[inline(always)]
     fn at_four(self, [step, first]: [Self::V; 2], q: Self::I) -> Self::V {
