@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::compare::Distance;
-use crate::family::{DECODED, TOLERANCE};
+use super::distance::Distance;
+use super::stages::{DECODED, TOLERANCE};
 
 /// One family.
 #[derive(Debug, Clone, Serialize)]
