@@ -7,33 +7,29 @@
 //! [`Depth::Prove`] every word of the declaration is changed in turn, and some case must fail for it. The result is a
 //! [`FamilyReport`], whose fields are those of `--json`.
 
-mod case;
-mod change;
-mod compare;
-mod diagnose;
+mod changes;
 mod error;
-mod every_word;
-mod exact;
+mod explaining;
 mod family;
+mod locating;
 mod oracle;
 mod parallel;
-mod prove;
-mod report;
-mod run;
+mod proving;
+mod running;
+mod told;
 
-pub use case::{Case, Reference};
-pub use compare::Distance;
-pub use diagnose::diagnose;
 pub use error::Error;
-pub use family::{
-    Depth, Progress, Settings, TOLERANCE, compare, compare_subject, form, stage_name, verify, verify_case,
+pub use explaining::diagnose;
+pub use family::{verify, verify_case};
+pub use proving::stale;
+pub use running::{
+    Case, Course, Decoding, Depth, Meddle, Progress, Reference, Run, Settings, Shown, Subject, compare,
+    compare_subject, continued, decode, form, run,
 };
-pub use prove::stale;
-pub use report::{
-    CaseReport, Divergence, Failure, FamilyReport, Fault, Greedy, Outcome, Parameters, Proof, ProofReport,
-    TapReport,
+pub use told::{
+    CaseReport, Distance, Divergence, Failure, FamilyReport, Fault, Greedy, Outcome, Parameters, Proof,
+    ProofReport, TOLERANCE, TapReport, stage_name,
 };
-pub use run::{Course, Decoding, Meddle, Run, Shown, Subject, continued, decode, run};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,8 +4,9 @@ use camelid_families::{At, Layer, Per, Position, Role, Rope, Stage, Tap, Tempera
 use ndarray::Array2;
 
 use super::layers::{capped, name};
+use super::network::Oracle;
 use super::position::{frequencies, length, places, slope, turn};
-use super::{Halt, Hook, Kept, Oracle, Quirk, Sight};
+use super::sight::{Halt, Hook, Kept, Quirk, Sight};
 use crate::error::Error;
 
 /// What the scores of one layer need beside queries and keys.

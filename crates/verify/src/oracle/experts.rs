@@ -4,8 +4,9 @@ use camelid_families::{Experts, Role, Stage, Tap};
 use ndarray::{Array2, Axis};
 
 use super::layers::{meeting, name, product};
+use super::network::Oracle;
+use super::sight::{Halt, Hook};
 use super::tensors::wrong;
-use super::{Halt, Hook, Oracle};
 use crate::error::Error;
 
 /// A token's experts, ascending, with their weights.

@@ -4,7 +4,8 @@ use camelid_families::{Latent, Role, Stage, Tap};
 use ndarray::Array2;
 
 use super::attention::Scene;
-use super::{Halt, Hook, Oracle};
+use super::network::Oracle;
+use super::sight::{Halt, Hook};
 use crate::error::Error;
 
 impl Oracle<'_> {

@@ -3,8 +3,8 @@
 use camelid_families::Role;
 use ndarray::Array2;
 
-use super::Oracle;
 use super::layers::{activation, name};
+use super::network::Oracle;
 use crate::error::Error;
 
 impl Oracle<'_> {

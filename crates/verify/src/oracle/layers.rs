@@ -4,8 +4,9 @@ use camelid_families::{Mlp, MlpKind, Named, Role};
 use ndarray::Array2;
 use serde::Serialize;
 
+use super::network::Oracle;
+use super::sight::Quirk;
 use super::tensors::wrong;
-use super::{Oracle, Quirk};
 use crate::error::Error;
 
 impl Oracle<'_> {

@@ -3,7 +3,7 @@
 use camelid_families::{Architecture, Layer, Length, Rest, Rope, Round};
 use serde_json::Value as Json;
 
-use super::Sight;
+use super::sight::Sight;
 use super::tensors::wrong;
 use crate::error::Error;
 

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use camelid_families::{Allow, Architecture, Library};
 
 use super::{Bank, Oracle, Sight};
-use crate::case::Case;
-use crate::compare::Distance;
-use crate::run::arg_max;
+use crate::running::{Case, arg_max};
+use crate::told::Distance;
 
 /// Two codes in f64 that do the same sums in another order.
 const EXACT: f64 = 1e-11;

@@ -3,9 +3,9 @@
 use camelid_families::{Architecture, Role};
 use serde_json::{Value as Json, json};
 
-use super::mutations::{Target, Tries};
-use crate::diagnose::ACTIVATIONS;
-use crate::every_word::knows_every_word;
+use super::kinds::{Target, Tries};
+use crate::changes::ACTIVATIONS;
+use crate::changes::every_word::knows_every_word;
 
 /// One change of a word.
 pub(super) struct Line {

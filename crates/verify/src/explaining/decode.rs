@@ -3,15 +3,13 @@
 use camelid_families::Tap;
 use ndarray::{Array2, Axis, Slice};
 
-use super::code::{Fault, Track, Until};
-use super::{Evidence, Parties, cause};
-use crate::case::Case;
-use crate::compare::Distance;
+use super::cause;
+use super::evidence::{Evidence, Parties};
 use crate::error::Error;
-use crate::family::{DECODED, TOLERANCE};
+use crate::locating::{Fault, Track, Until};
 use crate::oracle::{Halt, Oracle, Sight};
-use crate::report::{CaseReport, Divergence};
-use crate::run::{Run, Subject, arg_max, decode};
+use crate::running::{Case, Run, Subject, arg_max, decode};
+use crate::told::{CaseReport, DECODED, Distance, Divergence, TOLERANCE};
 
 /// What is decoded over the cache differs.
 pub(super) fn cached(parties: Parties<'_>, report: &CaseReport) -> Result<Divergence, Error> {

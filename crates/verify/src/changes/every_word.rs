@@ -36,17 +36,17 @@ every_word! {
 macro_rules! knows_every_word {
     ($list:expr, but $but:expr) => {
         const _: () = {
-            let words = $crate::every_word::EVERY_WORD;
+            let words = $crate::changes::every_word::EVERY_WORD;
             let (mut at, but): (usize, &[&str]) = (0, &$but);
             while at < words.len() {
                 let (mut known, mut line) = (false, 0);
                 while line < $list.len() {
-                    known |= $crate::every_word::same($list[line].word, words[at]);
+                    known |= $crate::changes::every_word::same($list[line].word, words[at]);
                     line += 1;
                 }
                 line = 0;
                 while line < but.len() {
-                    known |= $crate::every_word::same(but[line], words[at]);
+                    known |= $crate::changes::every_word::same(but[line], words[at]);
                     line += 1;
                 }
                 assert!(known, "a word has no line in this list");

@@ -3,7 +3,7 @@
 use camelid_families::Architecture;
 use serde_json::{Value as Json, json};
 
-use super::mistakes::Scene;
+use super::scene::Scene;
 
 /// What a number of config.json may mean for a word.
 type Forms = fn(&Scene<'_>, f64) -> Vec<f64>;

@@ -104,6 +104,10 @@ fn number_text(x: f64) -> String {
     }
 }
 
+/// Upstream's names.
+pub(crate) const ACTIVATIONS: [&str; 8] =
+    ["silu", "gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2", "sigmoid", "tanh"];
+
 /// Edits an architecture by its words.
 #[derive(Debug)]
 pub(crate) struct Editor<'a> {

@@ -3,10 +3,9 @@
 use camelid_families::Tap;
 
 use super::cause::Explanation;
-use super::code::Fault;
-use crate::compare::Spread;
-use crate::family::stage_name;
-use crate::report::{Divergence, Fault as Whose};
+use crate::changes::{Change, short};
+use crate::locating::Fault;
+use crate::told::{Divergence, Fault as Whose, Spread, stage_name};
 
 /// A difference with the tokens and heads that it touches; without one, it is at the logits.
 pub(crate) struct Located<'a> {
@@ -27,9 +26,7 @@ impl Located<'_> {
             layer: tap.and_then(|tap| tap.layer),
             stage: stage(tap).to_owned(),
             likely_cause,
-            causes: causes
-                .map(|found| found.changes.iter().map(crate::change::Change::label).collect())
-                .unwrap_or_default(),
+            causes: causes.map(|found| found.changes.iter().map(Change::label).collect()).unwrap_or_default(),
             fault,
             components,
             first_token: self.spread.as_ref().and_then(|spread| spread.tokens.first().copied()),
@@ -64,7 +61,7 @@ pub(crate) fn either(crates: &[&str]) -> String {
 
 /// To six digits.
 pub(crate) fn number(x: f64) -> String {
-    crate::change::short(&serde_json::json!(x))
+    short(&serde_json::json!(x))
 }
 
 /// Every change of an explanation, each against what stood before it.

@@ -2,30 +2,13 @@
 //!
 //! The words come from the architecture itself; a word that has no line here is changed by its type, so that none is left out.
 
-use camelid_families::{Architecture, At, By, Per, Role};
+use camelid_families::Role;
 use serde_json::Value as Json;
 
-use crate::change::Editor;
-
+use super::kinds::{Mutation, Target, Tries};
 use super::table::TABLE;
 use super::tensors::tensor_mutations;
-
-/// A changed architecture.
-#[derive(Debug, Clone)]
-pub(crate) struct Mutation {
-    pub(crate) architecture: Architecture,
-    /// The roles whose tensors were changed, where it was tensors.
-    pub(crate) also: Vec<Role>,
-}
-
-/// A word to be changed, beside a prompt.
-pub(crate) struct Target<'a> {
-    pub(crate) editor: &'a Editor<'a>,
-    pub(crate) word: &'a str,
-    pub(crate) ids: &'a [u32],
-}
-
-pub(super) type Tries = Vec<Option<Architecture>>;
+use crate::changes::Editor;
 
 /// Every change of a word, by name; each with what to try in turn until something loads.
 pub(crate) fn mutations(editor: &Editor<'_>, word: &str, ids: &[u32]) -> Vec<(String, Vec<Mutation>)> {
@@ -152,31 +135,6 @@ fn stages_of(role: Role) -> &'static [&'static str] {
         Role::DenseOutputNorm | Role::MlpOutputNorm => &["layer"],
         Role::FinalNorm => &["final_norm"],
         Role::Output => &["logits"],
-    }
-}
-
-/// The other layout, the other sharing, the other side of the turn.
-pub(crate) fn flipped(by: By) -> By {
-    match by {
-        By::Rows => By::Group,
-        By::Group | By::Head | By::Turns => By::Rows,
-    }
-}
-
-/// What else may share a weight.
-pub(crate) fn others(per: Per) -> [Per; 2] {
-    match per {
-        Per::Head => [Per::EachHead, Per::Width],
-        Per::EachHead => [Per::Head, Per::Width],
-        Per::Width => [Per::Head, Per::EachHead],
-    }
-}
-
-/// The other side of the turn.
-pub(crate) fn across(at: At) -> At {
-    match at {
-        At::BeforeRope => At::AfterRope,
-        At::AfterRope => At::BeforeRope,
     }
 }
 

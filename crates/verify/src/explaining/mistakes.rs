@@ -3,28 +3,15 @@
 use std::collections::HashSet;
 
 use camelid_families::{Architecture, At, By, Role};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::edits::{
     biased, exchanged, named, other_scalings, per_layer, permuted, scaled, shifted, times, values, without,
 };
 use super::from_config::from_config;
-use crate::change::{Change, Editor};
+use super::scene::Scene;
+use crate::changes::{ACTIVATIONS, Change};
 use crate::oracle::Quirk;
-
-/// What a mistake may look at.
-#[derive(Debug)]
-pub(crate) struct Scene<'a> {
-    pub(crate) editor: Editor<'a>,
-    /// The prompt.
-    pub(crate) ids: &'a [u32],
-    /// The checkpoint's config.json: what a word should be is often a number that stands there.
-    pub(crate) config: &'a Map<String, Json>,
-    /// The first token that differs at the first stage that does.
-    pub(crate) first_token: usize,
-    /// The layers in which something differs.
-    pub(crate) layers: &'a [usize],
-}
 
 /// One entry of the list.
 struct Mistake {
@@ -290,10 +277,6 @@ const LIST: &[Mistake] = &[
     }),
 ];
 
-/// Upstream's names.
-pub(crate) const ACTIVATIONS: [&str; 8] =
-    ["silu", "gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2", "sigmoid", "tanh"];
-
 const LEFT_OUT: [Role; 21] = [
     Role::EmbeddingNorm,
     Role::ValueNorm,
@@ -317,17 +300,3 @@ const LEFT_OUT: [Role; 21] = [
     Role::MlpOutputNorm,
     Role::FinalNorm,
 ];
-
-impl Scene<'_> {
-    pub(crate) fn width(&self) -> usize {
-        self.editor.architecture.embedding.width
-    }
-
-    fn heads(&self) -> usize {
-        self.editor.architecture.layers.first().map_or(1, |layer| layer.attention.heads)
-    }
-
-    fn head_dim(&self) -> usize {
-        self.editor.architecture.layers.first().map_or(1, |layer| layer.attention.head_dim)
-    }
-}

@@ -3,7 +3,7 @@
 use camelid_families::{Architecture, Named, Role};
 use serde_json::{Value as Json, json};
 
-use super::mistakes::Scene;
+use super::scene::Scene;
 
 /// Each value in all layers, or in its one place.
 pub(crate) fn values(scene: &Scene<'_>, word: &str, to: &[Json]) -> Vec<Option<Architecture>> {

@@ -2,8 +2,8 @@
 
 use camelid_families::{Architecture, By, Kind, Named, Role};
 
-use super::mutations::{Mutation, across, flipped, others};
-use crate::change::Editor;
+use super::kinds::{Mutation, across, flipped, others};
+use crate::changes::Editor;
 
 /// Every change of the entry `tensors."roles"`.
 #[expect(clippy::too_many_lines, reason = "a line for each change")]

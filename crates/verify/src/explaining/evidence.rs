@@ -1,94 +1,42 @@
-//! Where a run first leaves the reference, whose fault it is, and which known mistake explains it.
-//!
-//! Three computations are held against one another, stage by stage and each from the same input: the reference's, ours, and
-//! that of the [oracle](crate::oracle), which shares no code with ours. Where ours alone is out, the code of a component is
-//! wrong; where the reference alone is out, the declaration (or the checkpoint's layout) does not say what it computes.
+//! What the three computations say of one text: whose fault a difference is, and what explains it.
 
-mod cause;
-mod code;
-mod decode;
-mod edits;
-mod from_config;
-mod mistakes;
-mod words;
+use camelid_families::{Stage, Tap};
 
-use camelid_families::{Allow, Architecture, Backend, Model};
-
-use crate::case::Case;
+use super::cause::{self, Explanation, Riddle};
+use super::words::{self, Located};
 use crate::error::Error;
-use crate::family::{TOLERANCE, compare_subject};
+use crate::locating::{Fault, Track, components};
 use crate::oracle::{Bank, Oracle, Quirk, Sight};
-use crate::report::{CaseReport, Divergence, Fault as Whose};
-use crate::run::{Course, Subject, run};
-
-use cause::{Explanation, Riddle};
-use code::{Fault, Track, Until, components};
-pub(crate) use mistakes::ACTIVATIONS;
-use words::Located;
-
-/// Locates the first difference of a case that did not pass, and looks for its cause.
-///
-/// # Errors
-/// The model refuses the prompt.
-pub fn diagnose(subject: Subject<'_>, case: &Case, report: &CaseReport) -> Result<Divergence, Error> {
-    let bank = Bank::read(&case.checkpoint)?;
-    let oracle = Oracle::new(subject.model.architecture(), &bank)?;
-    let parties = Parties { subject, case, oracle: &oracle, bank: &bank };
-    if report.prompt_differs() {
-        return prompt(parties);
-    }
-    if report.decoding_differs() {
-        return decode::cached(parties, report);
-    }
-    match report.greedy_nocache {
-        Some(anew) if anew.matched < anew.of => decode::anew(parties, anew.matched),
-        Some(_) | None => prompt(parties),
-    }
-}
+use crate::running::{Case, Course, Subject, compare_subject, loaded, run};
+use crate::told::{Divergence, Fault as Whose, Spread, TOLERANCE, stage_name};
 
 /// Whose computations are held against one another, and over what.
 #[derive(Clone, Copy)]
-struct Parties<'a> {
-    subject: Subject<'a>,
+pub(super) struct Parties<'a> {
+    pub(super) subject: Subject<'a>,
     /// The reference's.
-    case: &'a Case,
-    oracle: &'a Oracle<'a>,
-    bank: &'a Bank,
-}
-
-/// The prompt in one call: every stage from the reference's own input to it.
-fn prompt(parties: Parties<'_>) -> Result<Divergence, Error> {
-    let Parties { subject, case, oracle, .. } = parties;
-    let ids = &case.reference.input_ids;
-    let sight = Sight::whole(ids.len());
-    let forced = run(subject, case, Course::Forced)?;
-    let ours = Track::of(&forced);
-    let theirs = Track::reference(&case.reference);
-    let scene = Evidence {
-        parties,
-        ids,
-        code: ours.faults(oracle, ids, &sight, TOLERANCE, Until::End)?,
-        reference: theirs.faults(oracle, ids, &sight, TOLERANCE, Until::End)?,
-    };
-    scene.judge(
-        &|oracle, tolerance, until| ours.faults(oracle, ids, &sight, tolerance, until),
-        &|oracle, tolerance, until| theirs.faults(oracle, ids, &sight, tolerance, until),
-    )
+    pub(super) case: &'a Case,
+    pub(super) oracle: &'a Oracle<'a>,
+    pub(super) bank: &'a Bank,
 }
 
 /// What the three computations say of one text.
-struct Evidence<'a> {
-    parties: Parties<'a>,
-    ids: &'a [u32],
+pub(super) struct Evidence<'a> {
+    pub(super) parties: Parties<'a>,
+    pub(super) ids: &'a [u32],
     /// Where ours is not the oracle's.
-    code: Vec<Fault>,
+    pub(super) code: Vec<Fault>,
     /// Where the reference is not the oracle's.
-    reference: Vec<Fault>,
+    pub(super) reference: Vec<Fault>,
 }
 
 impl Evidence<'_> {
     /// Says whose fault it is, and explains it.
-    fn judge(&self, ours: cause::Judge<'_>, theirs: cause::Judge<'_>) -> Result<Divergence, Error> {
+    pub(super) fn judge(
+        &self,
+        ours: cause::Judge<'_>,
+        theirs: cause::Judge<'_>,
+    ) -> Result<Divergence, Error> {
         match (self.code.first(), self.reference.first()) {
             (None, None) => self.rounding(),
             (Some(code), None) => {
@@ -178,7 +126,7 @@ impl Evidence<'_> {
     /// Which heads a change moves in the layer of a fault.
     fn heads(&self, fault: &Fault, causes: &Explanation) -> Option<(Vec<usize>, usize)> {
         let layer = fault.tap?.layer?;
-        let tap = camelid_families::Tap { layer: Some(layer), stage: camelid_families::Stage::Heads };
+        let tap = Tap { layer: Some(layer), stage: Stage::Heads };
         let change = causes.changes.first()?;
         let repaired = Oracle::with(&change.architecture, self.parties.bank, change.quirk).ok()?;
         let theirs = Track::reference(&self.parties.case.reference);
@@ -189,12 +137,8 @@ impl Evidence<'_> {
         if before.dim() != after.dim() {
             return None;
         }
-        let spread = crate::compare::Spread::of_heads(
-            before.view(),
-            after.view(),
-            TOLERANCE,
-            self.parties.oracle.heads(tap)?,
-        );
+        let spread =
+            Spread::of_heads(before.view(), after.view(), TOLERANCE, self.parties.oracle.heads(tap)?);
         spread.heads.filter(|(which, _)| !which.is_empty())
     }
 
@@ -224,17 +168,9 @@ impl Evidence<'_> {
         let mut out =
             Located { fault: None, spread: None }.divergence(Whose::Rounding, Vec::new(), text.into(), None);
         if let Some((tap, distance)) = first {
-            (out.layer, out.stage) = (tap.layer, crate::family::stage_name(tap.stage).to_owned());
+            (out.layer, out.stage) = (tap.layer, stage_name(tap.stage).to_owned());
             out.relative = Some(distance.relative);
         }
         Ok(out)
     }
-}
-
-/// The model of a changed architecture over a case's checkpoint; tensors that are left over are waved through.
-pub(crate) fn loaded(architecture: &Architecture, case: &Case, backend: &Backend) -> Option<Model> {
-    let surplus =
-        Allow { tensors: case.checkpoint.tensors().map(|t| t.name().to_owned()).collect(), keys: Vec::new() };
-    Model::load(architecture.clone(), &case.checkpoint, backend.clone(), &surplus.tensors, &mut |_, _| {})
-        .ok()
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::compare::{Distance, NOISE};
-use crate::family::{DECODED, TOLERANCE};
+use super::distance::{Distance, NOISE};
+use super::stages::{DECODED, TOLERANCE};
 
 /// One family.
 #[derive(Debug, Clone, Serialize)]

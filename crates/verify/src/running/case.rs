@@ -8,8 +8,8 @@ use camelid_families::{Stage, Tap};
 use ndarray::Array2;
 use serde_json::{Map, Value as Json};
 
-use crate::compare::{Distance, NOISE};
 use crate::error::Error;
+use crate::told::{Distance, NOISE};
 
 /// A case, opened: the reference is read whole, the checkpoint is mapped.
 #[derive(Debug)]

@@ -5,10 +5,11 @@ use std::cmp::Reverse;
 use camelid_families::{Architecture, Stage};
 use serde_json::{Map, Value as Json, json};
 
-use super::code::{Fault, Until};
-use super::mistakes::{Scene, changes};
-use crate::change::{Change, Editor};
+use super::mistakes::changes;
+use super::scene::Scene;
+use crate::changes::{Change, Editor};
 use crate::error::Error;
+use crate::locating::{Fault, Until};
 use crate::oracle::{Bank, Oracle, Quirk};
 use crate::parallel;
 

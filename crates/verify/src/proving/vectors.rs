@@ -12,11 +12,10 @@ use ndarray::Array2;
 use serde_json::{Map, Value as Json, json};
 
 use super::mutations::mutations;
-use crate::change::Editor;
-use crate::compare::Distance;
+use crate::changes::Editor;
 use crate::error::Error;
-use crate::family::{TOLERANCE, stage_name};
-use crate::run::{Subject, decode};
+use crate::running::{Subject, decode};
+use crate::told::{Distance, TOLERANCE, stage_name};
 
 /// A component's input and what the reference makes of it at one stage.
 #[derive(Debug)]

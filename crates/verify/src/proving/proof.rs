@@ -1,26 +1,18 @@
-//! Whether a declaration is proved, not only passed: every word of it is changed in turn, and some case must fail for it.
-
-mod known;
-mod mutations;
-mod table;
-mod tensors;
-mod vectors;
+//! Every change of every word, put to the cases in turn until one fails for it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use camelid_families::{Architecture, Declaration, Library};
 use indexmap::IndexMap;
 
-use crate::case::Case;
-use crate::change::{Editor, short};
-use crate::diagnose::loaded;
+use super::kinds::Mutation;
+use super::mutations::{expected, mutations};
+use super::{known, vectors};
+use crate::changes::{Editor, short};
 use crate::error::Error;
-use crate::family::{Progress, Settings, compare_subject, form};
 use crate::parallel;
-use crate::report::{CaseReport, Outcome, Proof, ProofReport};
-use crate::run::Subject;
-
-use mutations::{Mutation, expected, mutations};
+use crate::running::{Case, Progress, Settings, Subject, compare_subject, form, loaded};
+use crate::told::{CaseReport, Outcome, Proof, ProofReport};
 
 /// One case with the architecture it resolves to.
 struct Exhibit<'a> {

@@ -3,9 +3,9 @@
 use camelid_families::{Model, Observer, Tap};
 use ndarray::{Array2, ArrayView1, Axis, Slice, concatenate};
 
-use crate::case::{Case, Reference};
-use crate::compare::Distance;
+use super::case::{Case, Reference};
 use crate::error::Error;
+use crate::told::Distance;
 
 /// A change of a stage's value, made before anybody sees it: how a test puts a fault into the code.
 pub type Meddle<'a> = &'a (dyn Fn(Tap, Array2<f32>) -> Array2<f32> + Sync);

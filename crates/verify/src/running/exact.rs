@@ -6,12 +6,11 @@
 use camelid_families::{Architecture, Tap};
 use ndarray::Array2;
 
-use crate::case::Case;
-use crate::compare::Distance;
+use super::case::Case;
+use super::run::Run;
 use crate::error::Error;
 use crate::oracle::{Bank, Halt, Oracle, Sight};
-use crate::report::TapReport;
-use crate::run::Run;
+use crate::told::{Distance, TapReport};
 
 /// How close the second implementation must come to the reference's own f64 logits to be believed.
 const REPRODUCED: f64 = 1e-9;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::change::{Editor, short};
+use crate::changes::{Editor, short};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
