@@ -143,9 +143,11 @@ proptest! {
     /// |error| ≤ 5·10⁻⁷ Σ |terms|, as of the same numbers stored as f32, on every instruction set.
     #[test]
     fn a_product_is_that_of_the_numbers(
-        which in 0..Blocks::ALL.len(), tokens in 1..20_usize, rows in 1..70_usize, long in 1..4_usize, seed in 0..1000_u64,
+        which in 0..Blocks::ALL.len(), tokens in 1..20_usize, rows in 1..70_usize, long in 1..23_usize, seed in 0..1000_u64,
     ) {
         let blocks = Blocks::ALL[which];
+        // Whole groups of 256 numbers, and what is left of one.
+        let long = if blocks.numbers() == 32 { long } else { long.div_ceil(8) };
         let cols = long * blocks.numbers();
         let (x, bytes) = (noise(tokens * cols, seed), random_blocks(blocks, rows * long, seed + 1));
         let numbers = widened(blocks, &bytes);
@@ -159,6 +161,23 @@ proptest! {
                 let error = (f64::from(*y) - terms.sum::<f64>()).abs();
                 prop_assert!(error <= bound, "{isa:?} {blocks:?} ({t}, {o}): {error:e} over {bound:e}");
             }
+        }
+    }
+
+    /// Of every type, on every instruction set, for any number of threads.
+    #[test]
+    fn bits_do_not_depend_on_threads(
+        which in 0..Blocks::ALL.len(), tokens in 1..20_usize, rows in 1..300_usize, threads in 2..6_usize, seed in 0..1000_u64,
+    ) {
+        let (blocks, cols) = (Blocks::ALL[which], if Blocks::ALL[which].numbers() == 32 { 352 } else { 512 });
+        let (x, bytes) = (noise(tokens * cols, seed), random_blocks(blocks, rows * cols / blocks.numbers(), seed + 1));
+        for isa in Isa::available() {
+            let results = [1, threads].map(|threads| {
+                let backend = Backend::new(threads, Compute::F32).with_isa(isa).expect("it is available");
+                let [y] = backend.multiply(&x, tokens, [Rows::Blocks(blocks, &bytes)]);
+                bits(&y)
+            });
+            prop_assert_eq!(&results[0], &results[1], "{:?} {:?}", isa, blocks);
         }
     }
 
