@@ -6,6 +6,7 @@ mod stages;
 
 pub use distance::Distance;
 pub(crate) use distance::{Spread, factor};
+pub(crate) use report::NOISE;
 pub use report::{
     CaseReport, Divergence, Failure, FamilyReport, Fault, Greedy, Outcome, Parameters, Proof, ProofReport,
     TapReport,
