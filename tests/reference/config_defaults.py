@@ -11,15 +11,19 @@ import pathlib
 
 import transformers
 from transformers import AutoConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 TYPES = ["llama", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen3", "glm", "mistral", "cohere", "starcoder2", "granite",
-         "phi3", "olmo2", "stablelm"]
+         "phi3", "olmo2", "stablelm", "qwen2_moe", "qwen3_moe", "glm4", "glm4_moe", "glm4_moe_lite", "minicpm3", "gemma4_text",
+         "llama4_text", "deepseek_v2", "deepseek_v3", "gpt_oss", "ministral3", "mistral4", "cohere2", "smollm3", "olmo3",
+         "mixtral", "ernie4_5_moe", "seed_oss", "dots1", "exaone4", "hunyuan_v1_moe", "minimax_m2", "youtu"]
 
 
 def main():
     path = pathlib.Path(__file__).with_suffix(".json")
     table = json.loads(path.read_text()) if path.exists() else {}
-    classes = {name: AutoConfig.for_model(name).to_dict() for name in TYPES}
+    known = [name for name in TYPES if name in CONFIG_MAPPING_NAMES]      # the older version has fewer
+    classes = {name: AutoConfig.for_model(name).to_dict() for name in known}
     first = next(iter(classes.values()))
     missing = object()
     shared = {key: value for key, value in first.items()

@@ -79,7 +79,11 @@ fn near(a: &Json, b: &Json) -> bool {
 fn elsewhere(name: &str, word: &str) -> bool {
     let not_written = match name {
         // The scale is told from the sizes of the published models; this case has another.
-        "gemma2--stdcap.gguf" | "gemma3--base.gguf" => &["attention.scale"][..],
+        "gemma2--stdcap.gguf" => &["attention.scale"][..],
+        // Nor is it written which layers slide: it is five of six, as in the published models, and in this case two of three.
+        "gemma3--base.gguf" => &["attention.scale", "attention.window", "rope.theta"],
+        // llama.cpp has no windows for this architecture, and its converter writes none.
+        "starcoder2--base.gguf" => &["attention.window"],
         // The converter looks for the eps under another key than this config.json has, and writes 1e-5.
         "glm4-hf--base.gguf" => &["norm.eps"],
         // Nothing is written of what is done beyond the trained length; the trained length itself is another key's.
@@ -92,6 +96,9 @@ fn elsewhere(name: &str, word: &str) -> bool {
     word.starts_with("tensors.") || form || not_written.contains(&word)
 }
 
+/// Files that do not say what is done beyond the trained length, or which layers slide.
+const FREQUENCIES_ELSEWHERE: [&str; 2] = ["qwen1--base.gguf", "gemma3--base.gguf"];
+
 #[test]
 fn a_converted_file_is_the_model_that_it_was_made_of() {
     let folder = std::fs::read_dir(tests().join("data/gguf-heads")).expect("the heads");
@@ -103,6 +110,10 @@ fn a_converted_file_is_the_model_that_it_was_made_of() {
     for name in &names {
         let theirs = original(name);
         match read(name, &[]) {
+            // Nothing in the file tells whether a width of neither size has RoPE or ALiBi.
+            Err(error) if name == "baichuan1--7b-base.gguf" => {
+                assert!(error.contains("hidden_size"), "{error}");
+            }
             Err(error) => wrong.push(format!("{name}: {error}")),
             Ok((_, ours)) => {
                 let words = difference(&ours, &theirs).into_iter();
@@ -113,15 +124,12 @@ fn a_converted_file_is_the_model_that_it_was_made_of() {
                 );
                 let (ours, theirs) = (frequencies(&ours), frequencies(&theirs));
                 let far = ours.iter().zip(&theirs).any(|(a, b)| (a - b).abs() > 1e-5 * b.abs());
-                if (far || ours.len() != theirs.len()) && name != "qwen1--base.gguf" {
+                if (far || ours.len() != theirs.len()) && !FREQUENCIES_ELSEWHERE.contains(&name.as_str()) {
                     wrong.push(format!("{name}: frequencies {ours:?}\n  not {theirs:?}"));
                 }
             }
         }
     }
-    // Known to be wrong: small heads of two families that are told by sizes that these lack, and a window that is not read.
-    const OWED: [&str; 3] = ["baichuan1--7b-base.gguf", "gemma3--base.gguf", "starcoder2--base.gguf"];
-    wrong.retain(|words: &String| !OWED.iter().any(|name| words.starts_with(name)));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -209,3 +209,36 @@ fn a_folder_that_is_not_there_is_refused() {
     let report = verified("llama1", &[], Depth::Compare);
     assert_eq!(report.exit_status(), 2, "nothing ran");
 }
+
+/// All numbers of a tensor of the reference of `dtype` F32 or F64, times `factor`.
+fn multiplied(path: &Path, name: &str, factor: f64) {
+    let path = path.join("reference.safetensors");
+    let mut bytes = fs::read(&path).expect("read");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let header: Json = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+    let at = |i: usize| 8 + length + header[name]["data_offsets"][i].as_u64().expect("an offset") as usize;
+    let values = &mut bytes[at(0)..at(1)];
+    match header[name]["dtype"].as_str() {
+        Some("F64") => values.chunks_exact_mut(8).for_each(|value| {
+            let number = f64::from_le_bytes((&*value).try_into().expect("eight bytes"));
+            value.copy_from_slice(&(number * factor).to_le_bytes());
+        }),
+        Some("F32") => values.chunks_exact_mut(4).for_each(|value| {
+            let number = f32::from_le_bytes((&*value).try_into().expect("four bytes"));
+            value.copy_from_slice(&(number * factor as f32).to_le_bytes());
+        }),
+        other => panic!("{name} is {other:?}"),
+    }
+    fs::write(&path, bytes).expect("written");
+}
+
+#[test]
+fn a_reference_that_disagrees_with_itself_is_refused() {
+    for (name, factor) in [("logits_f64", 16.0), ("logits", 16.0), ("logits_f64", 1.001)] {
+        let folder = copy(|path| multiplied(path, name, factor));
+        let report = verified("llama1", &[folder.path().to_owned()], Depth::Compare);
+        assert_eq!(report.exit_status(), 2, "{report:?}");
+        let message = &report.errors[0].message;
+        assert!(message.contains("disagrees with itself") && message.contains("logits_f64"), "{message}");
+    }
+}

@@ -278,7 +278,7 @@ fn tensors_that_lie() {
     refused(&one(&[1 << 60], F32, 0), "not in the file of");
     refused(&one(&[1 << 62], F32, 0), "no tensor of F32 can have the shape");
     refused(&one(&[1 << 40, 1 << 40], F32, 0), "no tensor of F32 can have the shape");
-    refused(&one(&[1, 1, 1, 1, 1], F32, 0), "5 extents");
+    refused(&one(&[1, 1, 1, 1, 1], F32, 0), "5 dimensions");
     refused(&one(&[8], F32, 1), "no multiple of the alignment 32");
     refused(&one(&[8], F32, 96), "not in the file");
     refused(&one(&[25], F32, 0), "not in the file");

@@ -278,12 +278,12 @@ fn views_that_lie() {
     check(&format!("K\0{huge}{huge}\u{86}K\0K\0\u{86}"), outside);
     check(&format!("K\0K\x02\u{85}{huge}\u{85}"), outside);
     check(&format!("{huge}K\x02\u{85}K\x01\u{85}"), outside);
-    check("K\0K\x06K\x01", "extents that are no tuple");
-    check("K\0N\u{85}K\x01\u{85}", "an extent that is no integer");
+    check("K\0K\x06K\x01", "a shape that is no tuple");
+    check("K\0N\u{85}K\x01\u{85}", "a dimension that is no integer");
     let nothing = read(bin(&pickle(&format!("K\0K\0{huge}{huge}\u{87}K\0{huge}K\x01\u{87}")))).unwrap();
     assert_eq!((nothing[0].elements(), nothing[0].bytes().unwrap().len()), (0, 0));
     let nine = format!("({}t", "K\x01".repeat(9));
-    check(&format!("K\0{nine}{nine}"), "a tensor of 9 extents");
+    check(&format!("K\0{nine}{nine}"), "a tensor of 9 dimensions");
 }
 
 #[test]

@@ -256,7 +256,7 @@ struct Told<'a>(&'a [Problem]);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut config, mut keys) = (Vec::new(), Vec::new());
+        let (mut config, mut keys) = (Groups::default(), Vec::new());
         let (mut missing, mut surplus, mut wrong) = (Groups::default(), Groups::default(), Groups::default());
         for problem in self.0 {
             match problem {
@@ -264,8 +264,11 @@ impl fmt::Display for Told<'_> {
                 Problem::Required { .. }
                 | Problem::MissingKey { .. }
                 | Problem::Renamed { .. }
-                | Problem::Value { .. }
-                | Problem::MissingRole { .. } => config.push(problem.to_string()),
+                | Problem::MissingRole { .. } => config.add(&problem.to_string(), problem),
+                // Alike is what a word says of one layer and of the next.
+                Problem::Value { word, message, .. } => {
+                    config.add(&format!("{word} {}", numberless(message)), problem);
+                }
                 Problem::MissingTensor { name, .. } => missing.add(name, problem),
                 Problem::SurplusTensor { name, .. } => surplus.add(name, problem),
                 // Alike is what is wrong in the same way, whatever the name.
@@ -273,8 +276,8 @@ impl fmt::Display for Told<'_> {
                 Problem::MissingHead { name, .. } | Problem::Untied { name } => wrong.add(name, problem),
             }
         }
-        let config = [unknown(&keys), joined(&config, SHOWN_KEYS)];
-        let tensors = [wrong.told(), missing.told(), surplus.told(), surplus.way_out()];
+        let config = [unknown(&keys), config.told(SHOWN_KEYS)];
+        let tensors = [wrong.told(SHOWN), missing.told(SHOWN), surplus.told(SHOWN), surplus.way_out()];
         for line in [&config[..], &tensors[..]] {
             let parts: Vec<&str> = line.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
             if !parts.is_empty() {
@@ -319,7 +322,7 @@ fn more(count: usize) -> String {
     if count == 0 { String::new() } else { format!(" and {count} more") }
 }
 
-/// Faults of tensors whose names differ in numbers only, with the first of each and how many there are.
+/// Faults that differ in numbers only, with the first of each and how many there are.
 #[derive(Default)]
 struct Groups<'a>(Vec<(String, &'a Problem, usize)>);
 
@@ -332,12 +335,12 @@ impl<'a> Groups<'a> {
         }
     }
 
-    fn told(&self) -> String {
+    fn told(&self, most: usize) -> String {
         let told = |(_, problem, count): &(String, &Problem, usize)| match count {
             1 => problem.to_string(),
             _ => format!("{problem} ({count} like it)"),
         };
-        joined(&self.0.iter().map(told).collect::<Vec<_>>(), SHOWN)
+        joined(&self.0.iter().map(told).collect::<Vec<_>>(), most)
     }
 
     /// How to wave through what has no place.
@@ -350,6 +353,14 @@ impl<'a> Groups<'a> {
         let more = if self.0.len() > SHOWN { " …" } else { "" };
         format!("if they change nothing, add {}{more}", allow.join(" "))
     }
+}
+
+/// A text with `*` for each number.
+fn numberless(text: &str) -> String {
+    let mut letters =
+        text.chars().map(|letter| if letter.is_ascii_digit() { '*' } else { letter }).collect::<Vec<_>>();
+    letters.dedup_by(|next, last| *next == '*' && *last == '*');
+    letters.into_iter().collect()
 }
 
 /// A name with `*` for each number.

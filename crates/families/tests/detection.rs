@@ -44,6 +44,14 @@ fn released_configs_are_told_apart() {
 }
 
 #[test]
+fn a_llama_with_biases_is_of_the_family_that_has_them() {
+    for key in ["attention_bias", "mlp_bias"] {
+        check("llama1", json!({ (key): true }), Ok("llama2"));
+        check("llama1", json!({ (key): false }), Ok("llama1"));
+    }
+}
+
+#[test]
 fn of_families_with_equal_numbers_the_youngest_gives_the_name() {
     check("chatglm2", json!({}), Ok("chatglm3"));
 }
@@ -92,4 +100,25 @@ fn every_family_says_which_classes_are_its_own() {
         let encoder = Map::from_iter([("is_causal".to_owned(), json!(false))]);
         assert!(matches!(family.class(&encoder), Class::Other(_)));
     }
+}
+
+#[test]
+fn the_text_model_inside_a_larger_one_is_told_with_the_larger_ones_name() {
+    let library = Library::built_in().expect("the built-in families");
+    let mut unwrapping = 0;
+    for family in library.families() {
+        let Some(inside) = family.unwrap.config.first() else { continue };
+        unwrapping += 1;
+        let class = |outer: Json, own: Json| {
+            let own = json!({ "architectures": own });
+            family.class(&Map::from_iter([("architectures".to_owned(), outer), (inside.clone(), own)]))
+        };
+        let larger = "LargerForConditionalGeneration";
+        assert_eq!(class(json!([larger]), json!(family.classes)), Class::Inside(larger.to_owned()));
+        assert_eq!(class(json!([larger]), Json::Null), Class::Inside(larger.to_owned()));
+        assert_eq!(class(json!([]), Json::Null), Class::Own);
+        assert!(matches!(class(json!(["LargerForSequenceClassification"]), Json::Null), Class::Other(_)));
+        assert!(matches!(class(json!([larger]), json!(["AnotherForCausalLM"])), Class::Other(_)));
+    }
+    assert!(unwrapping > 0);
 }

@@ -39,6 +39,20 @@ impl Buffer<'_> {
     pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
         self.lines.as_mut_ptr().cast()
     }
+
+    /// These elements, at the buffer's beginning.
+    ///
+    /// # Panics
+    /// Where it is shorter.
+    pub(crate) fn copy(&mut self, elements: &[f32]) -> &[f32] {
+        assert!(elements.len() <= 16 * self.lines.len(), "{} elements", elements.len());
+        let to = self.as_mut_ptr();
+        // SAFETY: there is room, lines are arrays of elements, and what is handed out borrows the buffer.
+        unsafe {
+            std::ptr::copy_nonoverlapping(elements.as_ptr(), to, elements.len());
+            std::slice::from_raw_parts(to, elements.len())
+        }
+    }
 }
 
 impl Drop for Buffer<'_> {

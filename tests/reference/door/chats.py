@@ -7,6 +7,7 @@ What stands here of a family's code is in its function's comment. sentencepiece 
 
 import base64
 import json
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -34,10 +35,10 @@ def model(name, file="tokenizer.model"):
     return sentencepiece.SentencePieceProcessor(model_file=str(VOCABULARIES / name / file))
 
 
-def write(name, by, family, vocabulary, texts, chats, config=None, file="tokenizer.model"):
+def write(name, by, family, vocabulary, texts, chats, config=None, file="tokenizer.model", tokenizer_config={}):
     case = {
         "by": by, "family": family, "vocabulary": vocabulary, "file": file, "config": config or {},
-        "tokenizer_config": {}, "added_tokens": {},
+        "tokenizer_config": tokenizer_config, "added_tokens": {},
     }
     head = json.dumps(case, ensure_ascii=False)[:-1]
     rows = lambda rows: ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
@@ -76,19 +77,40 @@ def chatglm3():
     write("chatglm3", "released code, sentencepiece", "chatglm3", "chatglm2", texts, chats)
 
 
+def parting(spm, special):
+    """The ids of a text as a slow class makes them: parted at the special tokens, each part by sentencepiece."""
+    def encode(text):
+        ids = []
+        for part in re.split("(" + "|".join(map(re.escape, special)) + ")", text):
+            ids += [special[part]] if part in special else spm.encode(part) if part else []
+        return ids
+
+    return encode
+
+
+def minicpm3():
+    """tokenizer_config.json of MiniCPM3-4B: a slow class of its own (auto_map), BOS, tokens beyond the vocabulary."""
+    config = json.loads((VOCABULARIES / "minicpm3" / "tokenizer_config.json").read_text())
+    config.pop("chat_template", None)
+    special = {token["content"]: int(id) for id, token in config["added_tokens_decoder"].items()}
+    encode = parting(model("minicpm3"), special)
+    texts = TEXTS + ["a<|im_end|>b", " <|im_start|> a", "<|im_start|>user\nHi<|im_end|>\n", "say <|fim_prefix|>x"]
+    texts = [[text, encode(text), [1] + encode(text)] for text in texts]
+    write("minicpm3", "released code, sentencepiece", "minicpm3", "minicpm3", texts, [], {}, tokenizer_config=config)
+
+
 def baichuan(version, name):
-    """generation_utils.py: the token 195 or 196, then the ids of the content; no BOS."""
-    spm = model(name)
+    """generation_utils.py: the token 195 or 196, then the ids of the content; no BOS. Its class is a slow one of transformers,
+    which parts a text at its special tokens, in a message too."""
+    encode = parting(model(name), {"<unk>": 0, "<s>": 1, "</s>": 2})
     system = [{"role": "system", "content": "Be brief."}]
     chats = []
     for talk in TALKS + [system + TALK]:
         ids = []
         for message in talk:
-            ids += {"system": [], "user": [195], "assistant": [196]}[message["role"]] + spm.encode(message["content"])
+            ids += {"system": [], "user": [195], "assistant": [196]}[message["role"]] + encode(message["content"])
         chats.append([talk, ids + [196]])
-    plain = [text for text in TEXTS if "</s>" not in text]
-    texts = [[text, spm.encode(text), spm.encode(text)] for text in plain]
-    texts.append(["a</s>b", spm.encode("a") + [2] + spm.encode("b"), spm.encode("a") + [2] + spm.encode("b")])
+    texts = [[text, encode(text), encode(text)] for text in TEXTS]
     write(name, "released code, sentencepiece", name, name, texts, chats)
 
 
@@ -177,6 +199,7 @@ def qwen1():
 OUT.mkdir(parents=True, exist_ok=True)
 chatglm2()
 chatglm3()
+minicpm3()
 baichuan(1, "baichuan1")
 baichuan(2, "baichuan2")
 llama2()

@@ -84,7 +84,9 @@ def cases():
     swap = lambda texts: [t.replace("</s>", "<|endoftext|>").replace("<s>", "<|startoftext|>") for t in texts]
     yield "yi", "yi", "yi", "slow", yi | {"add_bos_token": False}, None, PLAIN + swap(BESIDE)
     yield "minicpm", "minicpm", "minicpm2b", "slow", LLAMA, None, PLAIN + BESIDE + ["<用户>hi<AI>", "<用户> hi <AI>a</s>"]
-    yield "yi-added", "yi", "yi", "fast", yi | {"add_bos_token": False, "added_tokens_decoder": decoder(64000)}, None, PLAIN + swap(BESIDE) + CHATML
+    # The vocabulary has the first two already, at 6 and 7, which counts; transformers numbers the others on from its end.
+    there = dict(sorted(zip(["64002", "64003", "64000", "64001"], decoder(0).values())))
+    yield "yi-added", "yi", "yi", "fast", yi | {"add_bos_token": False, "added_tokens_decoder": there}, None, PLAIN + swap(BESIDE) + CHATML
     yield "minicpm-added", "minicpm", "minicpm2b", "fast", LLAMA | {"added_tokens_decoder": decoder(122753)}, None, PLAIN + BESIDE + CHATML
 
 

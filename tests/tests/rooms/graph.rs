@@ -33,13 +33,16 @@ struct File {
 impl Crate {
     /// Reads every file under a folder of sources but those of tests.
     pub(crate) fn read(root: &Path) -> Crate {
-        let mut files = BTreeMap::new();
+        let mut files = BTreeMap::<Names, File>::new();
         for path in sources(root) {
             let text = std::fs::read_to_string(&path).expect("a source file");
             let tokens: TokenStream = text.parse().expect("it is Rust");
             let mut file = File { path: path.clone(), ..File::default() };
             file.look(tokens, &[]);
-            files.insert(module(root, &path), file);
+            // A package's library and its program are both its root.
+            if let Some(other) = files.insert(module(root, &path), file) {
+                files.entry(Names::new()).or_default().children.extend(other.children);
+            }
         }
         Crate { root: root.to_owned(), files }
     }
@@ -60,6 +63,16 @@ impl Crate {
             }
         }
         arrows
+    }
+
+    /// Files that no other names as a module of its own: nobody compiles them.
+    pub(crate) fn orphans(&self) -> Vec<PathBuf> {
+        let named = |module: &[String]| match module.split_last() {
+            None => true,
+            Some((name, parent)) => self.files.get(parent).is_some_and(|file| file.children.contains(name)),
+        };
+        let orphans = self.files.iter().filter(|(module, _)| !named(module));
+        orphans.map(|(_, file)| file.path.clone()).collect()
     }
 
     /// The module whose file has what a path names; `None` where it leads out of the crate.

@@ -32,6 +32,7 @@ fn there_and_back(from: &str, to: &str, back: &str) {
 fn exact_conversions_come_back_byte_for_byte() {
     there_and_back("yi/remote-ln12", "llama2", "yi");
     there_and_back("llama2/gqa-bf16", "yi", "llama2");
+    there_and_back("baichuan1/7b-base", "llama1", "baichuan1");
     there_and_back("glm4-hf/base", "glm4", "glm4-hf");
     there_and_back("glm4/remote-ratio500", "glm4-hf", "glm4");
     there_and_back("glm4/remote-ratio1", "glm4-hf", "glm4");

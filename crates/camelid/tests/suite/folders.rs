@@ -159,18 +159,39 @@ fn a_fault_of_every_layer_is_one_fault() {
     assert!(error.contains("--allow-tensor 'model.layers.*.mlp.upward.weight'"), "{error}");
 }
 
-#[test]
-fn what_is_waved_through_by_a_pattern_runs() {
+/// The model with three numbers beside it, each a tensor of its own.
+fn with_numbers(name: impl Fn(usize) -> String) -> tempfile::TempDir {
     let folder = copy();
     rewrite(folder.path(), |header, data| {
-        for layer in 0..3 {
+        for index in 0..3 {
             let entry = json!({"dtype": "F32", "shape": [1], "data_offsets": [data.len(), data.len() + 4]});
-            header.insert(format!("v_head.{layer}.weight"), entry);
+            header.insert(name(index), entry);
             data.extend([0; 4]);
         }
     });
-    told_by_all(folder.path(), "--allow-tensor 'v_head.*.weight'");
-    generated(folder.path(), &["--allow-tensor", "v_head.*.weight"]);
+    folder
+}
+
+#[test]
+fn what_is_waved_through_by_a_pattern_runs() {
+    let folder = with_numbers(|index| format!("draft_head.{index}.weight"));
+    told_by_all(folder.path(), "--allow-tensor 'draft_head.*.weight'");
+    let output = camelid(&["families", "--model", text(folder.path())]).output().expect("it runs");
+    assert!(output.stdout.is_empty(), "a refusal stands alone");
+    generated(folder.path(), &["--allow-tensor", "draft_head.*.weight"]);
+}
+
+#[test]
+fn other_parts_of_a_model_are_set_aside_with_a_note() {
+    let (plain, _) = generated(copy().path(), &[]);
+    for part in ["v_head.summary", "vision_tower.patch", "model.vision_tower.patch"] {
+        let folder = with_numbers(|index| format!("{part}.{index}"));
+        told_by_all(
+            folder.path(),
+            &format!("3 tensors of other parts of the model are set aside, the first `{part}.0`"),
+        );
+        assert_eq!(generated(folder.path(), &[]).0, plain);
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Metadata, Value, read_gguf};
+use super::file::read_gguf;
+use super::metadata::{Metadata, Value};
 use crate::{Error, Mapping, Source, Tensor};
 
 /// Metadata and tensors of a GGUF file; where it is the first of several parts, with the tensors of all.

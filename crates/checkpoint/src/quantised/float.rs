@@ -10,7 +10,7 @@
 //! The halves of one byte lie 16 numbers apart, in NVFP4 8. w holds the doubled values of a float with two bits of
 //! exponent and one of mantissa, which is why the scales are halved.
 
-use super::{LARGE, SMALL, half, nibble, two};
+use super::bits::{LARGE, SMALL, half, nibble, two};
 
 const V: [f32; 16] = [
     -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0, 113.0,

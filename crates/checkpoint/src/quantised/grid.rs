@@ -13,7 +13,7 @@
 //! Signs of seven bits have an eighth that makes their number even. δ is ⅛. A grid's file holds its points, two bits for a
 //! number of the grids of eight, four for those of four; it is written by `tests/reference/gguf_grids.py`.
 
-use super::{LARGE, four, half, nibble, two};
+use super::bits::{LARGE, four, half, nibble, two};
 
 /// Points of `N` numbers; each number is one of `values`, by its bits in `packed`.
 struct Grid<const N: usize> {

@@ -10,7 +10,7 @@
 //!
 //! The halves of one byte lie 32 numbers apart in Q4_K and Q5_K, 64 in Q6_K; the quarters of one byte 32.
 
-use super::{LARGE, half, nibble};
+use super::bits::{LARGE, half, nibble};
 
 /// Two bits of number `at`: two halves of 128 numbers; in each, four runs of 32 share 32 bytes.
 fn pair(bytes: &[u8], at: usize) -> u8 {

@@ -12,6 +12,7 @@
 //!
 //! Reference: ggml, `dequantize_row_*` in `ggml-quants.c`, and its Python package `gguf`, whose numbers the tests compare.
 
+mod bits;
 mod float;
 mod grid;
 mod k;
@@ -23,25 +24,3 @@ pub(crate) use grid::{iq1_m, iq1_s, iq2_s, iq2_xs, iq2_xxs, iq3_s, iq3_xxs};
 pub(crate) use k::{q2_k, q3_k, q4_k, q5_k, q6_k};
 pub(crate) use small::{q1_0, q2_0, q4_0, q4_1, q5_0, q5_1, q8_0};
 pub(crate) use ternary::{tq1_0, tq2_0};
-
-use half::f16;
-
-const SMALL: usize = 32;
-const LARGE: usize = 256;
-
-fn half(bytes: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
-}
-
-fn two(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn four(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-/// Four bits of `bytes`: number `index`, the low half of a byte before its high half.
-fn nibble(bytes: &[u8], index: usize) -> u8 {
-    bytes[index / 2] >> (4 * (index % 2)) & 15
-}

@@ -13,7 +13,7 @@
 //! In every byte of two, the low half belongs to the earlier number, and the halves of one byte lie 16 numbers apart. In
 //! Q1_0 and Q2_0 the numbers of one byte follow each other, the lowest bits first.
 
-use super::{SMALL, half};
+use super::bits::{SMALL, half};
 
 pub(crate) fn q1_0(block: &[u8; 18], out: &mut [f32; 128]) {
     let d = half(block, 0);

@@ -8,7 +8,7 @@
 //! TQ1_0 writes five digits to base three as a fraction of 256: the first digit is the whole part of 3 x / 256, the next
 //! that of 3 (3 x mod 256) / 256, …. Numbers of one byte lie as far apart as its group has bytes.
 
-use super::{LARGE, half};
+use super::bits::{LARGE, half};
 
 pub(crate) fn tq1_0(block: &[u8; 54], out: &mut [f32; LARGE]) {
     let d = half(block, 52);

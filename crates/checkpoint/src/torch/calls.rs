@@ -102,12 +102,12 @@ fn view<'a>(
 
 fn integers<'a>(arena: &Arena<'a>, value: Value<'a>) -> Done<Vec<i64>> {
     let Some(Object::Tuple(items)) = arena.object(value) else {
-        return wrong("extents that are no tuple");
+        return wrong("a shape that is no tuple");
     };
     if items.len() > MOST_EXTENTS {
-        return wrong(format!("a tensor of {} extents, where {MOST_EXTENTS} are the most", items.len()));
+        return wrong(format!("a tensor of {} dimensions; at most {MOST_EXTENTS} are read", items.len()));
     }
     let integer = |&item| if let Value::Int(value) = item { Some(value) } else { None };
     let integers: Option<Vec<_>> = items.iter().map(integer).collect();
-    integers.map_or_else(|| wrong("an extent that is no integer"), Ok)
+    integers.map_or_else(|| wrong("a dimension that is no integer"), Ok)
 }

@@ -118,7 +118,7 @@ fn tensor(
     let strided = strided(view, numbers).ok_or_else(|| {
         let View { offset, shape, strides, .. } = view;
         wrong(format!(
-            "extents {shape:?}, strides {strides:?} and offset {offset} do not fit into {numbers} numbers"
+            "shape {shape:?}, strides {strides:?} and offset {offset} do not fit into {numbers} numbers"
         ))
     })?;
     Tensor::strided(source, name, storage.dtype, strided, record.start)

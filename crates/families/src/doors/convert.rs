@@ -16,8 +16,9 @@ use crate::waist::fields::difference;
 use crate::waist::named::Named;
 use crate::waist::roles::{Role, write_roles};
 use crate::waist::scaling::Scaling;
-use crate::written::declaration::{Declaration, root};
+use crate::written::declaration::Declaration;
 use crate::written::expr::{Entry, Expr};
+use crate::written::formula::root;
 
 /// Keys of config.json that say whose it is, and nothing else.
 const IDENTITY: [&str; 5] = ["model_type", "architectures", "auto_map", "_name_or_path", "tokenizer_class"];
@@ -80,6 +81,9 @@ impl Declaration {
         let said =
             said.into_iter().filter(|(key, _)| key == "vocab_size" || !identity.contains(key.as_str()));
         guess.extend(said);
+        if let Some(class) = self.classes.first().filter(|_| !guess.contains_key("architectures")) {
+            guess.insert("architectures".into(), vec![class.as_str()].into());
+        }
         let fields = architecture.fields();
         for (word, entry) in &self.words {
             let (Some(key), Some(value)) = (self.key(&entry.expr), fields.get(word)) else { continue };
@@ -176,11 +180,14 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Takes out what changes nothing and neither the source's config.json nor the target's releases have.
+    /// Takes out what changes nothing and neither the source's config.json nor the target's releases have; the class stays,
+    /// by which other programs know the model.
     fn without_surplus(&self, mut config: Map<String, Json>, said: &Map<String, Json>) -> Map<String, Json> {
         let released = self.released();
         let keys: Vec<String> = config.keys().cloned().collect();
-        for key in keys.iter().filter(|key| !said.contains_key(*key) && !released.contains_key(*key)) {
+        let known =
+            |key: &String| key == "architectures" || said.contains_key(key) || released.contains_key(key);
+        for key in keys.iter().filter(|key| !known(key)) {
             let mut fewer = config.clone();
             fewer.shift_remove(key);
             let same =

@@ -1,6 +1,8 @@
 //! A declaration meets a checkpoint: every key and every tensor that does not fit, in one error.
 
-use camelid_checkpoint::Checkpoint;
+use std::collections::HashSet;
+
+use camelid_checkpoint::{Checkpoint, Tensor};
 use camelid_kernels::Backend;
 use serde_json::{Map, Value as Json};
 
@@ -11,6 +13,7 @@ use crate::doors::head::{head_of, tell_missing};
 use crate::doors::names;
 use crate::error::Error;
 use crate::waist::architecture::Architecture;
+use crate::waist::plan::Plan;
 use crate::written::declaration::Declaration;
 
 /// What a user waves through, by name.
@@ -57,7 +60,7 @@ impl Declaration {
                     unresolved.problems.extend(fit(&architecture, &plan, checkpoint, &allow.tensors));
                 } else if !unresolved.tensors.is_empty() {
                     let (names, head) = (&unresolved.tensors, head_of(self));
-                    let (inert, allowed) = (&self.inert_tensors, &allow.tensors);
+                    let (inert, allowed) = (&self.unread_tensors(), &allow.tensors);
                     let misfits = fit_names(names, head.as_deref(), inert, checkpoint, allowed);
                     unresolved.problems.extend(misfits);
                 }
@@ -69,6 +72,15 @@ impl Declaration {
             Some(architecture) if problems.is_empty() => Ok(architecture),
             _ => Err(Error::Misfit { place, family: self.name.clone(), problems }),
         }
+    }
+
+    /// The tensors of other parts of a larger model that a checkpoint holds beside those planned: they are not read.
+    #[must_use]
+    pub fn set_aside<'c>(&self, plan: &Plan, checkpoint: &'c Checkpoint) -> Vec<&'c str> {
+        let parts: Vec<_> = self.parts.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
+        let own: HashSet<&str> = plan.tensors.iter().map(|planned| planned.name.as_str()).collect();
+        let names = checkpoint.tensors().map(Tensor::name);
+        names.filter(|name| parts.iter().any(|glob| glob.matches(name)) && !own.contains(name)).collect()
     }
 
     /// The checkpoint with its tensors under the family's names, and what was done to theirs; none where they are so called,

@@ -14,6 +14,8 @@ pub enum Class {
     Own,
     /// The family's network without a head: it runs where the head is the embedding. The class is named.
     Base(String),
+    /// One of the family's own inside a larger model, which also takes in what is no text. The larger class is named.
+    Inside(String),
     /// Another network, or one that makes no text: what config.json says, as the end of a sentence.
     Other(String),
 }
@@ -50,7 +52,10 @@ impl Declaration {
             let outer = named(config);
             let speaks = |name: &&str| SPEAKS.iter().any(|end| name.ends_with(end));
             return match outer.is_empty() || outer.iter().any(speaks) {
-                true => self.class(inside),
+                true => match (self.class(inside), outer.first()) {
+                    (Class::Own, Some(name)) => Class::Inside((*name).to_owned()),
+                    (class, _) => class,
+                },
                 false => Class::Other(self.told(&outer)),
             };
         }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use crate::error::Problem;
-use crate::written::declaration::{Declaration, root};
+use crate::written::declaration::Declaration;
 use crate::written::expr::Expr;
 use crate::written::formula::Formula;
+use crate::written::formula::root;
 
 /// Takes a text model's table out of a larger one's, and moves older and newer spellings to those that the formulas read. A table that is emptied vanishes.
 pub(crate) fn rename(

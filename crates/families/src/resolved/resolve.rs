@@ -13,10 +13,11 @@ use crate::resolved::{check, config};
 use crate::waist::architecture::{Architecture, Attention, Layer, Position, Stack};
 use crate::waist::roles::Role;
 use crate::waist::scaling;
-use crate::written::declaration::{Declaration, root};
+use crate::written::declaration::Declaration;
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::Entries;
 use crate::written::formula::Formula;
+use crate::written::formula::root;
 use crate::written::said::plainly;
 use crate::written::{slips, words};
 
@@ -116,7 +117,7 @@ impl Resolver<'_> {
             layers: layers?,
             stack,
             tensors: tensors?,
-            inert: self.declaration.inert_tensors.clone(),
+            inert: self.declaration.unread_tensors(),
         })
     }
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Origin};
 use crate::waist::roles::{Role, write_roles};
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::{Entries, File, Gguf, Size};
-use crate::written::formula::Formula;
+use crate::written::formula::{Formula, root};
 use crate::written::slips;
 use crate::written::template::Template;
 use crate::written::unwrap::Unwrap;
@@ -58,6 +58,8 @@ pub struct Declaration {
     pub packing: Vec<String>,
     /// Globs of inert tensors.
     pub inert_tensors: Vec<String>,
+    /// Globs of tensors of other parts of a larger model, which are set aside; that they are is told.
+    pub parts: Vec<String>,
     /// `table.key` → entry, for the tables of mathematics.
     pub words: Entries,
     /// Roles → the name template of the tensor that holds them, with its attributes.
@@ -131,6 +133,7 @@ impl Declaration {
         self.packing.extend(globs(ignore, "packing")?);
         self.inert_when.extend(conditions(ignore)?);
         self.inert_tensors.extend(globs(ignore, "tensors")?);
+        self.parts.extend(globs(ignore, "parts")?);
         overlay(&mut self.tensors, tensors)?;
         for (roles, entry) in bias {
             self.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
@@ -171,6 +174,7 @@ impl Declaration {
             inert_when: Vec::new(),
             packing: Vec::new(),
             inert_tensors: Vec::new(),
+            parts: Vec::new(),
             words: Entries::new(),
             tensors: Vec::new(),
             bias: BTreeMap::new(),
@@ -179,6 +183,12 @@ impl Declaration {
             chat: Entries::new(),
             gguf: Gguf::default(),
         }
+    }
+
+    /// Globs of the tensors that a checkpoint may have beside the family's: inert, or of another part of a larger model.
+    #[must_use]
+    pub fn unread_tensors(&self) -> Vec<String> {
+        self.inert_tensors.iter().chain(&self.parts).cloned().collect()
     }
 
     /// The dotted names of config.json's keys that surviving formulas read, through defaults and lets.
@@ -270,11 +280,6 @@ impl Declaration {
     pub fn origin(&self, word: &str) -> Option<&Origin> {
         self.words.get(word).map(|entry| &entry.origin)
     }
-}
-
-/// The key of config.json under which a dotted name starts.
-pub(crate) fn root(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
 }
 
 fn globs(ignore: &Entries, key: &str) -> Result<Vec<String>, Error> {

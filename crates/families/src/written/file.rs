@@ -122,7 +122,8 @@ impl File {
                 "let" => file.lets = reader.entries(key, value)?,
                 "require" => file.require = reader.entries(key, value)?,
                 "ignore" => {
-                    file.ignore = reader.known(key, value, &["keys", "tensors", "when", "packing"])?;
+                    file.ignore =
+                        reader.known(key, value, &["keys", "tensors", "parts", "when", "packing"])?;
                 }
                 "tensors" => file.tensors = reader.tensors(key, value)?,
                 "bias" => file.bias = reader.roles(key, value)?,

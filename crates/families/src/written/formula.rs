@@ -106,6 +106,11 @@ impl Formula {
     }
 }
 
+/// The key of config.json under which a dotted name starts.
+pub(crate) fn root(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
 /// The innermost reason, since Jinja's own texts name templates that nobody wrote.
 fn explain(error: &minijinja::Error) -> String {
     let mut text = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);

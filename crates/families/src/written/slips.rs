@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::error::Error;
-use crate::written::declaration::root;
 use crate::written::expr::Entry;
 use crate::written::file::File;
+use crate::written::formula::root;
 
 /// Shorter names differ by as much and mean different things.
 const SHORTEST: usize = 6;

@@ -5,6 +5,7 @@ mod bounds;
 mod declared;
 mod fields;
 mod messages;
+mod mixtures;
 mod scopes;
 mod words;
 

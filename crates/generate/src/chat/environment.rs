@@ -6,13 +6,12 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment};
 
+use super::python::args::{LONGEST, wrong};
 use super::python::{self, functions, number};
 use super::source;
 
 /// Steps that a template may take; one turn of a conversation takes some twenty.
 pub(super) const FUEL: u64 = 10_000_000;
-/// A prompt may be this long, in bytes.
-pub(super) const LONGEST: usize = 64 << 20;
 
 static SYNTAX: LazyLock<Option<SyntaxConfig>> =
     LazyLock::new(|| SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().ok());
@@ -27,9 +26,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_unknown_method_callback(python::method);
     environment.set_formatter(|out, state, value| match number::as_float(value) {
-        Some(float) => {
-            write!(out, "{}", number::float(float)).map_err(|_| python::wrong("a text without end"))
-        }
+        Some(float) => write!(out, "{}", number::float(float)).map_err(|_| wrong("a text without end")),
         None => minijinja::escape_formatter(out, state, value),
     });
     python::filters::add(&mut environment);

@@ -72,6 +72,9 @@ impl Beside {
             settings.dummy_prefix = DummyPrefix::Never;
             settings.converted = DummyPrefix::Never;
         }
+        if self.is_slow() {
+            settings.converted = settings.dummy_prefix;
+        }
         let bos = settings.prefix.as_ref().and_then(|names| names.first()).cloned();
         let bos = named_by_id(config, "bos_token_id", settings).or(bos);
         settings.prefix = framed(said, ["add_bos_token", "bos_token"], settings.prefix.take(), bos);
@@ -79,6 +82,12 @@ impl Beside {
         let eos = named_by_id(config, "eos_token_id", settings).or(eos);
         settings.suffix = framed(said, ["add_eos_token", "eos_token"], settings.suffix.take(), eos);
         Ok(())
+    }
+
+    /// Whether the folder names a class of its own without a fast form, so that nothing is converted.
+    fn is_slow(&self) -> bool {
+        let classes = self.tokenizer_config.get("auto_map").and_then(|map| map.get("AutoTokenizer"));
+        matches!(classes.and_then(Json::as_array).map(Vec::as_slice), Some([Json::String(_), Json::Null]))
     }
 
     /// The tokens that the files add: those of tokenizer_config.json, and where it lists none, of added_tokens.json.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use camelid_checkpoint::{Checkpoint, Options};
-use camelid_families::{Allow, Architecture, Backend, Class, Declaration, Library, Model, Role};
+use camelid_families::{Allow, Architecture, Backend, Class, Declaration, Library, Model, Plan, Role};
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
@@ -83,6 +83,7 @@ impl Opened {
                 "config.json says that the head is the embedding, and `{name}` is another: it is kept; --allow-tensor {name} passes over it"
             ));
         }
+        self.tell_of_parts(&plan);
         let matrices = plan.tensors.iter().filter(|planned| planned.shape.len() > 1);
         let mut zeros = Vec::new();
         for tensor in matrices.filter_map(|planned| self.checkpoint.tensor(&planned.name)) {
@@ -100,6 +101,18 @@ impl Opened {
         Ok(())
     }
 
+    /// Tensors of other parts of a larger model, which are not read.
+    fn tell_of_parts(&mut self, plan: &Plan) {
+        let aside = self.declaration.set_aside(plan, &self.checkpoint);
+        if let [first, ..] = aside[..] {
+            let note = format!(
+                "{} tensors of other parts of the model are set aside, the first `{first}`",
+                aside.len()
+            );
+            self.notes.push(note);
+        }
+    }
+
     /// A class that is not the family's own is refused where text is wanted, unless the family was named.
     fn hold_to_class(&mut self, how: &How) -> Result<(), Error> {
         let pooled = is_pooled(self.source.folder()).then(|| POOLED.to_owned());
@@ -108,6 +121,13 @@ impl Opened {
             (Class::Base(name), None) => {
                 let note =
                     format!("config.json names the class `{name}`, which has no head: it is the embedding");
+                self.notes.push(note);
+                return Ok(());
+            }
+            (Class::Inside(name), None) => {
+                let note = format!(
+                    "the text model inside `{name}` is read alone: what that takes in beside text is set aside"
+                );
                 self.notes.push(note);
                 return Ok(());
             }

@@ -1,31 +1,13 @@
-//! Blocks of 256 numbers, in runs that have scales of their own.
+//! Blocks of 256 numbers, a group each, in runs that have scales of their own.
 
 use super::format::{Each, Format, half, word};
+use crate::rows::Blocks;
 use crate::simd::Simd;
 
 /// What a run's numbers are multiplied by, and what is added: eight of each.
 pub(crate) struct RunScales {
     scale: [f32; 8],
     offset: [f32; 8],
-}
-
-/// 16 bytes as numbers, with signs or without.
-///
-/// # Safety
-/// They can be read.
-#[inline(always)]
-unsafe fn floats<S: Simd, const SIGNED: bool>(simd: S, from: *const u8) -> [f32; 16] {
-    const { assert!(16 % S::LANES == 0) };
-    let mut floats = [0.0; 16];
-    for place in (0..16).step_by(S::LANES) {
-        // SAFETY: the caller's contract; within the array, which is a whole number of vectors.
-        unsafe {
-            let from = from.add(place);
-            let bytes = if SIGNED { simd.load_i8(from) } else { simd.load_u8(from) };
-            simd.store(floats.as_mut_ptr().add(place), simd.to_float(bytes));
-        }
-    }
-    floats
 }
 
 /// d s and −dmin t of the eight runs. s and t have six bits: of the first four runs in the bytes 0–3 and 4–7; of the last
@@ -35,24 +17,14 @@ unsafe fn floats<S: Simd, const SIGNED: bool>(simd: S, from: *const u8) -> [f32;
 /// The first 16 bytes of a block can be read.
 #[inline(always)]
 unsafe fn run_scales<S: Simd>(simd: S, block: *const u8) -> RunScales {
-    // SAFETY: the caller's contract; the array has 16 bytes.
-    let (d, minimum, six) = unsafe {
-        let (a, b, c) = (word(block.add(4)), word(block.add(8)), word(block.add(12)));
-        let six = [
-            a & 0x3f3f_3f3f,
-            c & 0x0f0f_0f0f | a >> 2 & 0x3030_3030,
-            b & 0x3f3f_3f3f,
-            c >> 4 & 0x0f0f_0f0f | b >> 2 & 0x3030_3030,
-        ];
-        let six = six.map(u32::to_le_bytes);
-        (half(simd, block), half(simd, block.add(2)), floats::<S, false>(simd, six.as_ptr().cast()))
-    };
-    let (mut scale, mut offset) = ([0.0; 8], [0.0; 8]);
-    for run in 0..8 {
-        scale[run] = d * six[run];
-        offset[run] = -(minimum * six[8 + run]);
-    }
-    RunScales { scale, offset }
+    // SAFETY: the caller's contract.
+    let (both, a, b, c) =
+        unsafe { (word(block), word(block.add(4)), word(block.add(8)), word(block.add(12))) };
+    let [d, minimum, ..] = simd.halves([both.into(), 0]);
+    let eight = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    let s = eight(a & 0x3f3f_3f3f, c & 0x0f0f_0f0f | a >> 2 & 0x3030_3030);
+    let t = eight(b & 0x3f3f_3f3f, c >> 4 & 0x0f0f_0f0f | b >> 2 & 0x3030_3030);
+    RunScales { scale: simd.times_bytes(d, s), offset: simd.times_bytes(-minimum, t) }
 }
 
 /// Two runs of 32 numbers in the halves of 32 bytes at `low`; with `FIVE` bits, the fifth bit of a number of run r is bit r
@@ -61,126 +33,136 @@ unsafe fn run_scales<S: Simd>(simd: S, block: *const u8) -> RunScales {
 /// # Safety
 /// The block can be read.
 #[inline(always)]
-unsafe fn two_runs<S: Simd, const FIVE: bool>(
+unsafe fn two_runs<S: Simd, const N: usize, const FIVE: bool>(
     simd: S,
     (low, high): (*const u8, *const u8),
     scales: &RunScales,
-    step: usize,
     each: &mut impl Each<S>,
 ) {
+    let run = 2 * N;
+    let ramps = [
+        simd.ramp(&scales.scale[run], &scales.offset[run]),
+        simd.ramp(&scales.scale[run + 1], &scales.offset[run + 1]),
+    ];
+    if FIVE && !S::TABLES {
+        // SAFETY: the caller's contract.
+        let q = unsafe { five::<N>(&*low.add(N * 32).cast(), &*high.cast()) };
+        for place in (0..64).step_by(S::LANES) {
+            // SAFETY: within the array.
+            let q = unsafe { simd.load_u8(q.as_ptr().add(place)) };
+            each.take(simd, N * 64 + place, simd.at_four(ramps[place / 32], q));
+        }
+        return;
+    }
     for place in (0..32).step_by(S::LANES) {
         // SAFETY: the caller's contract.
-        let bytes = unsafe { simd.load_u8(low.add(step * 32 + place)) };
-        let mut halves = [simd.and(bytes, simd.splat_int(15)), simd.shift_right(bytes, 4)];
-        if FIVE {
-            // SAFETY: the caller's contract.
-            let bits = simd.shift_right(unsafe { simd.load_u8(high.add(place)) }, 2 * step as u32);
-            let fifth = simd.and(bits, simd.splat_int(1));
-            halves[0] = simd.or(halves[0], simd.shift_left::<4>(fifth));
-            let fifth = simd.and(bits, simd.splat_int(2));
-            halves[1] = simd.or(halves[1], simd.shift_left::<3>(fifth));
+        let nibbles = simd.nibbles(unsafe { simd.load_u8(low.add(N * 32 + place)) });
+        for side in 0..2 {
+            let (q, ramp) = (nibbles[side], ramps[side]);
+            let numbers = if FIVE {
+                // SAFETY: the caller's contract.
+                let bits = unsafe { simd.load_u8(high.add(place)) };
+                // Bit r to bit 4.
+                let fifth = simd.shift_right(simd.shift_left::<4>(bits), (run + side) as u32);
+                simd.at_five(ramp, q, fifth)
+            } else {
+                simd.at_four(ramp, q)
+            };
+            each.take(simd, N * 64 + side * 32 + place, numbers);
         }
-        for (side, q) in halves.into_iter().enumerate() {
-            let run = 2 * step + side;
-            let (scale, offset) = (simd.splat(scales.scale[run]), simd.splat(scales.offset[run]));
-            each.take(simd, side * 32 + place, simd.mul_add(simd.to_float(q), scale, offset));
+    }
+}
+
+/// q of five bits of two runs, in bytes, of which an instruction takes four times as many as of lanes; compilers see to
+/// that.
+#[inline(always)]
+fn five<const N: usize>(low: &[u8; 32], high: &[u8; 32]) -> [u8; 64] {
+    let mut q = [0; 64];
+    for place in 0..32 {
+        let fifth = high[place] >> (2 * N);
+        q[place] = low[place] & 15 | (fifth & 1) << 4;
+        q[32 + place] = low[place] >> 4 | (fifth & 2) << 3;
+    }
+    q
+}
+
+/// A format of eight runs: where its fifth bits are, if it has any, and where the bytes of two q begin.
+macro_rules! format {
+    ($name:ident, $five:literal at $high:literal, $low:literal) => {
+        pub(crate) struct $name;
+
+        impl Format for $name {
+            const BLOCKS: Blocks = Blocks::$name;
+            const STEP: usize = 64;
+            type Scales = RunScales;
+            #[inline(always)]
+            unsafe fn scales<S: Simd>(simd: S, block: *const u8, _: usize) -> RunScales {
+                // SAFETY: the caller's contract.
+                unsafe { run_scales(simd, block) }
+            }
+            #[inline(always)]
+            unsafe fn step<S: Simd, const N: usize>(
+                simd: S,
+                block: *const u8,
+                scales: &RunScales,
+                each: &mut impl Each<S>,
+            ) {
+                // SAFETY: the caller's contract.
+                unsafe {
+                    two_runs::<S, N, $five>(simd, (block.add($low), block.add($high)), scales, each);
+                }
+            }
         }
-    }
+    };
 }
 
-pub(crate) struct Q4K;
-
-impl Format for Q4K {
-    const NUMBERS: usize = 256;
-    const BYTES: usize = 144;
-    const STEP: usize = 64;
-    type Scales = RunScales;
-    #[inline(always)]
-    unsafe fn scales<S: Simd>(simd: S, block: *const u8) -> RunScales {
-        // SAFETY: the caller's contract.
-        unsafe { run_scales(simd, block) }
-    }
-    #[inline(always)]
-    unsafe fn step<S: Simd>(
-        simd: S,
-        block: *const u8,
-        scales: &RunScales,
-        step: usize,
-        each: &mut impl Each<S>,
-    ) {
-        // SAFETY: the caller's contract.
-        unsafe { two_runs::<S, false>(simd, (block.add(16), block), scales, step, each) }
-    }
-}
-
-pub(crate) struct Q5K;
-
-impl Format for Q5K {
-    const NUMBERS: usize = 256;
-    const BYTES: usize = 176;
-    const STEP: usize = 64;
-    type Scales = RunScales;
-    #[inline(always)]
-    unsafe fn scales<S: Simd>(simd: S, block: *const u8) -> RunScales {
-        // SAFETY: the caller's contract.
-        unsafe { run_scales(simd, block) }
-    }
-    #[inline(always)]
-    unsafe fn step<S: Simd>(
-        simd: S,
-        block: *const u8,
-        scales: &RunScales,
-        step: usize,
-        each: &mut impl Each<S>,
-    ) {
-        // SAFETY: the caller's contract.
-        unsafe { two_runs::<S, true>(simd, (block.add(48), block.add(16)), scales, step, each) }
-    }
-}
+format!(Q4K, false at 0, 16);
+format!(Q5K, true at 16, 48);
 
 pub(crate) struct Q6K;
 
+/// Numbers of a step of [`Q6K`]: four runs of 32 share 64 bytes of low halves and 32 bytes of high pairs.
+const SIX: usize = 128;
+
 impl Format for Q6K {
-    const NUMBERS: usize = 256;
-    const BYTES: usize = 210;
-    const STEP: usize = 128;
+    const BLOCKS: Blocks = Blocks::Q6K;
+    const STEP: usize = SIX;
     /// One for each 16 numbers.
-    type Scales = [f32; 16];
+    type Scales = [[f32; 8]; 2];
     #[inline(always)]
-    unsafe fn scales<S: Simd>(simd: S, block: *const u8) -> [f32; 16] {
+    unsafe fn scales<S: Simd>(simd: S, block: *const u8, _: usize) -> Self::Scales {
         // SAFETY: the caller's contract.
-        let (d, scales) = unsafe { (half(simd, block.add(208)), floats::<S, true>(simd, block.add(192))) };
-        let mut product = [0.0; 16];
-        for run in 0..16 {
-            product[run] = d * scales[run];
-        }
-        product
+        let (d, [low, high]) =
+            unsafe { (half(block.add(208)), block.add(192).cast::<[[u8; 8]; 2]>().read()) };
+        let [d, ..] = simd.halves([d.into(), 0]);
+        [simd.times_bytes(d, u64::from_le_bytes(low)), simd.times_bytes(d, u64::from_le_bytes(high))]
     }
     #[inline(always)]
-    unsafe fn step<S: Simd>(
+    unsafe fn step<S: Simd, const N: usize>(
         simd: S,
         block: *const u8,
-        scales: &[f32; 16],
-        step: usize,
+        scales: &Self::Scales,
         each: &mut impl Each<S>,
     ) {
-        // Four runs of 32 numbers share 64 bytes of low halves and 32 bytes of high pairs.
-        for place in (0..32).step_by(S::LANES) {
-            // SAFETY: the caller's contract.
-            let (low, high) = unsafe {
-                let low = block.add(step * 64 + place);
-                let low = [simd.load_u8(low), simd.load_u8(low.add(32))];
-                (low, simd.load_u8(block.add(128 + step * 32 + place)))
-            };
-            for run in 0..4 {
-                let four = match run {
-                    0 | 1 => simd.and(low[run], simd.splat_int(15)),
-                    _ => simd.shift_right(low[run - 2], 4),
-                };
-                let two = simd.and(simd.shift_right(high, 2 * run as u32), simd.splat_int(3));
-                let q = simd.sub_int(simd.or(four, simd.shift_left::<4>(two)), simd.splat_int(32));
-                let scale = scales[step * 8 + run * 2 + place / 16];
-                each.take(simd, run * 32 + place, simd.mul(simd.to_float(q), simd.splat(scale)));
+        // SAFETY: the caller's contract.
+        let (low, high) = unsafe {
+            let low = block.add(N * SIX / 2).cast::<[u8; SIX / 2]>();
+            (&*low, &*block.add(128 + N * SIX / 4).cast::<[u8; SIX / 4]>())
+        };
+        // In bytes, of which an instruction takes twice or four times as many; compilers see to that.
+        let mut q = [0_u8; SIX];
+        for place in 0..32 {
+            let bits = high[place];
+            q[place] = (low[place] & 15 | (bits & 3) << 4).wrapping_sub(32);
+            q[32 + place] = (low[32 + place] & 15 | (bits >> 2 & 3) << 4).wrapping_sub(32);
+            q[64 + place] = (low[place] >> 4 | (bits >> 4 & 3) << 4).wrapping_sub(32);
+            q[96 + place] = (low[32 + place] >> 4 | bits >> 6 << 4).wrapping_sub(32);
+        }
+        for (run, scale) in scales[N].iter().enumerate() {
+            // SAFETY: the array has 16 bytes for each run.
+            unsafe {
+                let q = q.as_ptr().add(run * 16);
+                each.take_bytes::<16>(simd, N * SIX + run * 16, q, scale);
             }
         }
     }

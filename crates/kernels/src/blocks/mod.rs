@@ -19,10 +19,13 @@ mod format;
 mod large;
 mod small;
 
-use crate::rows::Blocks;
-use crate::simd::{Isa, Kernel, Simd};
+use std::marker::PhantomData;
 
-pub(crate) use format::{Each, Format};
+use crate::Backend;
+use crate::rows::Blocks;
+use crate::simd::{Kernel, Simd};
+
+pub(crate) use format::{Each, Format, GROUP, steps};
 pub(crate) use large::{Q4K, Q5K, Q6K};
 pub(crate) use small::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
@@ -83,19 +86,34 @@ impl Blocks {
         assert!(whole, "{} bytes are no whole blocks of {self:?}", bytes.len());
         let numbers = bytes.len() / self.bytes() * self.numbers();
         assert_eq!(out.len(), numbers, "{} places for {numbers} numbers", out.len());
-        // SAFETY: an instruction set that is available.
-        unsafe { Isa::best().run(Unpack { blocks: self, bytes, out }) }
+        // SAFETY: the blocks have as many numbers, which are whole steps, as `out` has places.
+        unsafe { unpack_steps(&Backend::serial(), self, bytes.as_ptr(), (0, numbers), out.as_mut_ptr()) }
     }
 }
 
-/// Writes them down.
+/// Writes them down, those of a group from its first one on.
 struct Write(*mut f32);
 
 impl<S: Simd> Each<S> for Write {
     #[inline(always)]
     fn take(&mut self, simd: S, place: usize, numbers: S::V) {
-        // SAFETY: who makes one has room for a step.
-        unsafe { simd.store(self.0.add(place), numbers) };
+        // SAFETY: who makes one has room for the steps that are unpacked.
+        unsafe { simd.store(self.0.wrapping_add(place), numbers) };
+    }
+    #[inline(always)]
+    unsafe fn take_bytes<const COUNT: usize>(
+        &mut self,
+        simd: S,
+        place: usize,
+        bytes: *const u8,
+        scale: &f32,
+    ) {
+        let scale = simd.broadcast(scale);
+        for lane in (0..COUNT).step_by(S::LANES) {
+            // SAFETY: the caller's contract.
+            let numbers = simd.to_float(unsafe { simd.load_i8(bytes.add(lane)) });
+            self.take(simd, place + lane, simd.mul(numbers, scale));
+        }
     }
 }
 
@@ -103,37 +121,42 @@ impl<S: Simd> Each<S> for Write {
 ///
 /// # Safety
 /// The row has these numbers, and `to` room for them.
-#[inline(always)]
-pub(crate) unsafe fn unpack_steps<S: Simd, F: Format>(
-    simd: S,
+pub(crate) unsafe fn unpack_steps(
+    backend: &Backend,
+    blocks: Blocks,
     row: *const u8,
     (first, count): (usize, usize),
     to: *mut f32,
 ) {
-    for at in (first..first + count).step_by(F::STEP) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let block = row.add(at / F::NUMBERS * F::BYTES);
-            let scales = F::scales(simd, block);
-            F::step(simd, block, &scales, at % F::NUMBERS / F::STEP, &mut Write(to.add(at - first)));
-        }
-    }
+    with_format!(blocks, F => backend.call(Unpack::<F> { row, first, count, to, format: PhantomData }));
 }
 
-struct Unpack<'a> {
-    blocks: Blocks,
-    bytes: &'a [u8],
-    out: &'a mut [f32],
+/// See [`unpack_steps`]; a function of its own for each format.
+struct Unpack<F> {
+    row: *const u8,
+    first: usize,
+    count: usize,
+    to: *mut f32,
+    format: PhantomData<F>,
 }
 
-impl Kernel for Unpack<'_> {
+impl<F: Format> Kernel for Unpack<F> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `out` has as many places as the blocks hold numbers.
-        with_format!(self.blocks, F => unsafe {
-            unpack_steps::<S, F>(simd, self.bytes.as_ptr(), (0, self.out.len()), self.out.as_mut_ptr());
-        });
+        let Self { row, first, count, to, .. } = self;
+        let (numbers, end) = (F::BLOCKS.numbers(), first + count);
+        for start in (first / GROUP * GROUP..end).step_by(GROUP) {
+            // Places of a group, and its first one; blocks of the group that lie beyond the end aren't looked at.
+            let own = first.max(start) - start..end.min(start + GROUP) - start;
+            let to = to.wrapping_add(start).wrapping_sub(first);
+            // SAFETY: whoever calls `unpack_steps` has these numbers, and room for them.
+            unsafe {
+                let group = row.add(start / numbers * F::BLOCKS.bytes());
+                let scales = F::scales(simd, group, own.end.div_ceil(numbers));
+                steps::<S, F>(simd, group, &scales, own.start / F::STEP..own.end / F::STEP, &mut Write(to));
+            }
+        }
     }
 }
 
@@ -142,10 +165,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_have_the_sizes_that_their_types_say() {
+    fn formats_are_of_their_types() {
         for blocks in Blocks::ALL {
-            let sizes = with_format!(blocks, F => (<F as Format>::NUMBERS, <F as Format>::BYTES));
-            assert_eq!(sizes, (blocks.numbers(), blocks.bytes()), "{blocks:?}");
+            assert_eq!(with_format!(blocks, F => <F as Format>::BLOCKS), blocks);
             assert!(blocks.numbers().is_multiple_of(blocks.step()), "{blocks:?}");
         }
     }

@@ -41,15 +41,21 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
     } else if !region.jobs.iter().all(in_blocks) {
         backend.stream(Lay { region, x, pairs });
     }
+    // Blocks meet x as it is, but no vector of it should lie in two cache lines; their rows are whole lines.
+    let blocks = region.jobs.iter().any(in_blocks);
+    let mut lines = backend.scratch().buffer(if blocks { region.x.len() } else { 0 });
+    let whole = if blocks { lines.copy(region.x) } else { region.x };
     let fair = region.total_rows().div_ceil(16 * backend.threads());
     let row_bytes = region.jobs.iter().map(|job| row_bytes(job.weights[0], region.cols)).max();
     let step = (PART_BYTES / row_bytes.unwrap_or(1).max(1)).min(fair).max(1);
     backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
-        let out = (job.out.get(), job.rows);
-        let dots = Dots { region, x, weight: job.weights[0], rows, out, pairs };
-        // Blocks wait for arithmetic, not for memory.
-        if pairs || in_blocks(job) { backend.call(dots) } else { backend.stream(dots) }
+        let (weight, out) = (job.weights[0], (job.out.get(), job.rows));
+        if let Rows::Blocks(kind, weight) = weight {
+            return blocks::Dots { x: whole, cols: region.cols, weight, rows, out }.run(backend, kind);
+        }
+        let dots = Dots { region, x, weight, rows, out, pairs };
+        if pairs { backend.call(dots) } else { backend.stream(dots) }
     });
 }
 
@@ -190,11 +196,7 @@ impl Kernel for Dots<'_> {
             Rows::F32(values) => self.rows::<S, Wide<f32>>(simd, values),
             Rows::Bf16(values) => self.rows::<S, Wide<bf16>>(simd, values),
             Rows::F16(values) => self.rows::<S, Wide<f16>>(simd, values),
-            Rows::Blocks(kind, weight) => {
-                let Region { x, cols, .. } = self.region;
-                let (rows, out) = (self.rows, self.out);
-                blocks::Dots { x, cols, blocks: kind, weight, rows, out }.run(simd);
-            }
+            Rows::Blocks(..) => {} // They have their own.
         }
     }
 }

@@ -258,7 +258,7 @@ impl<'a> Part<'a> {
             // SAFETY: there is room for every panel, and for one that is unpacked.
             unsafe {
                 let to = room.weights.add(panel * width * block.len());
-                weight.pack(simd, first..last, (cols, block), (to, room.unpacked));
+                weight.pack((self.backend, simd), first..last, (cols, block), (to, room.unpacked));
             }
         }
     }

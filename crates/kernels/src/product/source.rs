@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::blocks::{unpack_steps, with_format};
+use crate::Backend;
+use crate::blocks::unpack_steps;
 use crate::register::{Single, Units, VECTORS};
 use crate::rows::{Blocks, Rows};
 use crate::simd::{Element, MOST_LANES, Simd};
@@ -25,7 +26,7 @@ pub(super) trait Source<'a, S: Simd>: Copy {
     /// As of [`pack::weights`]; a block begins and ends with whole steps of the format.
     unsafe fn pack(
         self,
-        simd: S,
+        how: (&Backend, S),
         rows: Range<usize>,
         shape: (usize, &Range<usize>),
         places: (*mut f32, *mut f32),
@@ -61,7 +62,7 @@ impl<'a, S: Simd, U: Units<S>> Source<'a, S> for Plain<'a, U, U::Weight> {
     #[inline(always)]
     unsafe fn pack(
         self,
-        simd: S,
+        (_, simd): (&Backend, S),
         rows: Range<usize>,
         (cols, block): (usize, &Range<usize>),
         (to, _): (*mut f32, *mut f32),
@@ -95,7 +96,7 @@ impl<'a, S: Simd> Source<'a, S> for Quantised<'a> {
     #[inline(always)]
     unsafe fn pack(
         self,
-        simd: S,
+        (backend, simd): (&Backend, S),
         rows: Range<usize>,
         (cols, block): (usize, &Range<usize>),
         (to, room): (*mut f32, *mut f32),
@@ -107,8 +108,7 @@ impl<'a, S: Simd> Source<'a, S> for Quantised<'a> {
             let row = &self.1[row * bytes..(row + 1) * bytes];
             // SAFETY: a row has `cols` numbers, and there is room for `width` of each row of a panel.
             unsafe {
-                let to = room.add(index * width);
-                with_format!(self.0, F => unpack_steps::<S, F>(simd, row.as_ptr(), (block.start, there), to));
+                unpack_steps(backend, self.0, row.as_ptr(), (block.start, there), room.add(index * width));
             }
         }
         // SAFETY: that many places have just been written, row by row; to pack them is the caller's contract.

@@ -1,6 +1,7 @@
 //! AVX2, FMA and F16C: eight lanes.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use half::{bf16, f16};
 
@@ -143,10 +144,6 @@ impl Simd for Avx2 {
         call!(_mm256_or_si256(a, b))
     }
     #[inline(always)]
-    fn sub_int(self, a: __m256i, b: __m256i) -> __m256i {
-        call!(_mm256_sub_epi32(a, b))
-    }
-    #[inline(always)]
     fn shift_left<const BITS: u32>(self, a: __m256i) -> __m256i {
         call!(_mm256_sll_epi32(a, _mm_cvtsi32_si128(BITS as i32)))
     }
@@ -155,17 +152,24 @@ impl Simd for Avx2 {
         call!(_mm256_srl_epi32(a, _mm_cvtsi32_si128(bits as i32)))
     }
     #[inline(always)]
-    fn bits(self, bits: u32) -> __m256i {
-        // SAFETY: `self` exists only where the machine has the feature.
+    fn times_bytes(self, factor: f32, bytes: u64) -> [f32; 8] {
+        times_bytes(factor, bytes)
+    }
+    #[inline(always)]
+    fn fifths(self, bits: u32) -> [u8; 32] {
+        // SAFETY: `self` exists only where the machine has the feature; an array of 256 bits.
         unsafe {
-            let each = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            let shifted = _mm256_srlv_epi32(_mm256_set1_epi32(bits as i32), each);
-            _mm256_and_si256(shifted, _mm256_set1_epi32(1))
+            let own = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
+            let byte =
+                _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
+            let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits as i32), byte);
+            let set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, own), own);
+            transmute::<__m256i, [u8; 32]>(_mm256_and_si256(set, _mm256_set1_epi8(16)))
         }
     }
     #[inline(always)]
-    fn half(self, bits: u16) -> f32 {
-        call!(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits.into()))))
+    fn halves(self, bits: [u64; 2]) -> [f32; 8] {
+        halves(bits)
     }
     #[inline(always)]
     fn to_float(self, a: __m256i) -> __m256 {
@@ -235,6 +239,24 @@ impl Simd for Avx2 {
         // SAFETY: the caller's contract.
         unsafe { register::tile::<Self, Pairs, N>(self, (rows, depth), left, right, out) }
     }
+}
+
+/// See [`Simd::times_bytes`]. Only called where the machine has AVX2. In 256 bits even where there are more: what is written
+/// in longer vectors can't be read in pieces at once.
+#[inline(always)]
+pub(super) fn times_bytes(factor: f32, bytes: u64) -> [f32; 8] {
+    // SAFETY: the caller's promise; an array of 256 bits.
+    unsafe {
+        let numbers = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(bytes as i64)));
+        transmute::<__m256, [f32; 8]>(_mm256_mul_ps(_mm256_set1_ps(factor), numbers))
+    }
+}
+
+/// The eight f16 of these bits, as f32. Only called where the machine has F16C.
+#[inline(always)]
+pub(super) fn halves(bits: [u64; 2]) -> [f32; 8] {
+    // SAFETY: the caller's promise; arrays of 128 and of 256 bits.
+    unsafe { transmute::<__m256, [f32; 8]>(_mm256_cvtph_ps(transmute::<[u64; 2], __m128i>(bits))) }
 }
 
 impl Avx2 {

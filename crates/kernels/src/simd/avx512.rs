@@ -67,6 +67,7 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     type I = __m512i;
     const LANES: usize = 16;
     const TILE_ROWS: usize = 12;
+    const TABLES: bool = true;
     const PAIRS: bool = PAIRS;
     const PAIR_ROWS: usize = if TILES { amx::ROWS } else { Self::TILE_ROWS };
 
@@ -221,10 +222,6 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
         call!(_mm512_or_si512(a, b))
     }
     #[inline(always)]
-    fn sub_int(self, a: __m512i, b: __m512i) -> __m512i {
-        call!(_mm512_sub_epi32(a, b))
-    }
-    #[inline(always)]
     fn shift_left<const BITS: u32>(self, a: __m512i) -> __m512i {
         call!(_mm512_sll_epi32(a, _mm_cvtsi32_si128(BITS as i32)))
     }
@@ -233,12 +230,51 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
         call!(_mm512_srl_epi32(a, _mm_cvtsi32_si128(bits as i32)))
     }
     #[inline(always)]
-    fn bits(self, bits: u32) -> __m512i {
-        call!(_mm512_maskz_set1_epi32(bits as __mmask16, 1))
+    fn spread(self, bits: u32, place: u32) -> __m512i {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            let lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let turn = _mm512_add_epi32(lane, _mm512_set1_epi32(place as i32 - 4));
+            _mm512_rorv_epi32(_mm512_set1_epi32(bits as i32), turn)
+        }
     }
     #[inline(always)]
-    fn half(self, bits: u16) -> f32 {
-        call!(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits.into()))))
+    fn times_bytes(self, factor: f32, bytes: u64) -> [f32; 8] {
+        super::avx2::times_bytes(factor, bytes)
+    }
+    #[inline(always)]
+    fn halves(self, bits: [u64; 2]) -> [f32; 8] {
+        super::avx2::halves(bits)
+    }
+    #[inline(always)]
+    fn nibbles(self, bytes: __m512i) -> [__m512i; 2] {
+        // A look-up takes four bits, whatever stands above them.
+        [bytes, self.shift_right(bytes, 4)]
+    }
+    #[inline(always)]
+    fn ramp(self, step: &f32, first: &f32) -> [__m512; 2] {
+        let [low, high] = self.upward();
+        let (step, first) = (self.broadcast(step), self.broadcast(first));
+        [self.mul_add(low, step, first), self.mul_add(high, step, first)]
+    }
+    #[inline(always)]
+    fn ramp_around(self, zero: f32, step: &f32) -> [__m512; 2] {
+        let (step, zero) = (self.broadcast(step), self.splat(zero));
+        let [low, high] = self.upward();
+        [self.mul(self.sub(low, zero), step), self.mul(self.sub(high, zero), step)]
+    }
+    #[inline(always)]
+    fn at_four(self, ramp: [__m512; 2], q: __m512i) -> __m512 {
+        call!(_mm512_permutexvar_ps(q, ramp[0]))
+    }
+    #[inline(always)]
+    fn at_five(self, ramp: [__m512; 2], q: __m512i, fifth: __m512i) -> __m512 {
+        // SAFETY: `self` exists only where the machine has the feature.
+        unsafe {
+            // 0xd8: where the third is set the second, else the first.
+            let five = _mm512_ternarylogic_epi32::<0xd8>(q, fifth, _mm512_set1_epi32(16));
+            _mm512_permutex2var_ps(ramp[0], five, ramp[1])
+        }
     }
     #[inline(always)]
     fn to_float(self, a: __m512i) -> __m512 {
@@ -301,6 +337,15 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, value: __m512, count: usize) {
         call!(_mm512_mask_storeu_ps(to, first(count), value));
+    }
+}
+
+impl<const PAIRS: bool, const TILES: bool> Avx512<PAIRS, TILES> {
+    /// 0 to 15, and 16 to 31.
+    #[inline(always)]
+    fn upward(self) -> [__m512; 2] {
+        let low = call!(_mm512_setr_ps(0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.));
+        [low, self.add(low, self.splat(16.0))]
     }
 }
 

@@ -30,10 +30,6 @@ macro_rules! plain {
             std::array::from_fn(|i| a[i] | b[i])
         }
         #[inline(always)]
-        fn sub_int(self, a: integers::I, b: integers::I) -> integers::I {
-            std::array::from_fn(|i| a[i].wrapping_sub(b[i]))
-        }
-        #[inline(always)]
         fn shift_left<const BITS: u32>(self, a: integers::I) -> integers::I {
             a.map(|a| a << BITS)
         }
@@ -42,12 +38,12 @@ macro_rules! plain {
             a.map(|a| (a as u32 >> bits) as i32)
         }
         #[inline(always)]
-        fn bits(self, bits: u32) -> integers::I {
-            std::array::from_fn(|i| (bits >> i & 1) as i32)
+        fn times_bytes(self, factor: f32, bytes: u64) -> [f32; 8] {
+            bytes.to_le_bytes().map(|byte| factor * f32::from(byte as i8))
         }
         #[inline(always)]
-        fn half(self, bits: u16) -> f32 {
-            integers::widen(bits)
+        fn halves(self, bits: [u64; 2]) -> [f32; 8] {
+            std::array::from_fn(|i| integers::widen((bits[i / 4] >> (16 * (i % 4))) as u16))
         }
     };
 }

@@ -27,12 +27,20 @@ pub(crate) trait Simd: Copy {
     const LANES: usize;
     /// Rows of `x` in one register tile of a product, beside `TILE_VECTORS` vectors of outputs: as the registers allow.
     const TILE_ROWS: usize;
+    /// Whether a ramp is a table: then numbers are looked up as fast as their q are joined from bits.
+    const TABLES: bool = false;
     /// Whether `mul_add_pairs` is one instruction.
     const PAIRS: bool = false;
     /// The same as `TILE_ROWS`, in pairs of bf16.
     const PAIR_ROWS: usize = Self::TILE_ROWS;
 
     fn splat(self, value: f32) -> Self::V;
+    /// The same of a value in memory, and surely from there: that takes no shuffle, of which machines do few at a time.
+    #[inline(always)]
+    fn broadcast(self, value: &f32) -> Self::V {
+        // SAFETY: the same address.
+        self.splat(unsafe { *unseen(value) })
+    }
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
@@ -95,17 +103,55 @@ pub(crate) trait Simd: Copy {
     fn splat_int(self, value: i32) -> Self::I;
     fn and(self, a: Self::I, b: Self::I) -> Self::I;
     fn or(self, a: Self::I, b: Self::I) -> Self::I;
-    fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;
     /// a · 2^BITS.
     fn shift_left<const BITS: u32>(self, a: Self::I) -> Self::I;
     /// The bits of a, `bits` places lower, zeros above; fewer than 32.
     fn shift_right(self, a: Self::I, bits: u32) -> Self::I;
-    /// 1 in lane i where bit i of `bits` is set, else 0.
-    fn bits(self, bits: u32) -> Self::I;
-    /// The f16 of these bits, as f32.
-    fn half(self, bits: u16) -> f32;
+    /// Bit `place + i` of `bits` at bit 4 of lane i, for `place` a multiple of `LANES`; other bits are of no meaning.
+    #[inline(always)]
+    fn spread(self, bits: u32, place: u32) -> Self::I {
+        let fifths = self.fifths(bits);
+        // SAFETY: within the array.
+        unsafe { self.load_u8(fifths.as_ptr().add(place as usize)) }
+    }
+    /// 16 where the bit is set, else 0, the lowest bit first.
+    #[inline(always)]
+    fn fifths(self, bits: u32) -> [u8; 32] {
+        std::array::from_fn(|place| ((bits >> place & 1) << 4) as u8)
+    }
+    /// The eight f16 of these bits, the lowest first, as f32.
+    fn halves(self, bits: [u64; 2]) -> [f32; 8];
+    /// `factor` times each of eight signed bytes, the lowest first.
+    fn times_bytes(self, factor: f32, bytes: u64) -> [f32; 8];
     /// Each integer as f32; exact for |a| ≤ 2²⁴.
     fn to_float(self, a: Self::I) -> Self::V;
+
+    /// The low and the high four bits of bytes, as [`Simd::at_four`] takes them.
+    #[inline(always)]
+    fn nibbles(self, bytes: Self::I) -> [Self::I; 2] {
+        [self.and(bytes, self.splat_int(15)), self.shift_right(bytes, 4)]
+    }
+    /// q·step + first for q from 0 to 31, at hand: as a table, where the machine looks up lanes in registers.
+    #[inline(always)]
+    fn ramp(self, step: &f32, first: &f32) -> [Self::V; 2] {
+        [self.broadcast(step), self.broadcast(first)]
+    }
+    /// (q − zero)·step, where both −zero·step and each of them are exact.
+    #[inline(always)]
+    fn ramp_around(self, zero: f32, step: &f32) -> [Self::V; 2] {
+        let step = self.broadcast(step);
+        [step, self.mul(self.splat(-zero), step)]
+    }
+    /// The ramp's number for each q of [`Simd::nibbles`]; rounded once where the product is exact.
+    #[inline(always)]
+    fn at_four(self, [step, first]: [Self::V; 2], q: Self::I) -> Self::V {
+        self.mul_add(self.to_float(q), step, first)
+    }
+    /// The same where q has a fifth bit: bit 4 of `fifth`, whose other bits are of no meaning.
+    #[inline(always)]
+    fn at_five(self, ramp: [Self::V; 2], q: Self::I, fifth: Self::I) -> Self::V {
+        self.at_four(ramp, self.or(q, self.and(fifth, self.splat_int(16))))
+    }
 
     /// Brings the cache line of an address into the second-level cache; it need not be readable.
     #[inline(always)]
@@ -160,6 +206,20 @@ pub(crate) trait Simd: Copy {
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, count);
         }
     }
+}
+
+/// The same address, of which compilers don't see that it is: else they load neighbours together, and shuffle them.
+#[inline(always)]
+fn unseen<T>(at: *const T) -> *const T {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    {
+        let mut at = at;
+        // SAFETY: a comment.
+        unsafe { std::arch::asm!("/* {} */", inout(reg) at, options(readonly, nostack, preserves_flags)) };
+        at
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    at
 }
 
 /// What must be there while tiles are computed.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{Gguf, wrong};
+use super::arrays::{Gguf, wrong};
 use crate::Error;
 use crate::formats::sentencepiece::proto::Kind;
 

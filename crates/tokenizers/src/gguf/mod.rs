@@ -5,6 +5,7 @@
 //! are llama.cpp's, whose converter writes these files: where it and the vocabulary's own tokenizer.json differ (it
 //! composes no Unicode, for one), the file is read as it reads it.
 
+mod arrays;
 mod kinds;
 mod partition;
 mod splits;
@@ -25,50 +26,12 @@ use crate::merging::level::level_bytes;
 use crate::merging::vocabulary::Vocabulary;
 use crate::text::split::{Gaps, Splitter};
 use crate::{Error, Frame, Settings, Special, Tokenizer};
+pub use arrays::Gguf;
+use arrays::wrong;
 use kinds::Kinds;
 use partition::{Key, Partition, When};
 use splits::{Split, split};
 use whole::Whole;
-
-/// The arrays under `tokenizer.ggml.`, each field by its key; other keys are ignored.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct Gguf {
-    /// `llama` or `gpt2`.
-    pub model: String,
-    /// The name of the split pattern.
-    pub pre: Option<String>,
-    /// The pieces by id.
-    pub tokens: Vec<String>,
-    /// Their scores; empty for byte-level BPE.
-    pub scores: Vec<f32>,
-    /// Their types: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all normal.
-    pub token_type: Vec<u64>,
-    /// Pairs of pieces with a space between, the earliest merge first.
-    pub merges: Vec<String>,
-    /// BOS; by default 1 for `llama`.
-    pub bos_token_id: Option<u32>,
-    /// EOS; by default 2 for `llama`.
-    pub eos_token_id: Option<u32>,
-    /// End of turn.
-    pub eot_token_id: Option<u32>,
-    /// End of message.
-    pub eom_token_id: Option<u32>,
-    /// What stands for text that is in no piece; by default 0 for `llama`.
-    pub unknown_token_id: Option<u32>,
-    /// Padding after a gap that was filled.
-    pub fim_pad_token_id: Option<u32>,
-    /// A repository's name, before code of several files.
-    pub fim_rep_token_id: Option<u32>,
-    /// Between files.
-    pub fim_sep_token_id: Option<u32>,
-    /// Whether BOS goes before a text; by default for `llama`, and for those of `gpt2` whose `pre` has it.
-    pub add_bos_token: Option<bool>,
-    /// Whether EOS goes after a text; by default it does not.
-    pub add_eos_token: Option<bool>,
-    /// Whether a space goes before a text, and before what follows a special token; by default for `llama` only.
-    pub add_space_prefix: Option<bool>,
-}
 
 /// Makes a tokenizer of a GGUF's arrays. Of `settings` only `stop` is used: of the tokens that it names, those that the
 /// vocabulary has end a text beside the file's own.
@@ -298,8 +261,4 @@ impl Gguf {
 enum Layout {
     SentencePiece,
     Bytes,
-}
-
-fn wrong(key: &'static str, reason: String) -> Error {
-    Error::Gguf { key, reason }
 }

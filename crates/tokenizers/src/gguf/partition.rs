@@ -45,7 +45,7 @@ impl Partition {
             return Ok(None);
         }
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(names);
-        let automaton = automaton.map_err(|error| super::wrong("tokens", error.to_string()))?;
+        let automaton = automaton.map_err(|error| super::arrays::wrong("tokens", error.to_string()))?;
         Ok(Some(Partition { automaton, keys }))
     }
 

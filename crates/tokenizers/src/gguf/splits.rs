@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::wrong;
+use super::arrays::wrong;
 use crate::Error;
 use crate::merging::bytes::WholeWords;
 

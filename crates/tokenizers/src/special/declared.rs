@@ -1,6 +1,5 @@
 //! What a family adds to its file: special tokens beyond it, replacements, an offset, a frame.
 
-use super::decoding::DeclaredDecoder;
 use super::replace::{Replacer, Restorer};
 use super::tokens::{LARGEST_ID, tokens};
 use crate::formats::sentencepiece::Model;
@@ -119,7 +118,8 @@ impl Declared {
             named.sort_by_key(|special| special.id);
             named
         };
-        let is_family_s = |token: &AddedToken| !settings.added.iter().any(|added| added.id == token.id);
+        let is_family_s =
+            |token: &AddedToken| !settings.added.iter().any(|added| added.content == token.content);
         let raw: Vec<_> = tokens
             .iter()
             .filter(|token| !token.normalized)
@@ -162,7 +162,10 @@ impl Declared {
             self.frame.after = self.named("suffix", suffix)?;
         }
         if let Some(stop) = &settings.stop {
-            self.frame.stop = self.named("stop", stop)?;
+            // A folder whose own tokens bear other names is of a release that lacks some: Llama 3 before `<|eom_id|>`.
+            let has = |name: &&String| settings.added.is_empty() || self.id(name.as_bytes()).is_some();
+            let stop: Vec<String> = stop.iter().filter(has).cloned().collect();
+            self.frame.stop = self.named("stop", &stop)?;
         }
         Ok(())
     }
@@ -302,4 +305,62 @@ impl Tokenizer for Declared {
 
 fn special(token: &AddedToken) -> Special {
     Special { name: token.content.clone(), id: token.id }
+}
+
+/// The text of ids, among which some are written by their names.
+struct DeclaredDecoder<'a> {
+    declared: &'a Declared,
+    inner: Box<dyn Decoder + 'a>,
+    restorer: Option<Restorer<'a>>,
+    scratch: String,
+}
+
+impl<'a> DeclaredDecoder<'a> {
+    fn new(declared: &'a Declared) -> Self {
+        let restorer = declared.replacer.as_ref().map(Restorer::new);
+        Self { declared, inner: declared.inner.decoder(true), restorer, scratch: String::new() }
+    }
+
+    /// Hands on what is held back.
+    fn end_part(&mut self, text: &mut String) {
+        let out = if self.restorer.is_some() { &mut self.scratch } else { &mut *text };
+        self.inner.finish(out);
+        self.restore(text);
+        if let Some(restorer) = &mut self.restorer {
+            restorer.finish(text);
+        }
+    }
+
+    /// Hands on what the inner decoder wrote.
+    fn restore(&mut self, text: &mut String) {
+        if let Some(restorer) = &mut self.restorer {
+            restorer.push(&self.scratch, text);
+            self.scratch.clear();
+        }
+    }
+}
+
+impl Decoder for DeclaredDecoder<'_> {
+    fn push(&mut self, id: u32, text: &mut String) -> Result<(), Error> {
+        // What upstream's decoders do: the text between two special tokens is a text of its own.
+        if self.declared.is_spoken(id)
+            && let Some(special) = self.declared.named_by(id)
+        {
+            self.end_part(text);
+            self.inner = self.declared.inner.decoder(false);
+            text.push_str(&special.name);
+            return Ok(());
+        }
+        let unknown = || Error::UnknownId { id, size: self.declared.vocab_size() };
+        let inner = id.checked_sub(self.declared.offset).ok_or_else(unknown)?;
+        let out = if self.restorer.is_some() { &mut self.scratch } else { &mut *text };
+        self.inner.push(inner, out).map_err(|_| unknown())?;
+        self.restore(text);
+        Ok(())
+    }
+
+    fn finish(&mut self, text: &mut String) {
+        self.end_part(text);
+        self.inner = self.declared.inner.decoder(true);
+    }
 }

@@ -8,7 +8,7 @@ pub(super) fn tokens(inner: &dyn Tokenizer, settings: &Settings) -> Result<Vec<A
         true => shift(inner.specials(), settings.offset),
         false => settings.specials()?,
     };
-    let added = &settings.added;
+    let added = added(inner, settings);
     let of_family = of_family
         .into_iter()
         .filter(|special| !added.iter().any(|token| token.id == special.id || token.content == special.name));
@@ -17,9 +17,18 @@ pub(super) fn tokens(inner: &dyn Tokenizer, settings: &Settings) -> Result<Vec<A
         check(inner, &of_family, settings.offset)?;
     }
     let of_family = of_family.iter().map(|special| AddedToken::plain(special.id, &special.name, true));
-    let tokens: Vec<_> = added.iter().cloned().chain(of_family).collect();
+    let tokens: Vec<_> = added.into_iter().chain(of_family).collect();
     check_reach(&tokens)?;
     Ok(tokens)
+}
+
+/// What the folder adds. A token that the vocabulary has already keeps the id that it has there, whatever the folder says: so
+/// does transformers.
+fn added(inner: &dyn Tokenizer, settings: &Settings) -> Vec<AddedToken> {
+    let own = |token: &AddedToken| inner.id(token.content.as_bytes()).map(|id| id + settings.offset);
+    let mut added = settings.added.clone();
+    added.iter_mut().for_each(|token| token.id = own(token).unwrap_or(token.id));
+    added
 }
 
 fn shift(specials: &[Special], offset: u32) -> Vec<Special> {

@@ -9,6 +9,7 @@ use ndarray::Array2;
 use serde_json::{Map, Value as Json};
 
 use crate::error::Error;
+use crate::told::{Distance, NOISE};
 
 /// A case, opened: the reference is read whole, the checkpoint is mapped.
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl Reference {
             let message = format!("`logits_f64` is {:?}, but `logits` is {:?}", other.dim(), logits.dim());
             return Err(wrong(path, message));
         }
+        logits_f64.as_ref().map_or(Ok(()), |exact| agrees_with_itself(path, &logits, exact))?;
         let mut taps = Vec::new();
         for tensor in &tensors {
             if let Some(tap) = tap(tensor.name()) {
@@ -108,6 +110,18 @@ impl Reference {
             input_ids,
         })
     }
+}
+
+/// A reference whose own f32 and f64 are further apart than rounding takes them judges nobody.
+fn agrees_with_itself(path: &Path, logits: &Array2<f64>, exact: &Array2<f64>) -> Result<(), Error> {
+    let apart = Distance::between(logits.view(), exact.view()).relative;
+    if apart <= NOISE {
+        return Ok(());
+    }
+    let message = format!(
+        "the reference disagrees with itself: `logits` and `logits_f64` are {apart:.1e} of the largest logit apart, where rounding explains {NOISE:.0e} at most"
+    );
+    Err(wrong(path, message))
 }
 
 /// In the order of the arithmetic.

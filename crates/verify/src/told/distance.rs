@@ -3,6 +3,9 @@
 use ndarray::{ArrayView1, ArrayView2, Axis, Slice, Zip};
 use serde::Serialize;
 
+/// The largest error of a reference's values that is rounding: beyond it the reference computes something else.
+pub(crate) const NOISE: f64 = 1e-4;
+
 /// The largest difference, and the same over the largest value of the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Distance {

@@ -5,8 +5,12 @@ mod report;
 mod stages;
 
 pub use distance::Distance;
+<<<<<<< HEAD
 pub(crate) use distance::{Spread, factor};
 pub(crate) use report::NOISE;
+=======
+pub(crate) use distance::{NOISE, Spread, factor};
+>>>>>>> main
 pub use report::{
     CaseReport, Divergence, Failure, FamilyReport, Fault, Greedy, Outcome, Parameters, Proof, ProofReport,
     TapReport,

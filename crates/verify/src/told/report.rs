@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::distance::Distance;
+use super::distance::{Distance, NOISE};
 use super::stages::{DECODED, TOLERANCE};
 
 /// One family.
@@ -87,9 +87,12 @@ pub struct TapReport {
     pub reference_error_vs_f64: Option<f64>,
 }
 
+<<<<<<< HEAD
 /// The largest error of a reference's tap that is rounding: beyond it the reference computes something else.
 pub(crate) const NOISE: f64 = 1e-4;
 
+=======
+>>>>>>> main
 impl TapReport {
     /// Whether ours is the reference's value: within the tolerance, or as near to the value in f64 as logits must be.
     #[must_use]

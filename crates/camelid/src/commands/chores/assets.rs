@@ -165,6 +165,7 @@ mod tests {
             package: "none".into(),
             version: "0".into(),
             member: "none/vocabulary.txt".into(),
+            name: None,
             sha256: sha256.into(),
             parts: 1,
         }

@@ -106,7 +106,7 @@ impl Drop for Written {
 /// Tensors that mean nothing to either family, and a tied head that stands there all the same: they go along as they are.
 fn carried<'a>(opened: &'a Opened, target: &Declaration, conversion: &Conversion) -> Vec<&'a Tensor> {
     let inert: Vec<glob::Pattern> =
-        target.inert_tensors.iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
+        target.unread_tensors().iter().filter_map(|text| glob::Pattern::new(text).ok()).collect();
     let head = conversion.architecture.plan().tied.map(|planned| planned.name);
     let goes = |tensor: &&Tensor| {
         inert.iter().any(|glob| glob.matches(tensor.name())) || head.as_deref() == Some(tensor.name())

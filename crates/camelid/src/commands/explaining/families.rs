@@ -56,6 +56,8 @@ fn detect(library: &Library, model: &str, args: &Args) -> anyhow::Result<()> {
         no_mmap: false,
     }
     .open_for(Purpose::Look)?;
+    // The same answer as those give that go on from here; a refusal stands alone.
+    opened.architecture()?;
     let found = library.detect(opened.config(), &args.allow_keys)?;
     let also: Vec<_> = found.also.iter().map(|family| family.name.clone()).collect();
     if args.json {
@@ -67,8 +69,6 @@ fn detect(library: &Library, model: &str, args: &Args) -> anyhow::Result<()> {
     } else {
         print(&found, &also);
     }
-    // The same answer as those give that go on from here.
-    opened.architecture()?;
     Ok(())
 }
 
@@ -78,7 +78,7 @@ fn print(found: &Detected<'_>, also: &[String]) {
     if !also.is_empty() {
         anstream::println!(
             "  {}",
-            dim(format!("equal numbers as {}; the youngest gives the name", also.join(", ")))
+            dim(format!("the arithmetic of {} too; the youngest gives the name", also.join(", ")))
         );
     }
 }

@@ -37,6 +37,7 @@ pub(in crate::commands) fn print(family: &Declaration) {
     anstream::println!("\n{}", bold("[ignore]"));
     anstream::println!("keys = {:?}", family.inert_keys);
     anstream::println!("tensors = {:?}", family.inert_tensors);
+    anstream::println!("parts = {:?}", family.parts);
     for name in TABLES {
         let words = family.words.iter();
         let own = words.filter_map(|(word, entry)| {

@@ -29,6 +29,9 @@ pub(crate) struct Asset {
     pub(crate) version: String,
     /// The file's path inside the package's archive.
     pub(crate) member: String,
+    /// What the file is called here, where the package calls it otherwise.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
     /// The SHA-256 of that file.
     pub(crate) sha256: String,
     /// Where the file is cut into packages: in how many. Their names and members then have the number of a part in place of
@@ -60,6 +63,9 @@ pub(crate) fn known() -> anyhow::Result<Known> {
 impl Asset {
     /// The file's own name.
     pub(crate) fn file_name(&self) -> &str {
+        if let Some(name) = &self.name {
+            return name;
+        }
         let name = self.member.rsplit('/').next().unwrap_or(&self.member);
         name.strip_suffix(".part{00}").unwrap_or(name)
     }

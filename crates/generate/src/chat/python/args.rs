@@ -1,9 +1,20 @@
-//! Arguments as Python binds them: by place or by name.
+//! Arguments as Python binds them, by place or by name, and what is said where they can't be.
 
 use minijinja::value::{Kwargs, Rest, from_args};
 use minijinja::{Error, Value};
 
-use super::wrong;
+/// A prompt may be this long, in bytes.
+pub(in crate::chat) const LONGEST: usize = 64 << 20;
+
+/// An error of a template's own making.
+pub(in crate::chat) fn wrong(message: impl Into<String>) -> Error {
+    Error::new(minijinja::ErrorKind::InvalidOperation, message.into())
+}
+
+/// Refuses a text that would be longer than any prompt may be, before it is made.
+pub(in crate::chat) fn room(bytes: usize) -> Result<(), Error> {
+    if bytes <= LONGEST { Ok(()) } else { Err(wrong("a text without end")) }
+}
 
 /// The arguments of a call, in the order of the parameters.
 pub(in crate::chat) struct Bound {

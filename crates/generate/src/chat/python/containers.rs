@@ -2,8 +2,7 @@
 
 use minijinja::{Error, Value};
 
-use super::args::Bound;
-use super::wrong;
+use super::args::{Bound, wrong};
 
 const WRITING: [&str; 12] = [
     "append",

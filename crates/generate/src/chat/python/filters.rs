@@ -6,9 +6,9 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, State, Value, filters, tests};
 use minijinja_contrib::{filters as more, globals};
 
-use super::args::Bound;
+use super::args::{Bound, room, wrong};
 use super::text::joined;
-use super::{functions, json, number, room, text, wrong};
+use super::{functions, json, number, text};
 
 /// Adds them all.
 pub(in crate::chat) fn add(environment: &mut Environment<'_>) {

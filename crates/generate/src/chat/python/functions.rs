@@ -3,7 +3,8 @@
 use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Error, Value, functions};
 
-use super::{number, printf, wrong};
+use super::args::wrong;
+use super::{number, printf};
 
 pub(in crate::chat) fn raise(message: String) -> Result<String, Error> {
     Err(wrong(format!("the template refuses: {message}")))

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, Value};
 
-use super::args::Bound;
-use super::{number, room, wrong};
+use super::args::{Bound, room, wrong};
+use super::number;
 
 /// A list or table may hold others this deep.
 const DEEPEST: usize = 128;

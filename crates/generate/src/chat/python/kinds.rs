@@ -1,6 +1,9 @@
 //! `isdigit` and its like.
 
-use super::is_space;
+/// Whether Python's `str.isspace` holds: Unicode's white space and four separators of ASCII.
+pub(super) fn is_space(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '\u{1c}'..='\u{1f}')
+}
 
 const KNOWN: [&str; 8] =
     ["isspace", "isdecimal", "isdigit", "isnumeric", "istitle", "isidentifier", "isprintable", "isascii"];

@@ -31,18 +31,3 @@ pub(super) fn method(
     };
     own.unwrap_or_else(|| pycompat::unknown_method_callback(state, value, name, args))
 }
-
-/// Whether Python's `str.isspace` holds: Unicode's white space and four separators of ASCII.
-pub(super) fn is_space(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '\u{1c}'..='\u{1f}')
-}
-
-/// An error of a template's own making.
-pub(super) fn wrong(message: impl Into<String>) -> Error {
-    Error::new(minijinja::ErrorKind::InvalidOperation, message.into())
-}
-
-/// Refuses a text that would be longer than any prompt may be, before it is made.
-pub(super) fn room(bytes: usize) -> Result<(), Error> {
-    if bytes <= super::environment::LONGEST { Ok(()) } else { Err(wrong("a text without end")) }
-}

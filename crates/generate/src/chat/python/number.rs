@@ -30,7 +30,7 @@ pub(in crate::chat) fn as_float(value: &Value) -> Option<f64> {
 
 /// A text that spells a number, with blanks around it and underscores between digits.
 pub(super) fn cleaned(text: &str) -> Option<String> {
-    let text = text.trim_matches(super::is_space);
+    let text = text.trim_matches(super::kinds::is_space);
     let bytes = text.as_bytes();
     let between = |at: usize| {
         let digit =

@@ -4,8 +4,9 @@ use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
+use super::args::wrong;
+use super::number;
 use super::text::WIDEST;
-use super::{number, wrong};
 
 /// A format with its values: those of a tuple by place, those of a table by name, or a single one.
 pub(super) fn formatted(text: &str, values: &Value) -> Result<String, Error> {

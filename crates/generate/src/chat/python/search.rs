@@ -2,8 +2,7 @@
 
 use minijinja::{Error, Value};
 
-use super::args::Bound;
-use super::{room, wrong};
+use super::args::{Bound, room, wrong};
 
 /// The part of a text that `start` and `end` leave, and the letters before it. None where they leave nothing, not even an
 /// empty text.

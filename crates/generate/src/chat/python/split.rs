@@ -3,8 +3,8 @@
 use minijinja::value::Tuple;
 use minijinja::{Error, Value};
 
-use super::args::Bound;
-use super::{is_space, wrong};
+use super::args::{Bound, wrong};
+use super::kinds::is_space;
 
 /// `split`, `rsplit`.
 pub(super) fn split(text: &str, name: &str, args: &[Value]) -> Result<Value, Error> {

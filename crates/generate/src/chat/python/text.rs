@@ -2,8 +2,9 @@
 
 use minijinja::{Error, Value};
 
-use super::args::Bound;
-use super::{is_space, kinds, room, search, split, wrong};
+use super::args::{Bound, room, wrong};
+use super::kinds::is_space;
+use super::{kinds, search, split};
 
 /// Widths beyond this are a slip of the pen, or a trap.
 pub(super) const WIDEST: i64 = 1 << 20;

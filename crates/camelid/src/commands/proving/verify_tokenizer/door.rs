@@ -10,8 +10,9 @@ use camelid_tokenizers::Specials;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::parity;
+use super::places::Places;
 use super::row::{Row, Score};
-use super::{Places, parity};
 
 /// A folder and what its own tokenizer makes of texts.
 #[derive(Deserialize)]
@@ -20,7 +21,9 @@ struct Case {
     /// Whose ids these are.
     #[serde(rename = "by")]
     _by: String,
-    family: String,
+    /// Of a GGUF file it is the one that opening finds.
+    #[serde(default)]
+    family: Option<String>,
     /// A vocabulary's folder, or a file of the small ones beside the cases.
     vocabulary: String,
     /// The name of the vocabulary's file.
@@ -52,7 +55,8 @@ pub(super) fn rows(
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let case: Case = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         let vocabulary = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (family, call) = (Some(case.family.clone()), "folder".to_owned());
+        let call = if case.family.is_some() { "folder" } else { "gguf" }.to_owned();
+        let family = case.family.clone();
         let mut row = Row { vocabulary, family, call, score: None, speed: None };
         if wanted(&row) {
             let vocabulary = vocabulary_of(&case, places);
@@ -84,10 +88,15 @@ fn vocabulary_of(case: &Case, places: &Places) -> Option<PathBuf> {
 }
 
 /// Makes the folder: the vocabulary, config.json, what stands beside it, and one row of weights, which nothing reads.
-fn make(library: &Library, case: &Case, vocabulary: &Path) -> anyhow::Result<tempfile::TempDir> {
+fn make(
+    library: &Library,
+    case: &Case,
+    family: &str,
+    vocabulary: &Path,
+) -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     fs::copy(vocabulary, folder.path().join(&case.file))?;
-    let size = library.get(&case.family)?.sizes.first().context("a family without sizes")?;
+    let size = library.get(family)?.sizes.first().context("a family without sizes")?;
     let mut config = size.config.clone();
     config.extend(case.config.clone());
     let write = |name: &str, table: &Map<String, Value>| {
@@ -106,9 +115,10 @@ fn make(library: &Library, case: &Case, vocabulary: &Path) -> anyhow::Result<tem
 }
 
 fn check(library: &Library, case: &Case, vocabulary: &Path) -> anyhow::Result<Score> {
-    let folder = make(library, case, vocabulary)?;
-    let how = How { family: Some(case.family.clone()), ..How::default() };
-    let opened = Opened::open(library, &folder.path().to_string_lossy(), &how)?;
+    let how = How { family: case.family.clone(), ..How::default() };
+    let made = case.family.as_deref().map(|family| make(library, case, family, vocabulary)).transpose()?;
+    let path = made.as_ref().map_or(vocabulary, |folder| folder.path());
+    let opened = Opened::open(library, &path.to_string_lossy(), &how)?;
     let tokenizer = opened.tokenizer()?;
     let mut score = Score::default();
     let mut compare = |what: String, ours: &[u32], theirs: &[u32]| {

@@ -2,10 +2,10 @@
 
 mod door;
 mod parity;
+mod places;
 mod row;
 mod speed;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -16,6 +16,7 @@ use crate::commands::output::style::{bad, bold, dim, good};
 use crate::commands::proving::vocabularies;
 
 pub use camelid_tokenizers::upstream::Speed;
+pub use places::Places;
 pub use row::{Row, Score};
 
 /// Verify tokenizers on the families' real vocabularies
@@ -40,20 +41,6 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Where vocabularies are.
-#[derive(Debug, clap::Args)]
-pub struct Places {
-    /// The folder with corpus.jsonl, parity/ and a folder for each vocabulary
-    #[arg(long, value_name = "DIR", env = "CAMELID_VOCABULARIES", default_value = "../shared/tokenizers")]
-    pub vocabularies: PathBuf,
-    /// Where `assets` put the vocabularies that the package registries have
-    #[arg(long, value_name = "DIR", env = "CAMELID_ASSETS", default_value = "assets")]
-    pub assets: PathBuf,
-    /// Folders as people have them: what stands beside a vocabulary, texts and conversations, and their ids
-    #[arg(long, value_name = "DIR", default_value = "tests/door")]
-    pub folders: PathBuf,
 }
 
 /// Runs `verify-tokenizer`.

@@ -1,0 +1,49 @@
+//! The arrays as a file has them.
+
+use serde::Deserialize;
+
+use crate::Error;
+
+/// The arrays under `tokenizer.ggml.`, each field by its key; other keys are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Gguf {
+    /// `llama` or `gpt2`.
+    pub model: String,
+    /// The name of the split pattern.
+    pub pre: Option<String>,
+    /// The pieces by id.
+    pub tokens: Vec<String>,
+    /// Their scores; empty for byte-level BPE.
+    pub scores: Vec<f32>,
+    /// Their types: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all normal.
+    pub token_type: Vec<u64>,
+    /// Pairs of pieces with a space between, the earliest merge first.
+    pub merges: Vec<String>,
+    /// BOS; by default 1 for `llama`.
+    pub bos_token_id: Option<u32>,
+    /// EOS; by default 2 for `llama`.
+    pub eos_token_id: Option<u32>,
+    /// End of turn.
+    pub eot_token_id: Option<u32>,
+    /// End of message.
+    pub eom_token_id: Option<u32>,
+    /// What stands for text that is in no piece; by default 0 for `llama`.
+    pub unknown_token_id: Option<u32>,
+    /// Padding after a gap that was filled.
+    pub fim_pad_token_id: Option<u32>,
+    /// A repository's name, before code of several files.
+    pub fim_rep_token_id: Option<u32>,
+    /// Between files.
+    pub fim_sep_token_id: Option<u32>,
+    /// Whether BOS goes before a text; by default for `llama`, and for those of `gpt2` whose `pre` has it.
+    pub add_bos_token: Option<bool>,
+    /// Whether EOS goes after a text; by default it does not.
+    pub add_eos_token: Option<bool>,
+    /// Whether a space goes before a text, and before what follows a special token; by default for `llama` only.
+    pub add_space_prefix: Option<bool>,
+}
+
+pub(super) fn wrong(key: &'static str, reason: String) -> Error {
+    Error::Gguf { key, reason }
+}
