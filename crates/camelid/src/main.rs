@@ -26,6 +26,7 @@ enum Commands {
     Convert(commands::convert::Args),
     Bench(commands::bench::Args),
     Verify(commands::verify::Args),
+    CompareTrace(Box<commands::compare_trace::Args>),
     Families(commands::families::Args),
     Tokenize(commands::tokenize::Args),
 }
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Commands::Convert(args) => commands::convert::run(args),
         Commands::Bench(args) => commands::bench::run(args),
         Commands::Verify(args) => commands::verify::run(args),
+        Commands::CompareTrace(args) => commands::compare_trace::run(&args),
         Commands::Families(args) => commands::families::run(args),
         Commands::Tokenize(args) => commands::tokenize::run(args),
     })

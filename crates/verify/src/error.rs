@@ -13,6 +13,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// A dump is none, or does not fit the model.
+    #[error("{}: {message}", path.display())]
+    Trace {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The second implementation does not know what an architecture says, or a tensor does not fit it.
     #[error("the oracle: {0}")]
     Oracle(String),

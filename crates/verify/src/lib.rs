@@ -8,6 +8,7 @@
 //! [`FamilyReport`], whose fields are those of `--json`.
 
 mod changes;
+mod comparing;
 mod error;
 mod explaining;
 mod family;
@@ -18,6 +19,9 @@ mod proving;
 mod running;
 mod told;
 
+pub use comparing::{
+    Compared, Dump, FirstDivergence, Names, Port, Precision, StageReport, TraceReport, Verdict, compare_trace,
+};
 pub use error::Error;
 pub use explaining::diagnose;
 pub use family::{verify, verify_case};

@@ -21,12 +21,12 @@ pub(crate) struct Change {
 impl Change {
     /// The word, or the slip that no word says.
     pub(crate) fn label(&self) -> String {
-        if self.quirk == Quirk::None { self.word.clone() } else { self.name.clone() }
+        if self.word.is_empty() { self.name.clone() } else { self.word.clone() }
     }
 
     /// `attention.window is 12, not 13`: what this says against what was declared.
     pub(crate) fn against(&self, declared: &Architecture, verb: &str) -> String {
-        if self.quirk != Quirk::None {
+        if self.word.is_empty() {
             return self.name.clone();
         }
         let (mut gone, mut new): (Vec<_>, Vec<_>) =

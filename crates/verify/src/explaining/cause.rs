@@ -201,7 +201,9 @@ fn least(start: f64, apart: &(dyn Fn(f64) -> f64 + Sync), promising: f64) -> Opt
     let grid: Vec<f64> = (-STEPS..=STEPS).map(|step| start * 2f64.powf(f64::from(step) / 2.0)).collect();
     let seen = parallel::map(&grid, parallel::cores(), |value| apart(*value));
     let best = (0..grid.len()).min_by(|a, b| seen[*a].total_cmp(&seen[*b]))?;
-    if seen[best] > promising {
+    // A number near the declared one lies between the steps of the coarse look.
+    let near = (best as i32 - STEPS).abs() <= 1;
+    if seen[best] > promising && !near {
         return None;
     }
     let golden = (5f64.sqrt() - 1.0) / 2.0;

@@ -14,6 +14,44 @@ pub(crate) fn times(scene: &Scene<'_>, word: &str) -> Vec<Option<Architecture>> 
     scaled(scene, word, &[10.0, 0.1, 2.0, 0.5])
 }
 
+/// A number as half precision keeps it, or as somebody writes it down.
+pub(crate) fn rounded(scene: &Scene<'_>, word: &str) -> Vec<Option<Architecture>> {
+    let forms: [fn(f64) -> f64; 4] = [
+        |x| half::bf16::from_f64(x).to_f64(),
+        |x| half::f16::from_f64(x).to_f64(),
+        |x| (x * 100.0).round() / 100.0,
+        f64::round,
+    ];
+    forms.iter().map(|form| scene.editor.set(word, |_, old| old.as_f64().map(|x| json!(form(x))))).collect()
+}
+
+/// What is left out of a scaling by bands, or read the wrong way round.
+pub(crate) fn ramps(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
+    let with = |key: &str, value: Json| {
+        scene.editor.set("rope.scaling", |_, old| {
+            let mut new = old.clone();
+            new.as_object_mut()?.insert(key.to_owned(), value.clone());
+            Some(new)
+        })
+    };
+    let exchanged = |a: &str, b: &str| {
+        scene.editor.set("rope.scaling", |_, old| {
+            let (first, second) = (old.get(a)?.clone(), old.get(b)?.clone());
+            let mut new = old.clone();
+            new[a] = second;
+            new[b] = first;
+            Some(new)
+        })
+    };
+    vec![
+        with("attention_factor", json!(1.0)),
+        with("truncate", json!(false)),
+        with("truncate", json!(true)),
+        exchanged("beta_fast", "beta_slow"),
+        exchanged("low_freq_factor", "high_freq_factor"),
+    ]
+}
+
 pub(crate) fn scaled(scene: &Scene<'_>, word: &str, by: &[f64]) -> Vec<Option<Architecture>> {
     let product = |old: &Json, by: f64| match old.as_u64() {
         Some(whole) => Some(json!((whole as f64 * by) as u64)),

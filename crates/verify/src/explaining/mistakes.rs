@@ -6,7 +6,8 @@ use camelid_families::{Architecture, At, By, Role};
 use serde_json::{Value as Json, json};
 
 use super::edits::{
-    biased, exchanged, named, other_scalings, per_layer, permuted, scaled, shifted, times, values, without,
+    biased, exchanged, named, other_scalings, per_layer, permuted, ramps, rounded, scaled, shifted, times,
+    values, without,
 };
 use super::from_config::from_config;
 use super::scene::Scene;
@@ -68,6 +69,7 @@ const LIST: &[Mistake] = &[
         [
             values(s, "embedding.scale", &[json!(1.0), json!((s.width() as f64).sqrt())]),
             times(s, "embedding.scale"),
+            rounded(s, "embedding.scale"),
         ]
         .concat()
     }),
@@ -133,6 +135,7 @@ const LIST: &[Mistake] = &[
     }),
     mistake("rope.scaling", "no scaling of frequencies", |s| values(s, "rope.scaling", &[Json::Null])),
     mistake("rope.scaling", "another kind of scaling", other_scalings),
+    mistake("rope.scaling", "a number of the scaling left out, or its ramp turned round", ramps),
     mistake("rope.length", "which length frequencies follow", |s| {
         values(s, "rope.length", &[json!("current"), json!("first")])
     }),
@@ -175,7 +178,8 @@ const LIST: &[Mistake] = &[
                 }
             })
         };
-        vec![to("none", None), to("alibi", None), to("rope", Some(rope))]
+        let turns = s.editor.architecture.layers.iter().any(|layer| layer.rope.is_some());
+        vec![to("none", None), to("alibi", None), if turns { None } else { to("rope", Some(rope)) }]
     }),
     mistake("attention.logn", "log-n", |s| {
         let trained = s.editor.architecture.stack.context.map(|n| json!(n)).unwrap_or_default();
@@ -232,7 +236,9 @@ const LIST: &[Mistake] = &[
         [values(s, "block.branch_scale", &[json!(1.0)]), times(s, "block.branch_scale")].concat()
     }),
     mistake("block.residual_scale", "scale of the residual", |s| {
-        values(s, "block.residual_scale", &[json!(1.0)])
+        let depth = (2.0 * s.editor.layers() as f64).sqrt();
+        [values(s, "block.residual_scale", &[json!(1.0), json!(depth)]), times(s, "block.residual_scale")]
+            .concat()
     }),
     mistake("block.residual", "what the residual carries", |s| {
         values(s, "block.residual", &[json!("stream"), json!("norm")])

@@ -15,3 +15,5 @@ mod scene;
 mod words;
 
 pub use diagnose::diagnose;
+pub(crate) use mistakes::changes;
+pub(crate) use scene::Scene;

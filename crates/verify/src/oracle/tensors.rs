@@ -14,13 +14,19 @@ type Key = (Option<usize>, Role, Option<usize>);
 type Shared = Arc<Array2<f64>>;
 
 /// Every tensor of a checkpoint, read once for all oracles over it: matrices as they are, a vector as one row.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Bank(HashMap<String, (Vec<usize>, Shared)>);
 
 impl Bank {
     pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Bank, Error> {
+        Bank::chosen(checkpoint, &|_| true)
+    }
+
+    /// Only some tensors, by name.
+    pub(crate) fn chosen(checkpoint: &Checkpoint, keep: &dyn Fn(&str) -> bool) -> Result<Bank, Error> {
         let mut all = HashMap::new();
-        for tensor in checkpoint.tensors() {
+        for tensor in checkpoint.tensors().filter(|tensor| keep(tensor.name())) {
+            let tensor = if tensor.dtype().is_quantised() { &tensor.dequantise()? } else { tensor };
             let cols = tensor.shape().last().copied().unwrap_or(1).max(1);
             let values = tensor.to_f64()?;
             let table = Array2::from_shape_vec((values.len() / cols, cols), values);
@@ -28,6 +34,15 @@ impl Bank {
             all.insert(tensor.name().to_owned(), (tensor.shape().to_vec(), Arc::new(table)));
         }
         Ok(Bank(all))
+    }
+
+    /// With certain rows of a matrix alone.
+    pub(crate) fn with_rows(mut self, name: &str, rows: &[usize]) -> Bank {
+        if let Some((shape, table)) = self.0.get_mut(name) {
+            *table = Arc::new(table.select(Axis(0), rows));
+            shape[0] = rows.len();
+        }
+        self
     }
 }
 

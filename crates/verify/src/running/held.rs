@@ -7,7 +7,7 @@ use super::case::Case;
 use super::exact::settle;
 use super::run::{Course, Decoding, Subject, arg_max, continued, run};
 use crate::error::Error;
-use crate::told::{CaseReport, Distance, Greedy, TOLERANCE, TapReport, stage_name};
+use crate::told::{CaseReport, Distance, Greedy, NOISE, TOLERANCE, TapReport, stage_name};
 
 /// Holds a model to a case: taps, logits and greedy tokens.
 ///
@@ -64,7 +64,7 @@ pub(crate) fn compare_prompt(subject: Subject<'_>, case: &Case) -> Result<CaseRe
         error_vs_f64: ours,
         reference_error_vs_f64: theirs,
         tolerance: theirs
-            .filter(|theirs| theirs.is_finite())
+            .filter(|theirs| *theirs <= NOISE)
             .map_or(TOLERANCE, |theirs| TOLERANCE.max(2.0 * theirs)),
         first_divergence: None,
     })

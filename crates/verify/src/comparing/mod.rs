@@ -1,0 +1,19 @@
+//! A dump of another engine, in its own precision, against the family: where it first differs, and the word that explains it.
+//!
+//! Every stage is computed from the port's own input to it, in f32. What the port's precision does to a stage is not configured
+//! but computed: the same stage once more, its weights and values rounded as the port rounds them. A stage that is further away
+//! than that differs, and at the first one changes are tried on that stage alone.
+
+mod compare;
+mod dump;
+mod names;
+mod precision;
+mod search;
+mod stage;
+mod verdict;
+
+pub use compare::{Compared, Port, compare_trace};
+pub use dump::Dump;
+pub use names::Names;
+pub use precision::Precision;
+pub use verdict::{FirstDivergence, StageReport, TraceReport, Verdict};
