@@ -6,6 +6,7 @@ mod convert;
 mod folders;
 mod generate;
 mod models;
+mod ports;
 mod refusals;
 mod shown;
 mod talks;

@@ -75,7 +75,7 @@ pub fn compare_trace(
         .collect();
     stages.iter_mut().for_each(|stage| {
         if stage.residual == Some(f64::INFINITY) {
-            stage.residual = None
+            stage.residual = None;
         }
     });
     let first = stages.iter().position(|stage| stage.verdict == Verdict::Different);

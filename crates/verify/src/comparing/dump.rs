@@ -75,7 +75,7 @@ impl Dump {
     ) -> Result<Array2<f32>, Error> {
         let shape = tensor.shape();
         let count: usize = shape.iter().product();
-        let rows = if features == 0 { 0 } else { count / features };
+        let rows = count.checked_div(features).unwrap_or(0);
         let is_last = |axes: &[usize]| axes.iter().product::<usize>() == features;
         let fits = (1..=shape.len()).any(|last| is_last(&shape[shape.len() - last..]));
         if !fits || rows == 0 || rows > tokens {
