@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use changes::Changes;
 pub use files::{case, config_json, folder, gguf, gguf_model, pickle, safetensors};
-pub use text::{chat_template, family_file, formula, resolve};
+pub use text::{chat_template, conversation, family_file, formula, resolve};
 pub use tokenizers::{beside, sentencepiece, tiktoken, tokenizer_json};
 
 /// A parser and what is done with all that it accepts.
@@ -26,11 +26,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "beside", run: beside },
     Target { name: "case", run: case },
     Target { name: "chat_template", run: chat_template },
     Target { name: "config_json", run: config_json },
+    Target { name: "conversation", run: conversation },
     Target { name: "family_file", run: family_file },
     Target { name: "folder", run: folder },
     Target { name: "formula", run: formula },

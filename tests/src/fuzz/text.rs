@@ -80,6 +80,18 @@ pub fn resolve(data: &[u8]) -> bool {
     })
 }
 
+/// A file of messages, in a template that goes through all of them.
+pub fn conversation(data: &[u8]) -> bool {
+    const TEMPLATE: &str = "{% for m in messages %}{{ m.role ~ ': ' ~ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}\n{% endfor %}";
+    let Ok(said) = Conversation::read(data) else { return false };
+    let Ok(template) = ChatTemplate::new("fuzz", TEMPLATE) else { return false };
+    [Ending::Open, Ending::Answer, Ending::Message]
+        .into_iter()
+        .filter(|ending| template.render(&said, *ending).is_ok())
+        .count()
+        > 0
+}
+
 /// A chat template, on a conversation of three turns.
 pub fn chat_template(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
