@@ -12,7 +12,7 @@ use crate::told::stage_name;
 /// The presets: what an engine is called, and its file.
 const PRESETS: [(&str, &str); 3] = [
     ("camelid", include_str!("../../names/camelid.toml")),
-    ("llama.cpp", include_str!("../../names/llama.cpp.toml")),
+    ("llama.cpp", include_str!("../../names/ggml.toml")),
     ("transformers", include_str!("../../names/transformers.toml")),
 ];
 
