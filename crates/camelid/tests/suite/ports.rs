@@ -82,6 +82,17 @@ fn a_dump_that_can_t_be_compared_is_one_clear_error() {
     };
     assert!(compare(&half, &[]).contains("half.safetensors"));
     assert!(compare(&folder.path().join("none.safetensors"), &[]).contains("none.safetensors"));
+    let of = |names: &str, ids: usize| {
+        let file = folder.path().join("made.safetensors");
+        let header =
+            format!(r#"{{"{names}":{{"dtype":"I64","shape":[{ids}],"data_offsets":[0,{}]}}}}"#, 8 * ids);
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; 8 * ids]].concat();
+        std::fs::write(&file, bytes).expect("written");
+        compare(&file, &[])
+    };
+    assert!(of("input_ids", 0).contains("`input_ids` holds no ids"));
+    assert!(of("input_ids", 3).contains("no name in it is known"));
+    assert!(of("tokens", 3).contains("there are no `input_ids`"));
     let trace = model.join("trace.safetensors");
     assert!(compare(&trace, &["--map", text(&map)]).contains("no.such.tap"));
     // Another model of the same width differs at once, and no word is blamed.

@@ -62,6 +62,9 @@ impl Dump {
             )));
         }
         let ids = tensor.to_i64()?;
+        if ids.is_empty() {
+            return Err(self.wrong(format!("`{}` holds no ids", tensor.name())));
+        }
         let ids: Option<Vec<u32>> = ids.into_iter().map(|id| u32::try_from(id).ok()).collect();
         ids.ok_or_else(|| self.wrong(format!("`{}` has an id that is negative or too large", tensor.name())))
     }

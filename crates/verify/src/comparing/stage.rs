@@ -71,7 +71,7 @@ impl Shows {
         }
         if taps.is_empty() && logits.is_none() {
             return Err(dump.wrong(format!(
-                "no name in it is known ({}, …): --names says whose they are, --map FILE what they mean",
+                "no name in it is known ({}): say with --map FILE.toml what they mean",
                 unmatched.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             )));
         }

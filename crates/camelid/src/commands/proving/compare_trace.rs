@@ -61,9 +61,7 @@ pub enum Given {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let dump = Dump::open(&args.trace)?;
     let mut names = args.map.iter().map(|path| Names::read(path)).collect::<Result<Vec<_>, _>>()?;
-    for preset in Names::presets() {
-        names.push(Names::preset(preset)?);
-    }
+    names.extend(Names::presets()?);
     let opened = args.model.open()?;
     let model = load(&opened, args.machine.backend())?;
     let port = Port {
