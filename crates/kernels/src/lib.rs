@@ -8,6 +8,7 @@
 //! gated         y[t, o] = f(x · g[o], x · u[o])           of two products at once
 //! key_scores    s[i, j] = Σ_c q[i, c] · k[j, c]          keys in panels of 32 positions
 //! value_sums    o[i, c] = Σ_j p[i, j] · v[j, c]          values in panels of 32 features
+//! delta_step    S ← S·diag(d) + β(v − S d k)kᵀ; S q       a state of one head
 //! dot, axpy, scale, max, exp, exp_sum, sigmoid, tanh, erf over slices
 //! ```
 //!
@@ -32,6 +33,7 @@ mod register;
 mod rows;
 mod scratch;
 mod simd;
+mod state;
 mod vector;
 
 pub use backend::{Backend, Compute};
@@ -39,6 +41,7 @@ pub use panels::{BF16_DEPTH, Factors, LANES, Lane, PANEL, PANEL_ROWS, Tile};
 pub use product::Meeting;
 pub use rows::{Blocks, Dtype, Rows};
 pub use simd::Isa;
+pub use state::DeltaStep;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,6 +1,6 @@
 //! The slice functions of every instruction set against f64, over whole ranges and every short length.
 
-use camelid_kernels::{Backend, Isa};
+use camelid_kernels::{Backend, DeltaStep, Isa};
 use proptest::prelude::*;
 
 fn backends() -> impl Iterator<Item = Backend> {
@@ -157,4 +157,39 @@ proptest! {
 #[should_panic(expected = "slices of 3 and 2 elements")]
 fn dot_of_unequal_lengths_panics() {
     Backend::serial().dot(&[1.0; 3], &[1.0; 2]);
+}
+
+fn steps() -> impl Strategy<Value = (usize, Vec<f32>, Vec<f32>, Vec<f32>)> {
+    (0..40_usize, 0..7_usize).prop_flat_map(|(keys, values)| {
+        let numbers = |count: usize| prop::collection::vec(-1.0_f32..1.0, count);
+        (Just(keys), numbers(keys * values), numbers(3 * keys), numbers(values + 1))
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_step_is_the_delta_rule((count, state, of_keys, of_values) in steps()) {
+        let (decay, rest) = of_keys.split_at(count);
+        let (key, query) = rest.split_at(count);
+        let (rate, values) = of_values.split_first().expect("at least the rate");
+        for backend in backends() {
+            let (mut ours, mut out) = (state.clone(), vec![f32::NAN; values.len()]);
+            let step = DeltaStep { decay, key, query, values, rate: *rate };
+            backend.delta_step(step, &mut ours, &mut out);
+            for (row, value) in values.iter().enumerate() {
+                let at = |i: usize| row * count + i;
+                let kept: Vec<f64> =
+                    (0..count).map(|i| f64::from(state[at(i)]) * f64::from(decay[i])).collect();
+                let told: f64 = (0..count).map(|i| kept[i] * f64::from(key[i])).sum();
+                let lacks = f64::from(*rate) * (f64::from(*value) - told);
+                let mut read = 0.0;
+                for i in 0..count {
+                    let wanted = kept[i] + lacks * f64::from(key[i]);
+                    read += wanted * f64::from(query[i]);
+                    prop_assert!((f64::from(ours[at(i)]) - wanted).abs() < 2e-5, "{backend:?}");
+                }
+                prop_assert!((f64::from(out[row]) - read).abs() < 1e-4, "{backend:?} {} {read}", out[row]);
+            }
+        }
+    }
 }
