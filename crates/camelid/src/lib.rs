@@ -21,6 +21,8 @@ pub use camelid_attention as attention;
 #[doc(inline)]
 pub use camelid_checkpoint as checkpoint;
 #[doc(inline)]
+pub use camelid_delta_net as delta_net;
+#[doc(inline)]
 pub use camelid_dual_chunk as dual_chunk;
 #[doc(inline)]
 pub use camelid_experts as experts;
@@ -40,6 +42,8 @@ pub use camelid_mlp as mlp;
 pub use camelid_norm as norm;
 #[doc(inline)]
 pub use camelid_rope as rope;
+#[doc(inline)]
+pub use camelid_short_conv as short_conv;
 #[doc(inline)]
 pub use camelid_tokenizers as tokenizers;
 #[doc(inline)]

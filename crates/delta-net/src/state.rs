@@ -25,6 +25,11 @@ impl State {
         self.heads.len() * size_of::<f32>()
     }
 
+    /// Forgets all tokens.
+    pub fn clear(&mut self) {
+        self.heads = Arc::new(vec![0.0; self.heads.len()]);
+    }
+
     /// S as it stands.
     #[must_use]
     pub fn view(&self) -> ArrayView3<'_, f32> {

@@ -2,23 +2,11 @@
 
 use camelid_families::Architecture;
 
-/// Positions that the cache reserves at a time, and the width that a value row is rounded up to.
-const BLOCK: u64 = 256;
-const LANES: u64 = 16;
-
-/// Bytes that keys and values of `tokens` tokens take, over all layers.
-///
-/// ```text
-/// 4 · ⌈tokens⌉₂₅₆ · Σ over layers of kv_heads · (head_dim + ⌈head_dim⌉₁₆)
-/// ```
+/// Bytes that a sequence of `tokens` tokens takes: what grows with it, and states, each of them twice, since a session keeps
+/// that of its prompt's end beside the running one.
 #[must_use]
-pub fn cache_bytes(architecture: &Architecture, tokens: usize) -> u64 {
-    let features = architecture.layers.iter().map(|layer| {
-        let (kv_heads, head_dim) = (layer.attention.kv_heads as u64, layer.attention.head_dim as u64);
-        kv_heads.saturating_mul(head_dim + head_dim.next_multiple_of(LANES))
-    });
-    let positions = (tokens as u64).div_ceil(BLOCK).saturating_mul(BLOCK);
-    features.fold(0, u64::saturating_add).saturating_mul(positions).saturating_mul(4)
+pub fn sequence_bytes(architecture: &Architecture, tokens: usize) -> u64 {
+    architecture.cache_bytes(tokens).saturating_add(architecture.state_bytes().saturating_mul(2))
 }
 
 /// Bytes of memory that this machine, or the container that we run in, has free now. `None` where it does not say.

@@ -73,6 +73,11 @@ impl State {
     pub fn bytes(&self) -> usize {
         self.before.len() * size_of::<f32>()
     }
+
+    /// Forgets all tokens.
+    pub fn clear(&mut self) {
+        self.before = Arc::new(Array2::zeros(self.before.dim()));
+    }
 }
 
 impl ShortConv {

@@ -1,4 +1,4 @@
-//! What a sequence leaves behind for its next tokens: keys and values of every layer, and where its prefix ended.
+//! What a sequence leaves behind for its next tokens: keys and values, latents or a state of every layer, and where its prefix ended.
 
 use crate::error::Error;
 use crate::waist::architecture::Prefix;
@@ -10,6 +10,15 @@ pub struct Cache {
     /// Tokens after the first call, which some rotary frequencies follow for good.
     pub(crate) first: usize,
     pub(crate) prefix: Option<Prefixed>,
+    /// Where a state can go back to.
+    pub(crate) mark: Option<Mark>,
+}
+
+/// All layers at some place of the text.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    len: usize,
+    layers: Vec<Kept>,
 }
 
 /// What one layer keeps.
@@ -19,8 +28,20 @@ pub(crate) enum Kept {
     Heads(camelid_attention::Cache),
     /// The latent that they are made of.
     Latent(camelid_latent::Cache),
+    /// A state that takes their place.
+    State(Box<Stepped>),
     /// Nothing: it reads another layer's.
     Nothing,
+}
+
+/// A state, of one size for any text: it can't be cut.
+#[derive(Debug, Clone)]
+pub(crate) struct Stepped {
+    /// Tokens that it has seen.
+    pub(crate) tokens: usize,
+    /// Of queries, keys and values.
+    pub(crate) convs: [camelid_short_conv::State; 3],
+    pub(crate) heads: camelid_delta_net::State,
 }
 
 /// Where a two-way prefix ended, and where place one stands still.
@@ -34,7 +55,7 @@ impl Cache {
     /// Tokens held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.layers.first().map_or(0, Kept::len)
+        self.layers.iter().map(Kept::len).max().unwrap_or(0)
     }
 
     /// Whether nothing is held.
@@ -43,24 +64,65 @@ impl Cache {
         self.len() == 0
     }
 
-    /// Bytes held by keys and values, or by latents.
+    /// Bytes held by keys and values, by latents and by states, that of [`Cache::mark`] among them.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(Kept::bytes).sum()
+        let marked = self.mark.iter().flat_map(|mark| &mark.layers).filter(|kept| kept.is_state());
+        self.layers.iter().chain(marked).map(Kept::bytes).sum()
+    }
+
+    /// Whether it can be cut anywhere: not so where a layer keeps a state, which holds all tokens in one.
+    #[must_use]
+    pub fn cuts_freely(&self) -> bool {
+        !self.layers.iter().any(Kept::is_state)
+    }
+
+    /// Makes this place one that [`Cache::truncate`] can come back to, in place of the last such; for nothing where it can be
+    /// cut anywhere.
+    pub fn mark(&mut self) {
+        if !self.cuts_freely() {
+            self.mark = Some(Mark { len: self.len(), layers: self.layers.clone() });
+        }
+    }
+
+    /// The longest start of at most `len` tokens that [`Cache::truncate`] can go back to.
+    #[must_use]
+    pub fn reachable(&self, len: usize) -> usize {
+        if self.cuts_freely() || len >= self.len() {
+            return len.min(self.len());
+        }
+        self.mark.as_ref().map(|mark| mark.len).filter(|marked| *marked <= len).unwrap_or(0)
     }
 
     /// Forgets all tokens from `len` on.
     ///
     /// # Errors
-    /// [`Error::Input`] if that would cut a two-way prefix, whose tokens have seen one another.
+    /// [`Error::Input`] if that would cut a two-way prefix, whose tokens have seen one another; or a state, anywhere but at its
+    /// start and at its [`Cache::mark`].
     pub fn truncate(&mut self, len: usize) -> Result<(), Error> {
         if let Some(prefix) = self.prefix.filter(|prefix| len > 0 && len < prefix.end) {
             let message = format!("{len} tokens would cut the two-way prefix of {} tokens", prefix.end);
             return Err(Error::Input(message));
         }
+        let held = self.len();
+        if len > 0 && len < held && !self.cuts_freely() {
+            let Some(mark) = self.mark.as_ref().filter(|mark| mark.len == len) else {
+                let places = match &self.mark {
+                    Some(mark) => format!("0 or {}", mark.len),
+                    None => "0".into(),
+                };
+                let message = format!(
+                    "a state of {held} tokens can't be cut to {len}: it holds all of them in one; it can go back to {places}"
+                );
+                return Err(Error::Input(message));
+            };
+            self.layers = mark.layers.clone();
+            return Ok(());
+        }
         if len == 0 {
             self.first = 0;
             self.prefix = None;
+            self.mark = None;
         }
         for layer in &mut self.layers {
             layer.truncate(len);
@@ -99,6 +161,7 @@ impl Kept {
         match self {
             Kept::Heads(cache) => cache.len(),
             Kept::Latent(cache) => cache.len(),
+            Kept::State(state) => state.tokens,
             Kept::Nothing => 0,
         }
     }
@@ -107,6 +170,9 @@ impl Kept {
         match self {
             Kept::Heads(cache) => cache.bytes(),
             Kept::Latent(cache) => cache.bytes(),
+            Kept::State(state) => {
+                state.convs.iter().map(camelid_short_conv::State::bytes).sum::<usize>() + state.heads.bytes()
+            }
             Kept::Nothing => 0,
         }
     }
@@ -115,7 +181,20 @@ impl Kept {
         match self {
             Kept::Heads(cache) => cache.truncate(len),
             Kept::Latent(cache) => cache.truncate(len),
-            Kept::Nothing => {}
+            Kept::State(state) if len == 0 => {
+                state.tokens = 0;
+                state.convs.iter_mut().for_each(camelid_short_conv::State::clear);
+                state.heads.clear();
+            }
+            // What is not shorter than the text, as the cache has seen.
+            Kept::State(_) | Kept::Nothing => {}
+        }
+    }
+
+    fn is_state(&self) -> bool {
+        match self {
+            Kept::State(_) => true,
+            Kept::Heads(_) | Kept::Latent(_) | Kept::Nothing => false,
         }
     }
 }

@@ -58,7 +58,7 @@ impl Model {
     #[must_use]
     pub fn cache(&self) -> Cache {
         let layers = self.layers.iter().map(|layer| layer.attention.kept(self.backend.compute()));
-        Cache { layers: layers.collect(), first: 0, prefix: None }
+        Cache { layers: layers.collect(), first: 0, prefix: None, mark: None }
     }
 
     /// The hidden states `[tokens, width]` after the final norm, for the next tokens of a sequence: a whole prompt, a part

@@ -22,7 +22,7 @@ pub(crate) fn check(declaration: &Declaration, architecture: &Architecture) -> V
     let mut found = Found { declaration, problems: Vec::new() };
     found.outside(architecture);
     for (index, layer) in architecture.layers.iter().enumerate() {
-        let Layer { block, attention, latent, rope, mlp, experts, tensors } = layer;
+        let Layer { block, attention, latent, delta, rope, mlp, experts, tensors } = layer;
         found.attention(index, attention);
         found.together(architecture, layer);
         if let Some(rope) = rope {
@@ -31,6 +31,9 @@ pub(crate) fn check(declaration: &Declaration, architecture: &Architecture) -> V
         found.mlp(layer, mlp);
         if let Some(latent) = latent {
             found.latent(index, latent, layer);
+        }
+        if let Some(delta) = delta {
+            found.delta(index, delta, layer);
         }
         if let Some(experts) = experts {
             found.experts(index, experts, layer);
@@ -203,7 +206,7 @@ impl Found<'_> {
 
     fn layer_roles(&mut self, index: usize, layer: &Layer) {
         let has = |role: Role| layer.tensors.iter().any(|named| named.roles.contains(&role));
-        const NEEDED: [Role; 18] = [
+        const NEEDED: [Role; 32] = [
             Role::QueryDown,
             Role::QueryDownNorm,
             Role::Query,
@@ -213,6 +216,20 @@ impl Found<'_> {
             Role::LatentNorm,
             Role::LatentUp,
             Role::AttentionOutput,
+            Role::DeltaQuery,
+            Role::DeltaKey,
+            Role::DeltaValue,
+            Role::DeltaQueryConv,
+            Role::DeltaKeyConv,
+            Role::DeltaValueConv,
+            Role::DeltaRate,
+            Role::DeltaDecayDown,
+            Role::DeltaDecay,
+            Role::DeltaDecayBias,
+            Role::DeltaDecayLog,
+            Role::DeltaGateDown,
+            Role::DeltaGate,
+            Role::DeltaOutput,
             Role::Up,
             Role::Down,
             Role::Router,

@@ -1,4 +1,4 @@
-//! What must hold of experts, of latents, of layers that read another's keys, and of named tensors.
+//! What must hold of experts, of latents, of delta nets, of layers that read another's keys, and of named tensors.
 
 use camelid_experts::Error as Misfit;
 use camelid_mlp::Glu;
@@ -7,6 +7,7 @@ use crate::resolved::check::Found;
 use crate::waist::architecture::{Architecture, Layer, Mlp, MlpKind, Position};
 use crate::waist::named::{By, Lies, Named, Per};
 use crate::waist::roles::Role;
+use crate::waist::tables::delta::Delta;
 use crate::waist::tables::experts::Experts;
 use crate::waist::tables::latent::Latent;
 use crate::waist::tables::per_layer::PerLayer;
@@ -88,6 +89,56 @@ impl Found<'_> {
         }
     }
 
+    pub(super) fn delta(&mut self, index: usize, delta: &Delta, layer: &Layer) {
+        // How the decay is shared and what is activated may be anything that the type takes.
+        let &Delta {
+            key_heads,
+            value_heads,
+            key_dim,
+            value_dim,
+            conv_width,
+            decay: _,
+            floor,
+            decay_rank,
+            gate_rank,
+            rate_scale,
+            eps: _,
+            activation: _,
+            gate: _,
+        } = delta;
+        let sizes = [
+            ("key_heads", key_heads),
+            ("value_heads", value_heads),
+            ("key_dim", key_dim),
+            ("value_dim", value_dim),
+            ("conv_width", conv_width),
+            ("decay_rank", decay_rank.unwrap_or(1)),
+            ("gate_rank", gate_rank.unwrap_or(1)),
+        ];
+        sizes.into_iter().for_each(|(word, size)| self.size(&format!("delta.{word}"), size));
+        self.finite("delta.rate_scale", rate_scale);
+        if let Some(floor) = floor.filter(|floor| !(floor.is_finite() && *floor < 0.0)) {
+            self.push(
+                "delta.floor",
+                format!("layer {index}: {floor} is not below zero; `none` takes it away"),
+            );
+        }
+        if sizes.iter().all(|(_, size)| *size > 0)
+            && let Err(error) = delta.settings().check()
+        {
+            let word = match &error {
+                camelid_delta_net::Error::Range { .. } => "delta.eps",
+                _ => "delta.value_heads",
+            };
+            self.push(word, format!("layer {index}: {error}"));
+        }
+        if layer.latent.is_some() {
+            let message =
+                format!("layer {index} has a delta net too, and only one of the two can mix its tokens");
+            self.push("latent.rank", message);
+        }
+    }
+
     pub(super) fn experts(&mut self, index: usize, experts: &Experts, layer: &Layer) {
         let &Experts { count, width, shared, .. } = experts;
         if count > MOST_EXPERTS {
@@ -162,7 +213,7 @@ impl Found<'_> {
         let own = &architecture.layers[index].attention;
         let shape = [own.kv_heads, own.head_dim];
         let theirs = [from.attention.kv_heads, from.attention.head_dim];
-        if from.attention.source.is_some() || from.latent.is_some() {
+        if from.attention.source.is_some() || from.latent.is_some() || from.delta.is_some() {
             let message =
                 format!("layer {index} reads the keys of layer {source}, which has none of its own");
             self.push(word, message);
@@ -183,7 +234,7 @@ impl Found<'_> {
         for named in tensors {
             let Named { roles, name, bias: _, by, per, at: _, suffix: _, lies, unit, eps, offset, factor } =
                 named;
-            let word = format!("tensors.\"{}\"", crate::waist::roles::write_roles(roles));
+            let word = format!("tensors.\"{}\"", crate::waist::packed::write_roles(roles));
             let norm = roles.iter().all(|role| role.is_norm());
             let of_experts = roles.iter().all(|role| role.is_of_experts());
             if !norm && (*unit || eps.is_some() || offset.is_some() || *factor != 1.0) {
@@ -212,9 +263,19 @@ impl Found<'_> {
             } else if *by == By::Turns && !(of_experts && turned_packed) {
                 self.push(&word, "by = \"turns\" is of experts".into());
             }
+            if of_delta(roles) != roles.iter().any(|role| role.is_of_delta()) {
+                self.push(&word, "a delta net shares no tensor with what is not its own".into());
+            }
+            if of_delta(roles) && *by == By::Head {
+                self.push(&word, "a delta net packs by rows, or by group: for each key head".into());
+            }
             if roles.contains(&Role::AttentionGate) && *per == Per::EachHead && roles.len() > 1 {
                 self.push(&word, "a gate of one number a head has a tensor of its own".into());
             }
         }
     }
+}
+
+fn of_delta(roles: &[Role]) -> bool {
+    roles.iter().all(|role| role.is_of_delta())
 }

@@ -139,7 +139,10 @@ impl Resolver<'_> {
         let stack_keys = words::keys_of::<Stack>();
         let block = self.table("block", &context, |key| !stack_keys.contains(key));
         let attention: Option<Attention> = self.table("attention", &context, |_| true);
-        let turns = attention.as_ref().is_some_and(|attention| attention.position == Position::Rope);
+        let delta = self.table_if("delta", "value_heads", &context);
+        // A state turns nothing.
+        let turns = attention.as_ref().is_some_and(|attention| attention.position == Position::Rope)
+            && !matches!(delta, Some(Some(_)));
         let rope = if turns { self.table("rope", &context, |_| true).map(Some) } else { Some(None) };
         let latent = self.table_if("latent", "rank", &context);
         let mlp = self.table("mlp", &context, |_| true);
@@ -148,6 +151,7 @@ impl Resolver<'_> {
             block: block?,
             attention: attention?,
             latent: latent?,
+            delta: delta?,
             rope: rope?,
             mlp: mlp?,
             experts: experts?,

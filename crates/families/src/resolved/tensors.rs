@@ -6,9 +6,11 @@ use serde_json::Value as Json;
 use crate::error::Problem;
 use crate::resolved::resolve::{MOST_LAYERS, Resolver};
 use crate::waist::architecture::Layer;
+use crate::waist::kinds::Kind;
 use crate::waist::named::{Named, Suffix};
+use crate::waist::packed::write_roles;
 use crate::waist::plan::Part;
-use crate::waist::roles::{Kind, Role, write_roles};
+use crate::waist::roles::Role;
 use crate::written::expr::Entry;
 use crate::written::template::Template;
 

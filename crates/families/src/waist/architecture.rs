@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::waist::named::Named;
 use crate::waist::roles::Role;
 use crate::waist::scaling::Scaling;
+use crate::waist::tables::delta::Delta;
 use crate::waist::tables::experts::Experts;
 use crate::waist::tables::latent::Latent;
 use crate::waist::tables::per_layer::PerLayer;
@@ -50,6 +51,9 @@ pub struct Layer {
     /// Latent attention, where keys and values are made of a latent.
     #[serde(default)]
     pub latent: Option<Latent>,
+    /// A delta net in place of attention.
+    #[serde(default)]
+    pub delta: Option<Delta>,
     /// The rotary position embedding, where `attention.position` is `rope`.
     pub rope: Option<Rope>,
     /// The MLP.

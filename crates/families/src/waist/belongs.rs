@@ -9,12 +9,31 @@ impl Layer {
     #[must_use]
     pub fn has_room_for(&self, role: Role) -> bool {
         let (latent, experts) = (self.latent.as_ref(), self.experts.as_ref());
-        let own_keys = latent.is_none() && self.attention.source.is_none();
+        let delta = self.delta.as_ref();
+        let own_keys = delta.is_none() && latent.is_none() && self.attention.source.is_none();
         match role {
             Role::Key | Role::KeyNorm | Role::ValueNorm => own_keys,
             Role::Value => own_keys && self.attention.values == Values::Projected,
             Role::QueryDown | Role::QueryDownNorm => latent.is_some_and(|latent| latent.query_rank.is_some()),
             Role::LatentDown | Role::LatentNorm | Role::LatentUp => latent.is_some(),
+            Role::Query | Role::QueryNorm | Role::Sink | Role::AttentionGate | Role::AttentionOutput => {
+                delta.is_none()
+            }
+            Role::DeltaQuery
+            | Role::DeltaKey
+            | Role::DeltaValue
+            | Role::DeltaQueryConv
+            | Role::DeltaKeyConv
+            | Role::DeltaValueConv
+            | Role::DeltaRate
+            | Role::DeltaDecay
+            | Role::DeltaDecayBias
+            | Role::DeltaDecayLog
+            | Role::DeltaNorm
+            | Role::DeltaGate
+            | Role::DeltaOutput => delta.is_some(),
+            Role::DeltaDecayDown => delta.is_some_and(|delta| delta.decay_rank.is_some()),
+            Role::DeltaGateDown => delta.is_some_and(|delta| delta.gate_rank.is_some()),
             Role::Gate | Role::Up | Role::Down => experts.is_none_or(|experts| experts.beside),
             Role::DenseOutputNorm => experts.is_some_and(|experts| experts.beside),
             Role::RouterNorm
@@ -39,11 +58,6 @@ impl Layer {
             | Role::LayerOutputNorm
             | Role::LayerScale
             | Role::AttentionNorm
-            | Role::Query
-            | Role::QueryNorm
-            | Role::Sink
-            | Role::AttentionGate
-            | Role::AttentionOutput
             | Role::AttentionOutputNorm
             | Role::MlpNorm
             | Role::MlpOutputNorm

@@ -27,7 +27,7 @@ impl Architecture {
 impl Layer {
     /// Whether what a token leaves in the cache depends on how long the text was when it came.
     fn depends_on_length(&self) -> bool {
-        let Layer { block: _, attention, latent: _, rope, mlp: _, experts: _, tensors: _ } = self;
+        let Layer { block: _, attention, latent: _, delta: _, rope, mlp: _, experts: _, tensors: _ } = self;
         let Attention {
             heads: _,
             kv_heads: _,

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::waist::architecture::{Architecture, Layer};
 use crate::waist::named::{At, By, Lies, Named, Per, Suffix};
-use crate::waist::roles::write_roles;
+use crate::waist::packed::write_roles;
 
 /// Word → value, in the order of a declaration. Where layers differ, the value is a list, one for each layer.
 pub type Fields = IndexMap<String, Json>;
@@ -18,7 +18,9 @@ impl Architecture {
         // Every table is named, here and for each layer: a new one does not compile until it has a place among them.
         let Architecture { embedding, stack, norm, layers, output, per_layer, prefix, tensors: _, inert: _ } =
             self;
-        for Layer { block: _, attention: _, latent: _, rope: _, mlp: _, experts: _, tensors: _ } in layers {}
+        for Layer { block: _, attention: _, latent: _, delta: _, rope: _, mlp: _, experts: _, tensors: _ } in
+            layers
+        {}
         table(&mut fields, "embedding", embedding);
         if let Some(per_layer) = per_layer {
             table(&mut fields, "per_layer", per_layer);
@@ -28,6 +30,7 @@ impl Architecture {
         table(&mut fields, "norm", norm);
         self.per_layer(&mut fields, "attention", |layer| json(&self.layers[layer].attention));
         self.per_layer(&mut fields, "latent", |layer| json(&self.layers[layer].latent));
+        self.per_layer(&mut fields, "delta", |layer| json(&self.layers[layer].delta));
         self.per_layer(&mut fields, "rope", |layer| json(&self.layers[layer].rope));
         if let Some(prefix) = prefix {
             table(&mut fields, "prefix", prefix);

@@ -1,8 +1,10 @@
 //! The plan of tensors: name, shape and layout of everything that a checkpoint must hold, from the architecture alone.
 
 use crate::waist::architecture::{Architecture, Attention, Layer, Mlp};
+use crate::waist::kinds::Kind;
 use crate::waist::named::{By, EXPERT, HEAD, Lies, Named, Per, Suffix};
-use crate::waist::roles::{Kind, Role};
+use crate::waist::roles::Role;
+use crate::waist::tables::delta::Delta;
 use crate::waist::tables::experts::Experts;
 use crate::waist::tables::latent::Latent;
 use crate::waist::tables::per_layer::PerLayer;
@@ -188,7 +190,7 @@ impl Layer {
     #[expect(clippy::too_many_lines, reason = "a line for each role")]
     fn shape(&self, role: Role, per: Per, [width, own_width]: [usize; 2]) -> Vec<usize> {
         // Each word is named, so that a new one does not compile until somebody says whether it changes a shape.
-        let Layer { block: _, attention, latent, rope: _, mlp, experts, tensors: _ } = self;
+        let Layer { block: _, attention, latent, delta, rope: _, mlp, experts, tensors: _ } = self;
         let &Attention {
             heads,
             kv_heads,
@@ -211,6 +213,8 @@ impl Layer {
             Per::Width => vec![heads * head_dim],
         };
         let of_latent = |size: fn(&Latent) -> usize| latent.as_ref().map_or(0, size);
+        let of_delta = |size: fn(&Delta) -> usize| delta.as_ref().map_or(0, size);
+        let taps = of_delta(|delta| delta.conv_width);
         let of_experts = |size: fn(&Experts) -> usize| experts.as_ref().map_or(0, size);
         let query_rank = latent.as_ref().and_then(|latent| latent.query_rank);
         let value_dim = latent.as_ref().map_or(head_dim, |latent| latent.value_dim);
@@ -234,6 +238,25 @@ impl Layer {
             Role::AttentionGate if per == Per::EachHead => vec![heads, width],
             Role::AttentionGate => vec![heads * value_dim, width],
             Role::AttentionOutput => vec![width, heads * value_dim],
+            Role::DeltaQuery | Role::DeltaKey => vec![of_delta(Delta::keys), width],
+            Role::DeltaValue => vec![of_delta(Delta::values), width],
+            Role::DeltaQueryConv | Role::DeltaKeyConv => vec![of_delta(Delta::keys), 1, taps],
+            Role::DeltaValueConv => vec![of_delta(Delta::values), 1, taps],
+            Role::DeltaRate => vec![of_delta(|delta| delta.value_heads), width],
+            Role::DeltaDecayDown => vec![of_delta(|delta| delta.decay_rank.unwrap_or(0)), width],
+            Role::DeltaDecay => {
+                let rank = delta.as_ref().and_then(|delta| delta.decay_rank);
+                vec![of_delta(Delta::decays), rank.unwrap_or(width)]
+            }
+            Role::DeltaDecayBias => vec![of_delta(Delta::decays)],
+            Role::DeltaDecayLog => vec![of_delta(|delta| delta.value_heads)],
+            Role::DeltaNorm => vec![of_delta(|delta| delta.value_dim)],
+            Role::DeltaGateDown => vec![of_delta(|delta| delta.gate_rank.unwrap_or(0)), width],
+            Role::DeltaGate => {
+                let rank = delta.as_ref().and_then(|delta| delta.gate_rank);
+                vec![of_delta(Delta::values), rank.unwrap_or(width)]
+            }
+            Role::DeltaOutput => vec![width, of_delta(Delta::values)],
             Role::Gate | Role::Up => vec![mlp_width, width],
             Role::Down => vec![width, mlp_width],
             Role::Router => vec![count, width],

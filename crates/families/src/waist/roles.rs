@@ -1,4 +1,4 @@
-//! What a tensor is for, and how several roles share one packed tensor.
+//! What a tensor is for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,6 +51,37 @@ pub enum Role {
     AttentionGate,
     /// The projection of the heads back to the stream, `[width, heads · head_dim]`; under `[latent]` `[width, heads · value_dim]`.
     AttentionOutput,
+    /// The projection to queries of a delta net, `[key_heads · key_dim, width]`.
+    DeltaQuery,
+    /// The projection to keys of a delta net, `[key_heads · key_dim, width]`.
+    DeltaKey,
+    /// The projection to values of a delta net, `[value_heads · value_dim, width]`.
+    DeltaValue,
+    /// The short convolution of queries, `[key_heads · key_dim, 1, conv_width]`.
+    DeltaQueryConv,
+    /// The short convolution of keys, `[key_heads · key_dim, 1, conv_width]`.
+    DeltaKeyConv,
+    /// The short convolution of values, `[value_heads · value_dim, 1, conv_width]`.
+    DeltaValueConv,
+    /// The projection whose σ is β, how much of what the state lacks is put in, `[value_heads, width]`.
+    DeltaRate,
+    /// The first half of the projection to the decay, where it has a rank, `[decay_rank, width]`.
+    DeltaDecayDown,
+    /// The projection a to the decay: `[value_heads, width]`, or by feature `[value_heads · key_dim, width]`;
+    /// from `decay_rank` where it has one.
+    DeltaDecay,
+    /// b, what is added to a, `[value_heads]`, or by feature `[value_heads · key_dim]`.
+    DeltaDecayBias,
+    /// A, the logarithm of how fast each head forgets, `[value_heads]`.
+    DeltaDecayLog,
+    /// The norm of what each head gives, before its gate, `[value_dim]`.
+    DeltaNorm,
+    /// The first half of the projection to the gate, where it has a rank, `[gate_rank, width]`.
+    DeltaGateDown,
+    /// The projection to the gate, `[value_heads · value_dim, width]`; from `gate_rank` where it has one.
+    DeltaGate,
+    /// The projection of the heads of a delta net back to the stream, `[width, value_heads · value_dim]`.
+    DeltaOutput,
     /// The norm of what attention gives, before it joins the residual, `[width]`.
     AttentionOutputNorm,
     /// The norm before the MLP, n₂, `[width]`.
@@ -105,23 +136,12 @@ pub enum Role {
     Output,
 }
 
-/// What the tensor of a role is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A table, or a projection `[out, in]`.
-    Matrix,
-    /// The weight of a norm.
-    Norm,
-    /// A list of numbers.
-    Vector,
-}
-
 /// A role that [`Role::ALL`] leaves out does not compile.
 const _: () = assert!(Role::ALL.len() == Role::Output as usize + 1);
 
 impl Role {
     /// Every role, in the order in which a token meets them.
-    pub const ALL: [Role; 46] = [
+    pub const ALL: [Role; 61] = [
         Role::Embedding,
         Role::EmbeddingNorm,
         Role::LayerEmbedding,
@@ -142,6 +162,21 @@ impl Role {
         Role::Sink,
         Role::AttentionGate,
         Role::AttentionOutput,
+        Role::DeltaQuery,
+        Role::DeltaKey,
+        Role::DeltaValue,
+        Role::DeltaQueryConv,
+        Role::DeltaKeyConv,
+        Role::DeltaValueConv,
+        Role::DeltaRate,
+        Role::DeltaDecayDown,
+        Role::DeltaDecay,
+        Role::DeltaDecayBias,
+        Role::DeltaDecayLog,
+        Role::DeltaNorm,
+        Role::DeltaGateDown,
+        Role::DeltaGate,
+        Role::DeltaOutput,
         Role::AttentionOutputNorm,
         Role::MlpNorm,
         Role::Gate,
@@ -185,78 +220,6 @@ impl Role {
         )
     }
 
-    /// What the tensor is.
-    #[must_use]
-    pub fn kind(self) -> Kind {
-        match self {
-            Role::Embedding
-            | Role::LayerEmbedding
-            | Role::LayerProjection
-            | Role::QueryDown
-            | Role::Query
-            | Role::Key
-            | Role::Value
-            | Role::LatentDown
-            | Role::LatentUp
-            | Role::AttentionGate
-            | Role::AttentionOutput
-            | Role::Gate
-            | Role::Up
-            | Role::Down
-            | Role::Router
-            | Role::ExpertGate
-            | Role::ExpertUp
-            | Role::ExpertDown
-            | Role::SharedGate
-            | Role::SharedUp
-            | Role::SharedDown
-            | Role::SharedScore
-            | Role::LayerGate
-            | Role::LayerOutput
-            | Role::Output => Kind::Matrix,
-            Role::EmbeddingNorm
-            | Role::LayerProjectionNorm
-            | Role::AttentionNorm
-            | Role::QueryDownNorm
-            | Role::QueryNorm
-            | Role::KeyNorm
-            | Role::ValueNorm
-            | Role::LatentNorm
-            | Role::AttentionOutputNorm
-            | Role::MlpNorm
-            | Role::DenseOutputNorm
-            | Role::RouterNorm
-            | Role::ExpertsNorm
-            | Role::ExpertsOutputNorm
-            | Role::MlpOutputNorm
-            | Role::LayerOutputNorm
-            | Role::FinalNorm => Kind::Norm,
-            Role::Sink | Role::RouterCorrection | Role::RouterFactor | Role::LayerScale => Kind::Vector,
-        }
-    }
-
-    /// Whether its rows may lie beside those of others in one tensor: a projection of a branch's input.
-    #[must_use]
-    pub fn packs(self) -> bool {
-        matches!(
-            self,
-            Role::Query
-                | Role::Key
-                | Role::Value
-                | Role::AttentionGate
-                | Role::Gate
-                | Role::Up
-                | Role::ExpertGate
-                | Role::ExpertUp
-        )
-    }
-
-    /// Whether the tensor is the weight of a norm.
-    #[must_use]
-    pub fn is_norm(self) -> bool {
-        self.kind() == Kind::Norm
-    }
-
     /// The name in declarations.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -281,6 +244,21 @@ impl Role {
             Role::Sink => "sink",
             Role::AttentionGate => "attention_gate",
             Role::AttentionOutput => "attention_output",
+            Role::DeltaQuery => "delta_query",
+            Role::DeltaKey => "delta_key",
+            Role::DeltaValue => "delta_value",
+            Role::DeltaQueryConv => "delta_query_conv",
+            Role::DeltaKeyConv => "delta_key_conv",
+            Role::DeltaValueConv => "delta_value_conv",
+            Role::DeltaRate => "delta_rate",
+            Role::DeltaDecayDown => "delta_decay_down",
+            Role::DeltaDecay => "delta_decay",
+            Role::DeltaDecayBias => "delta_decay_bias",
+            Role::DeltaDecayLog => "delta_decay_log",
+            Role::DeltaNorm => "delta_norm",
+            Role::DeltaGateDown => "delta_gate_down",
+            Role::DeltaGate => "delta_gate",
+            Role::DeltaOutput => "delta_output",
             Role::AttentionOutputNorm => "attention_output_norm",
             Role::MlpNorm => "mlp_norm",
             Role::Gate => "gate",
@@ -309,26 +287,6 @@ impl Role {
             Role::Output => "output",
         }
     }
-
-    /// Whether it belongs to the embeddings that layers have of their own.
-    #[must_use]
-    pub fn is_of_layers(self) -> bool {
-        matches!(
-            self,
-            Role::LayerEmbedding
-                | Role::LayerProjection
-                | Role::LayerProjectionNorm
-                | Role::LayerGate
-                | Role::LayerOutput
-                | Role::LayerOutputNorm
-        )
-    }
-
-    /// Whether each expert has a matrix of this role.
-    #[must_use]
-    pub fn is_of_experts(self) -> bool {
-        matches!(self, Role::ExpertGate | Role::ExpertUp | Role::ExpertDown)
-    }
 }
 
 impl fmt::Display for Role {
@@ -346,30 +304,4 @@ impl FromStr for Role {
             format!("`{text}` is no role; the roles are {}", names.join(", "))
         })
     }
-}
-
-/// Reads `"query | key | value"`: the roles that one tensor holds, in the order of their rows.
-pub(crate) fn read_roles(text: &str) -> Result<Vec<Role>, String> {
-    let roles = text.split('|').map(|role| role.trim().parse()).collect::<Result<Vec<Role>, _>>()?;
-    if let Some(twice) = roles.iter().enumerate().find(|(i, role)| roles[..*i].contains(role)) {
-        return Err(format!("`{text}` names `{}` twice", twice.1));
-    }
-    Ok(roles)
-}
-
-/// Whether one tensor may hold these roles.
-pub(crate) fn share(roles: &[Role]) -> Result<(), String> {
-    let alone = roles.iter().find(|role| !role.packs()).filter(|_| roles.len() > 1);
-    let Some(alone) = alone else { return Ok(()) };
-    let can: Vec<_> = Role::ALL.into_iter().filter(|role| role.packs()).map(Role::name).collect();
-    Err(format!(
-        "`{}`: `{alone}` has a tensor of its own; only {} may share one",
-        write_roles(roles),
-        can.join(", ")
-    ))
-}
-
-/// `query | key | value`, as declarations write it.
-pub(crate) fn write_roles(roles: &[Role]) -> String {
-    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(" | ")
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Origin};
-use crate::waist::roles::{Role, write_roles};
+use crate::waist::packed::write_roles;
+use crate::waist::roles::Role;
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::{Entries, File, Gguf, Size};
 use crate::written::formula::{Formula, root};

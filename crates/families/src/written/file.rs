@@ -6,7 +6,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Origin};
-use crate::waist::roles::{Role, read_roles, share};
+use crate::waist::packed::{read_roles, share};
+use crate::waist::roles::Role;
 use crate::written::expr::{Entry, Expr};
 use crate::written::words;
 

@@ -9,18 +9,20 @@ use serde_json::Value as Json;
 
 use crate::waist::architecture::{Attention, Block, Embedding, Mlp, Norm, Output, Prefix, Rope, Stack};
 use crate::waist::named::{At, By, Lies, Per, Suffix};
+use crate::waist::tables::delta::Delta;
 use crate::waist::tables::experts::Experts;
 use crate::waist::tables::latent::Latent;
 use crate::waist::tables::per_layer::PerLayer;
 
 /// The tables of mathematics, in the order in which a declaration writes them.
-pub const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 12] = [
     "embedding",
     "per_layer",
     "block",
     "norm",
     "attention",
     "latent",
+    "delta",
     "rope",
     "prefix",
     "mlp",
@@ -53,6 +55,7 @@ static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
     add("norm", schema_for!(Norm));
     add("attention", schema_for!(Attention));
     add("latent", schema_for!(Latent));
+    add("delta", schema_for!(Delta));
     add("rope", schema_for!(Rope));
     add("prefix", schema_for!(Prefix));
     add("mlp", schema_for!(Mlp));

@@ -85,3 +85,21 @@ fn keys_are_borrowed_from_an_older_layer_that_has_some() {
     }
     assert!(family("0 if layer > 0 else none").resolve(&config, &[]).is_ok());
 }
+
+#[test]
+fn a_delta_net_has_heads_that_divide_and_a_convolution_with_taps() {
+    refused(
+        "qwen3-next",
+        json!({ "linear_num_key_heads": 5 }),
+        "delta.value_heads: layer 0: 5 key heads don't divide 32 value heads",
+    );
+    refused("qwen3-next", json!({ "linear_conv_kernel_dim": 0 }), "delta.conv_width: 0 is not between 1 and");
+    refused("qwen3.5", json!({ "linear_key_head_dim": 0 }), "delta.key_dim: 0 is not between 1 and");
+}
+
+#[test]
+fn a_kind_of_layer_that_no_word_has_is_refused() {
+    let mut kinds = vec!["full_attention"; 48];
+    kinds[2] = "mamba";
+    refused("qwen3-next", json!({ "layer_types": kinds }), "mamba");
+}

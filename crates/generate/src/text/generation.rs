@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
             return Err(Error::TooLong { tokens: prompt.len(), context });
         }
         let tokens = prompt.len().saturating_add(settings.max_new_tokens).min(context);
-        let needed = memory::cache_bytes(self.model.architecture(), tokens);
+        let needed = memory::sequence_bytes(self.model.architecture(), tokens);
         let free = memory::free().map_or(u64::MAX, |free| free.saturating_add(self.cache.bytes() as u64));
         if needed > free {
             return Err(Error::Memory { tokens, needed, free });
@@ -238,6 +238,9 @@ impl<'s, 'a> Generation<'s, 'a> {
             }
             last = Some(model.forward(piece, cache, &mut ())?);
             ids.extend_from_slice(piece);
+        }
+        if self.generated.is_empty() {
+            cache.mark();
         }
         let hidden = last.ok_or(Error::EmptyPrompt)?;
         Ok(Some(logits::of_last_row(model, &hidden)))

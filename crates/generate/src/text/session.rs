@@ -41,7 +41,8 @@ impl<'a> Session<'a> {
     /// Forgets all tokens from `len` on.
     ///
     /// # Errors
-    /// [`camelid_families::Error::Input`] where that would cut a two-way prefix.
+    /// [`camelid_families::Error::Input`] where that would cut a two-way prefix, or a state anywhere but at the end of the last
+    /// prompt.
     pub fn truncate(&mut self, len: usize) -> Result<(), Error> {
         self.cache.truncate(len)?;
         self.ids.truncate(len);
@@ -52,6 +53,6 @@ impl<'a> Session<'a> {
     pub(crate) fn keep_common(&mut self, prompt: &[u32]) -> Result<(), Error> {
         let common = self.ids.iter().zip(prompt).take_while(|(held, asked)| held == asked).count();
         let kept = if self.model.architecture().chunks_freely() { common.min(prompt.len() - 1) } else { 0 };
-        self.truncate(kept)
+        self.truncate(self.cache.reachable(kept))
     }
 }

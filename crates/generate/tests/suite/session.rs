@@ -213,10 +213,6 @@ fn the_cache_takes_the_memory_that_was_foretold() {
     let mut session = Session::new(&stories.model, &*stories.tokenizer);
     for length in [1, 255, 256, 257, 500] {
         run(&mut session, &vec![5; length], &tokens(1));
-        assert_eq!(
-            session.bytes() as u64,
-            memory::cache_bytes(stories.model.architecture(), length),
-            "{length}"
-        );
+        assert_eq!(session.bytes() as u64, stories.model.architecture().cache_bytes(length), "{length}");
     }
 }

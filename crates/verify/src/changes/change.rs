@@ -117,7 +117,7 @@ pub(crate) struct Editor<'a> {
 }
 
 /// The tables that each layer has of its own.
-const PER_LAYER: [&str; 6] = ["block", "attention", "latent", "rope", "mlp", "experts"];
+const PER_LAYER: [&str; 7] = ["block", "attention", "latent", "delta", "rope", "mlp", "experts"];
 
 impl<'a> Editor<'a> {
     pub(crate) fn new(architecture: &'a Architecture) -> Editor<'a> {

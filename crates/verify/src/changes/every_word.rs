@@ -2,7 +2,7 @@
 //! and then not until it has a line in each list that must know it.
 
 use camelid_families::{
-    Attention, Block, Embedding, Experts, Latent, Mlp, Norm, Output, PerLayer, Prefix, Rope, Stack,
+    Attention, Block, Delta, Embedding, Experts, Latent, Mlp, Norm, Output, PerLayer, Prefix, Rope, Stack,
 };
 
 macro_rules! every_word {
@@ -23,6 +23,10 @@ every_word! {
         heads, kv_heads, head_dim, scale, softcap, window, chunk, logn, temperature, values, source, dual_chunk, position,
     }
     Latent as "latent" { rank, query_rank, unturned, turned, value_dim }
+    Delta as "delta" {
+        key_heads, value_heads, key_dim, value_dim, conv_width, decay, floor, decay_rank, gate_rank, rate_scale, eps,
+        activation, gate,
+    }
     Rope as "rope" { theta, pairing, fraction, rest, context, scaling, length, axes, round }
     Prefix as "prefix" { until, hold }
     Mlp as "mlp" { kind, width, activation, alpha, limit, shift }

@@ -30,10 +30,18 @@ const fn mistake(
 }
 
 /// Slips that no word can say, with what they are called.
-const QUIRKS: [(Quirk, &str); 3] = [
+const QUIRKS: [(Quirk, &str); 8] = [
     (Quirk::KvHeadsByTurns, "query heads share kv heads by turns (h mod kv_heads), not in groups"),
     (Quirk::EpsOutsideRoot, "eps is added outside the root of the norm"),
     (Quirk::TurnedBackwards, "rotary turns run the other way: a sine has the wrong sign"),
+    (Quirk::DecayWithoutSoftplus, "a delta net's decay lacks its softplus: g = −e^A · (a + b)"),
+    (Quirk::RateNotSquashed, "a delta net's β lacks its sigmoid"),
+    (Quirk::KeysOfAnyLength, "a delta net's queries and keys are not brought to length one"),
+    (Quirk::ConvolutionLate, "a delta net's convolutions are shifted by one token"),
+    (
+        Quirk::StateLostBetweenChunks,
+        "a delta net's state is not carried from one chunk of 64 tokens to the next",
+    ),
 ];
 
 /// Every change that is worth a try, no two the same.
@@ -55,7 +63,8 @@ pub(crate) fn changes(scene: &Scene<'_>) -> Vec<Change> {
         }
     }
     let declared = scene.editor.architecture;
-    found.extend(QUIRKS.map(|(quirk, name)| Change {
+    let possible = QUIRKS.into_iter().filter(|(quirk, _)| quirk.is_possible(declared));
+    found.extend(possible.map(|(quirk, name)| Change {
         word: String::new(),
         name: name.to_owned(),
         architecture: declared.clone(),
@@ -283,7 +292,8 @@ const LIST: &[Mistake] = &[
     }),
 ];
 
-const LEFT_OUT: [Role; 21] = [
+const LEFT_OUT: [Role; 22] = [
+    Role::DeltaNorm,
     Role::EmbeddingNorm,
     Role::ValueNorm,
     Role::QueryDownNorm,

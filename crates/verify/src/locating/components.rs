@@ -18,6 +18,7 @@ pub(crate) fn components(
     let chunked = layer.is_some_and(|layer| layer.attention.dual_chunk.is_some());
     let sloped = layer.is_some_and(|layer| layer.attention.position == Position::Alibi);
     let latent = layer.is_some_and(|layer| layer.latent.is_some());
+    let stepped = layer.is_some_and(|layer| layer.delta.is_some());
     let sparse = layer.is_some_and(|layer| layer.experts.is_some());
     let multiples = fault.parts_are_multiples(Axis(0), tolerance);
     match tap.stage {
@@ -39,6 +40,18 @@ pub(crate) fn components(
             "experts beside the MLP, how they join the stream, or a norm",
         ),
         Stage::Layer => (vec!["families", "norm"], "how the MLP joins the stream, or the norm after it"),
+        Stage::Query | Stage::Key | Stage::Value if stepped => (
+            vec!["short-conv", "linear", "families"],
+            "the projection, its convolution, or the activation behind it",
+        ),
+        Stage::Heads if stepped => (
+            vec!["delta-net"],
+            "the decay, the rate, the length of queries and keys, or how the state goes on",
+        ),
+        Stage::AttentionOutput if stepped => (
+            vec!["norm", "mlp", "linear"],
+            "the norm of the heads, their gate, or the projection behind them",
+        ),
         Stage::Query | Stage::Key => turned(fault, oracle, tap, tolerance),
         Stage::Value => projected(oracle, tap, Role::Value),
         Stage::Heads if chunked => {

@@ -29,6 +29,9 @@ impl Oracle<'_> {
         hook: Hook<'_>,
     ) -> Result<Array2<f64>, Halt> {
         let (layer, here) = (&self.architecture.layers[index], Some(index));
+        if let Some(delta) = &layer.delta {
+            return self.delta(index, delta, x, hook);
+        }
         let axes = layer.rope.as_ref().map_or(1, |rope| rope.axes);
         let (prefix, axis) = places(self.architecture, ids, axes);
         let scene = Scene { layer, ids, sight, prefix, quirk: self.quirk };

@@ -40,10 +40,17 @@ impl<'a> Oracle<'a> {
 
     /// How many heads stand side by side at a stage, if any do.
     pub(crate) fn heads(&self, tap: Tap) -> Option<usize> {
-        let attention = &self.architecture.layers[tap.layer?].attention;
+        let layer = &self.architecture.layers[tap.layer?];
+        let attention = &layer.attention;
+        let [query, key, value, out] = match &layer.delta {
+            Some(delta) => [delta.key_heads, delta.key_heads, delta.value_heads, delta.value_heads],
+            None => [attention.heads, attention.kv_heads, attention.kv_heads, attention.heads],
+        };
         match tap.stage {
-            Stage::Query | Stage::Heads => Some(attention.heads),
-            Stage::Key | Stage::Value => Some(attention.kv_heads),
+            Stage::Query => Some(query),
+            Stage::Key => Some(key),
+            Stage::Value => Some(value),
+            Stage::Heads => Some(out),
             Stage::Embedding
             | Stage::AttentionInput
             | Stage::AttentionOutput

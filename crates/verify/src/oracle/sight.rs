@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use camelid_families::Tap;
+use camelid_families::{Architecture, Tap};
 use ndarray::Array2;
 
 use crate::error::Error;
@@ -55,4 +55,28 @@ pub(crate) enum Quirk {
     EpsOutsideRoot,
     /// Rotary turns run the other way.
     TurnedBackwards,
+    /// A delta net's decay is −e^A · (a + b).
+    DecayWithoutSoftplus,
+    /// A delta net's β is what is projected, without σ.
+    RateNotSquashed,
+    /// A delta net's queries and keys keep their lengths.
+    KeysOfAnyLength,
+    /// A delta net's convolutions end one token too early.
+    ConvolutionLate,
+    /// A delta net starts each chunk of 64 tokens from nothing.
+    StateLostBetweenChunks,
+}
+
+impl Quirk {
+    /// Whether the architecture has what the slip is about.
+    pub(crate) fn is_possible(self, architecture: &Architecture) -> bool {
+        match self {
+            Quirk::None | Quirk::KvHeadsByTurns | Quirk::EpsOutsideRoot | Quirk::TurnedBackwards => true,
+            Quirk::DecayWithoutSoftplus
+            | Quirk::RateNotSquashed
+            | Quirk::KeysOfAnyLength
+            | Quirk::ConvolutionLate
+            | Quirk::StateLostBetweenChunks => architecture.layers.iter().any(|layer| layer.delta.is_some()),
+        }
+    }
 }

@@ -179,7 +179,10 @@ impl Tensors {
 /// Which role owns each row of a packed tensor: dealt out once, or once for each kv head.
 fn owners(architecture: &Architecture, layer: Option<usize>, named: &Named) -> Vec<Role> {
     let groups = match (named.by, layer) {
-        (By::Group, Some(layer)) => architecture.layers[layer].attention.kv_heads,
+        (By::Group, Some(layer)) => match &architecture.layers[layer].delta {
+            Some(delta) if named.roles[0].is_of_delta() => delta.key_heads,
+            Some(_) | None => architecture.layers[layer].attention.kv_heads,
+        },
         (By::Head, Some(layer)) => architecture.layers[layer].attention.heads,
         (By::Group | By::Head, None) | (By::Rows | By::Turns, _) => 1,
     };

@@ -80,7 +80,7 @@ pub(crate) fn expected(word: &str, also: &[Role]) -> Vec<&'static str> {
         // A rounding may show first where it has grown.
         "rope" if word == "rope.round" => vec![ATTENTION, MLP, &["decode"]],
         "norm" => vec![ATTENTION, MLP, &["layer", "final_norm", "logits"]],
-        "attention" | "latent" | "rope" | "prefix" => vec![ATTENTION, &["decode"]],
+        "attention" | "latent" | "delta" | "rope" | "prefix" => vec![ATTENTION, &["decode"]],
         // Experts beside the MLP show where both have joined.
         "mlp" => vec![MLP, &["layer"]],
         "experts" => vec![EXPERTS],
@@ -115,6 +115,21 @@ fn stages_of(role: Role) -> &'static [&'static str] {
         | Role::LatentUp
         | Role::Sink
         | Role::AttentionGate
+        | Role::DeltaQuery
+        | Role::DeltaKey
+        | Role::DeltaValue
+        | Role::DeltaQueryConv
+        | Role::DeltaKeyConv
+        | Role::DeltaValueConv
+        | Role::DeltaRate
+        | Role::DeltaDecayDown
+        | Role::DeltaDecay
+        | Role::DeltaDecayBias
+        | Role::DeltaDecayLog
+        | Role::DeltaNorm
+        | Role::DeltaGateDown
+        | Role::DeltaGate
+        | Role::DeltaOutput
         | Role::AttentionOutput => &["attention_input", "query", "key", "value", "heads", "attention"],
         Role::AttentionOutputNorm | Role::MlpNorm | Role::Gate | Role::Up | Role::Down => {
             &["mlp_input", "experts", "expert_weights", "mlp"]

@@ -136,6 +136,29 @@ pub(super) const TABLE: &[Line] = &[
     line("latent.unturned", "one fewer", |t| t.by(-1)),
     line("latent.turned", "two fewer", |t| t.by(-2)),
     line("latent.value_dim", "one fewer", |t| t.by(-1)),
+    line("delta.key_heads", "half as many, twice as large", |t| {
+        vec![t.delta_heads(1, 2), t.delta_heads(2, 1)]
+    }),
+    line("delta.value_heads", "half as many, twice as large", |t| {
+        vec![t.value_heads(1, 2), t.value_heads(2, 1)]
+    }),
+    line("delta.key_dim", "half as large, twice as many", |t| vec![t.delta_heads(2, 1), t.delta_heads(1, 2)]),
+    line("delta.value_dim", "half as large, twice as many", |t| {
+        vec![t.value_heads(2, 1), t.value_heads(1, 2)]
+    }),
+    line("delta.conv_width", "one tap fewer", |t| t.by(-1)),
+    line("delta.decay", "the other", |t| t.other(&["head", "feature"])),
+    line("delta.floor", "dropped", |t| t.dropped()),
+    line("delta.floor", "half as far again", |t| t.times(1.5)),
+    line("delta.floor", "put in", |t| t.put_in(json!(-1.0))),
+    line("delta.decay_rank", "one fewer", |t| t.by(-1)),
+    line("delta.gate_rank", "one fewer", |t| t.by(-1)),
+    line("delta.rate_scale", "half as much again", |t| t.times(1.5)),
+    line("delta.eps", "a thousandfold", |t| t.times(1000.0)),
+    line("delta.activation", "silu", |t| t.set_to("silu")),
+    line("delta.activation", "sigmoid", |t| t.set_to("sigmoid")),
+    line("delta.gate", "silu", |t| t.set_to("silu")),
+    line("delta.gate", "sigmoid", |t| t.set_to("sigmoid")),
     line("experts.count", "one fewer", |t| t.by(-1)),
     line("experts.chosen", "one more", |t| t.by(1)),
     line("experts.chosen", "one fewer", |t| t.by(-1)),
@@ -276,6 +299,34 @@ impl Target<'_> {
                     attention.heads = attention.heads * more / larger;
                     attention.kv_heads = attention.kv_heads * more / larger;
                     attention.head_dim = turning;
+                }
+            }
+        })
+    }
+
+    /// So many times a delta net's key heads, so many times as large.
+    fn delta_heads(&self, more: usize, larger: usize) -> Option<Architecture> {
+        self.editor.changed(|architecture| {
+            for delta in architecture.layers.iter_mut().filter_map(|layer| layer.delta.as_mut()) {
+                let whole = (delta.key_heads * more).is_multiple_of(larger)
+                    && (delta.key_dim * larger).is_multiple_of(more);
+                let heads = delta.key_heads * more / larger;
+                if whole && heads > 0 && delta.value_heads.is_multiple_of(heads) {
+                    (delta.key_heads, delta.key_dim) = (heads, delta.key_dim * larger / more);
+                }
+            }
+        })
+    }
+
+    /// So many times a delta net's value heads, so many times as large.
+    fn value_heads(&self, more: usize, larger: usize) -> Option<Architecture> {
+        self.editor.changed(|architecture| {
+            for delta in architecture.layers.iter_mut().filter_map(|layer| layer.delta.as_mut()) {
+                let whole = (delta.value_heads * more).is_multiple_of(larger)
+                    && (delta.value_dim * larger).is_multiple_of(more);
+                let heads = delta.value_heads * more / larger;
+                if whole && heads > 0 && heads.is_multiple_of(delta.key_heads) {
+                    (delta.value_heads, delta.value_dim) = (heads, delta.value_dim * larger / more);
                 }
             }
         })

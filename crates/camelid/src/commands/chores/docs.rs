@@ -210,6 +210,23 @@ fn shape(role: Role) -> &'static str {
         Role::LatentDown => "`[latent.rank + latent.turned, width]`",
         Role::LatentNorm => "`[latent.rank]`",
         Role::LatentUp => "`[heads · (latent.unturned + latent.value_dim), latent.rank]`",
+        Role::DeltaQuery | Role::DeltaKey => "`[delta.key_heads · delta.key_dim, width]`",
+        Role::DeltaValue => "`[delta.value_heads · delta.value_dim, width]`",
+        Role::DeltaQueryConv | Role::DeltaKeyConv => {
+            "`[delta.key_heads · delta.key_dim, 1, delta.conv_width]`"
+        }
+        Role::DeltaValueConv => "`[delta.value_heads · delta.value_dim, 1, delta.conv_width]`",
+        Role::DeltaRate => "`[delta.value_heads, width]`",
+        Role::DeltaDecayDown => "`[delta.decay_rank, width]`",
+        Role::DeltaDecay => {
+            "`[delta.value_heads, width]`, or by feature `[delta.value_heads · delta.key_dim, width]`; from `delta.decay_rank`"
+        }
+        Role::DeltaDecayBias => "`[delta.value_heads]`, or by feature `[delta.value_heads · delta.key_dim]`",
+        Role::DeltaDecayLog => "`[delta.value_heads]`",
+        Role::DeltaNorm => "`[delta.value_dim]`",
+        Role::DeltaGateDown => "`[delta.gate_rank, width]`",
+        Role::DeltaGate => "`[delta.value_heads · delta.value_dim, width]`; from `delta.gate_rank`",
+        Role::DeltaOutput => "`[width, delta.value_heads · delta.value_dim]`",
         Role::Sink => "`[heads]`",
         Role::AttentionGate => "`[heads · head_dim, width]`, or `[heads, width]` with `per = \"each_head\"`",
         Role::AttentionOutput => "`[width, heads · head_dim]`, or `[width, heads · latent.value_dim]`",

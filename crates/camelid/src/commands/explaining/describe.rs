@@ -218,7 +218,7 @@ fn stored(subject: &Subject) -> Option<u64> {
 
 /// Bytes of keys and values, for each thousand tokens.
 fn cache(architecture: &Architecture) -> u64 {
-    memory::cache_bytes(architecture, 256_000) / 256
+    architecture.cache_bytes(256_000) / 256
 }
 
 fn print_sums(subject: &Subject) {
@@ -237,6 +237,10 @@ fn print_sums(subject: &Subject) {
         "  cache        {} for each 1,000 tokens",
         memory::written(cache(&subject.architecture))
     );
+    let state = subject.architecture.state_bytes();
+    if state > 0 {
+        anstream::println!("  state        {}, however long the text", memory::written(state));
+    }
 }
 
 fn json(subject: &Subject) -> serde_json::Value {
@@ -253,6 +257,6 @@ fn json(subject: &Subject) -> serde_json::Value {
         "family": subject.family.name, "title": subject.family.title, "name": subject.name,
         "words": subject.architecture.fields(), "tensors": tensors.collect::<Vec<_>>(),
         "parameters": plan.parameters(), "weight_bytes": stored(subject),
-        "cache_bytes_per_1000_tokens": cache(&subject.architecture),
+        "cache_bytes_per_1000_tokens": cache(&subject.architecture), "state_bytes": subject.architecture.state_bytes(),
     })
 }

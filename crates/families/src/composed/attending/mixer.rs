@@ -1,21 +1,24 @@
-//! The attention of one layer, of either kind.
+//! What mixes the tokens in one layer, of any kind.
 
 use camelid_kernels::Compute;
 use ndarray::Array2;
 
 use crate::composed::attending::branch::AttentionBranch;
+use crate::composed::attending::delta::DeltaBranch;
 use crate::composed::attending::latent::LatentBranch;
 use crate::composed::cache::Kept;
 use crate::composed::pass::Pass;
 use crate::composed::tap::Observer;
 
-/// The attention of one layer, of either kind.
+/// What mixes the tokens in one layer, of any kind.
 #[derive(Debug)]
 pub(crate) enum Branch {
     /// Keys and values of heads.
     Heads(Box<AttentionBranch>),
     /// Keys and values made of a latent.
     Latent(Box<LatentBranch>),
+    /// A state in their place.
+    Delta(Box<DeltaBranch>),
 }
 
 impl Branch {
@@ -25,6 +28,7 @@ impl Branch {
             Branch::Heads(branch) if branch.keys.is_none() => Kept::Nothing,
             Branch::Heads(branch) => Kept::Heads(branch.core.cache(compute)),
             Branch::Latent(branch) => Kept::Latent(branch.core.cache(compute)),
+            Branch::Delta(branch) => Kept::State(Box::new(branch.state())),
         }
     }
 
@@ -40,6 +44,7 @@ impl Branch {
         match self {
             Branch::Heads(branch) => branch.forward(x, layer, pass, kept, observer),
             Branch::Latent(branch) => branch.forward(x, layer, pass, &mut kept[layer], observer),
+            Branch::Delta(branch) => branch.forward(x, layer, pass, &mut kept[layer], observer),
         }
     }
 }

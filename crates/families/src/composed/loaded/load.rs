@@ -9,10 +9,11 @@ use crate::composed::layer::LayerParts;
 use crate::composed::layered::Layered;
 use crate::composed::loaded::fit::fit;
 use crate::composed::loaded::head::has_its_own;
+use crate::composed::loaded::held::{Held, Inside, Outside};
 use crate::composed::loaded::mixers::Place;
 use crate::composed::loaded::norms::{Norms, component};
 use crate::composed::loaded::stored::missing;
-use crate::composed::loaded::weights::{Held, Inside, Outside, Weights};
+use crate::composed::loaded::weights::Weights;
 use crate::composed::model::{Head, Model};
 use crate::composed::rotary::Rotary;
 use crate::error::{Error, Problem};
@@ -117,11 +118,12 @@ impl Loader<'_> {
     }
 
     fn layer(&mut self, index: usize, layer: &Layer, inside: Inside) -> Result<LayerParts, Error> {
-        let Layer { block, attention: _, latent: _, rope, mlp: _, experts: _, tensors: _ } = layer;
+        let Layer { block, attention: _, latent: _, delta: _, rope, mlp: _, experts: _, tensors: _ } = layer;
         let &Block { wiring, branch_scale, residual, residual_scale } = block;
         let Inside {
             attention_norm,
             attention,
+            delta,
             attention_output_norm,
             mlp_norm,
             mlp,
@@ -140,7 +142,7 @@ impl Loader<'_> {
             residual_scale: residual_scale as f32,
             branch_scale: branch_scale as f32,
             attention_norm: place.norm(Role::AttentionNorm, attention_norm)?,
-            attention: place.attention(attention, turn)?,
+            attention: place.mixer(attention, delta, turn)?,
             attention_output_norm: place.norm(Role::AttentionOutputNorm, attention_output_norm)?,
             mlp_norm: place.norm(Role::MlpNorm, mlp_norm)?,
             mlp: place.mlp(mlp)?,

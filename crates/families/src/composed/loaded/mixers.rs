@@ -14,9 +14,9 @@ use crate::composed::attending::latent::LatentBranch;
 use crate::composed::attending::mixer::Branch;
 use crate::composed::layered::LayeredPart;
 use crate::composed::loaded::experts::experts;
+use crate::composed::loaded::held::{Held, OfAttention, OfDelta, OfMlp};
 use crate::composed::loaded::norms::{Norms, component};
 use crate::composed::loaded::stored::missing;
-use crate::composed::loaded::weights::{Held, OfAttention, OfMlp};
 use crate::composed::sparse::{MlpPart, Sparse};
 use crate::error::Error;
 use crate::waist::architecture::{self as waist, Architecture, Attention, Layer, MlpKind, Position, Values};
@@ -47,12 +47,20 @@ impl Place<'_> {
         Ok(self.norm(role, held)?.map(|norm| HeadNorm { norm, per, at }))
     }
 
-    fn wrong(&self, error: &dyn std::error::Error) -> Error {
+    pub(crate) fn wrong(&self, error: &dyn std::error::Error) -> Error {
         component(self.index, error)
     }
 
-    pub(crate) fn attention(&self, held: OfAttention, turn: Option<usize>) -> Result<Branch, Error> {
+    pub(crate) fn mixer(
+        &self,
+        held: OfAttention,
+        of_delta: OfDelta,
+        turn: Option<usize>,
+    ) -> Result<Branch, Error> {
         self.check_together()?;
+        if let Some(delta) = &self.layer.delta {
+            return self.delta(delta, of_delta).map(Box::new).map(Branch::Delta);
+        }
         match &self.layer.latent {
             Some(latent) => self.of_latent(latent, held, turn).map(Box::new).map(Branch::Latent),
             None => self.heads(held, turn).map(Box::new).map(Branch::Heads),
@@ -102,7 +110,7 @@ impl Place<'_> {
 
     /// Words that say nothing beside one another: a layer that has both was not resolved by anybody.
     fn check_together(&self) -> Result<(), Error> {
-        let Layer { attention, latent, mlp, experts, .. } = self.layer;
+        let Layer { attention, latent, delta, mlp, experts, .. } = self.layer;
         let both = attention.window.is_some() && attention.chunk.is_some();
         let plain = experts.is_some() && mlp.kind == MlpKind::Plain;
         let odd = latent.as_ref().is_some_and(|latent| {
@@ -117,6 +125,7 @@ impl Place<'_> {
             (both, "a chunk beside a window"),
             (plain, "experts beside a plain kind of MLP"),
             (odd, "what is said of heads beside a latent"),
+            (latent.is_some() && delta.is_some(), "a latent beside a delta net"),
         ];
         match wrong.into_iter().find(|(is_so, _)| *is_so) {
             Some((_, what)) => {
@@ -129,8 +138,11 @@ impl Place<'_> {
     /// The cache of another layer is read as if it were the own one, so it must be of its shape.
     fn check_source(&self, attention: &Attention) -> Result<(), Error> {
         let Some(source) = attention.source else { return Ok(()) };
-        let from =
-            self.architecture.layers.get(source).filter(|from| source < self.index && from.latent.is_none());
+        let from = self
+            .architecture
+            .layers
+            .get(source)
+            .filter(|from| source < self.index && from.latent.is_none() && from.delta.is_none());
         let shape = |attention: &Attention| [attention.kv_heads, attention.head_dim];
         match from.map(|from| &from.attention) {
             Some(from) if from.source.is_none() && shape(from) == shape(attention) => Ok(()),

@@ -3,8 +3,8 @@
 use camelid_norm::{Norm, Settings, offset_weight};
 use ndarray::Array1;
 
+use crate::composed::loaded::held::Held;
 use crate::composed::loaded::stored::missing;
-use crate::composed::loaded::weights::Held;
 use crate::error::Error;
 use crate::waist::architecture::{self as waist, Architecture};
 use crate::waist::named::Named;

@@ -1,5 +1,6 @@
 //! Tables of words that not every layer has.
 
+pub(crate) mod delta;
 pub(crate) mod experts;
 pub(crate) mod latent;
 pub(crate) mod per_layer;
