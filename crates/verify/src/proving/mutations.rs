@@ -78,7 +78,7 @@ pub(crate) fn expected(word: &str, also: &[Role]) -> Vec<&'static str> {
         "block" if word == "block.layers" => vec![&["layer", "final_norm"]],
         "block" => vec![MLP, &["layer"]],
         // A rounding may show first where it has grown.
-        "rope" if word == "rope.round" => vec![ATTENTION, MLP, &["decode"]],
+        "rope" if word == "rope.round" => vec![ATTENTION, MLP, &["layer", "final_norm", "logits", "decode"]],
         "norm" => vec![ATTENTION, MLP, &["layer", "final_norm", "logits"]],
         "attention" | "latent" | "delta" | "rope" | "prefix" => vec![ATTENTION, &["decode"]],
         // Experts beside the MLP show where both have joined.

@@ -12,12 +12,13 @@ use crate::changes::{Editor, short};
 use crate::error::Error;
 use crate::parallel;
 use crate::running::{Case, Progress, Settings, Subject, compare_subject, form, loaded};
-use crate::told::{CaseReport, Outcome, Proof, ProofReport};
+use crate::told::{CaseReport, Outcome, Proof, ProofReport, TapReport};
 
-/// One case with the architecture it resolves to.
+/// One case with the architecture it resolves to, and how near that comes.
 struct Exhibit<'a> {
     case: &'a Case,
     architecture: Architecture,
+    sound: CaseReport,
 }
 
 /// A change of one word, under the same name in every case that has it: `None` where it can't be made.
@@ -40,7 +41,13 @@ pub(crate) fn prove(
     for case in cases {
         let form = form(library, family, case);
         let architecture = form.architecture(&case.config, &case.checkpoint, &settings.allow)?;
-        exhibits.push(Exhibit { case, architecture });
+        let model = loaded(&architecture, case, &settings.backend);
+        let model = model.ok_or_else(|| Error::Case {
+            path: case.checkpoint.path().to_owned(),
+            message: "it can't be loaded as it is, so no change of it can be told".into(),
+        })?;
+        let sound = compare_subject(Subject::new(&model), case)?;
+        exhibits.push(Exhibit { case, architecture, sound });
     }
     let questions = questions(&exhibits);
     let done = AtomicUsize::new(0);
@@ -104,7 +111,7 @@ fn answer(question: &Question, exhibits: &[Exhibit<'_>], settings: &Settings) ->
         if report.passed {
             continue;
         }
-        (proof.layer, proof.stage) = first_difference(&report);
+        (proof.layer, proof.stage) = first_difference(&report, &exhibit.sound);
         proof.case = Some(exhibit.case.name.clone());
         proof.detail = Some(detail(&question.word, exhibit, mutation));
         let stage = proof.stage.as_deref().unwrap_or_default();
@@ -139,9 +146,15 @@ fn detail(word: &str, exhibit: &Exhibit<'_>, mutation: &Mutation) -> String {
     format!("{} → {}", value(&before), value(&after))
 }
 
-/// The first tap that is out of tolerance; else the logits; else what is decoded.
-fn first_difference(report: &CaseReport) -> (Option<usize>, Option<String>) {
-    if let Some(tap) = report.taps.iter().find(|tap| !tap.equal()) {
+/// The first tap that is out of tolerance, and by more than rounding puts it there without any change; else the logits; else
+/// what is decoded.
+fn first_difference(report: &CaseReport, sound: &CaseReport) -> (Option<usize>, Option<String>) {
+    let rounding = |tap: &TapReport| {
+        let own = sound.taps.iter().find(|own| own.stage == tap.stage && own.layer == tap.layer);
+        own.map_or(0.0, |own| 2.0 * own.distance.relative)
+    };
+    let differs = |tap: &&TapReport| !tap.equal() && tap.distance.relative > rounding(tap);
+    if let Some(tap) = report.taps.iter().find(differs) {
         return (tap.layer, Some(tap.stage.clone()));
     }
     (None, Some(if report.prompt_differs() { "logits" } else { "decode" }.to_owned()))
