@@ -5,7 +5,7 @@
 
 Run by hand, never by the tests; what it writes is committed. Pinned: torch 2.x (CPU), transformers 5.24.0 (older cases: 4.57.6),
 safetensors 0.4+, numpy 1.26+. The architecture must be one of transformers' decoder-only models whose base model has
-`layers`, each with `self_attn` and `mlp`, and a norm after them of any name. `logits_f64` is computed in f64 throughout:
+`layers`, each with `self_attn` (or `linear_attn`) and `mlp`, and a norm after them of any name. `logits_f64` is computed in f64 throughout:
 the same weights in a model that is built and run with every f32 of the code read as f64, rotary frequencies included.
 What each file holds: tests/cases/README.md.
 """
@@ -114,7 +114,8 @@ def trace(model, ids):
 
     base = model.base_model
     for i, layer in enumerate(base.layers):
-        hooks += [layer.self_attn.register_forward_hook(keep(f"attention.{i}")),
+        mixer = getattr(layer, "self_attn", None) or layer.linear_attn
+        hooks += [mixer.register_forward_hook(keep(f"attention.{i}")),
                   layer.mlp.register_forward_hook(keep(f"mlp.{i}")),
                   layer.register_forward_hook(keep(f"hidden.layer.{i}"))]
     hooks.append(base.layers[0].register_forward_pre_hook(
