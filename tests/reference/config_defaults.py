@@ -16,7 +16,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 TYPES = ["llama", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen3", "glm", "mistral", "cohere", "starcoder2", "granite",
          "phi3", "olmo2", "stablelm", "qwen2_moe", "qwen3_moe", "glm4", "glm4_moe", "glm4_moe_lite", "minicpm3", "gemma4_text",
          "llama4_text", "deepseek_v2", "deepseek_v3", "gpt_oss", "ministral3", "mistral4", "cohere2", "smollm3", "olmo3",
-         "mixtral", "ernie4_5_moe", "seed_oss", "dots1", "exaone4", "hunyuan_v1_moe", "minimax_m2", "youtu"]
+         "mixtral", "ernie4_5_moe", "seed_oss", "dots1", "exaone4", "hunyuan_v1_moe", "minimax_m2", "youtu", "qwen3_next", "qwen3_5_text",
+         "qwen3_5_moe_text", "olmo_hybrid", "kimi_linear"]
 
 
 def main():

@@ -21,7 +21,7 @@ const SIZES: [&str; 9] = [
     "num_layers",
 ];
 /// The class of transformers, and the families whose checkpoints it reads.
-const CLASSES: [(&str, &[&str]); 38] = [
+const CLASSES: [(&str, &[&str]); 43] = [
     ("llama", &["llama1", "llama2", "llama3"]),
     ("gemma", &["gemma1"]),
     ("gemma2", &["gemma2"]),
@@ -60,6 +60,11 @@ const CLASSES: [(&str, &[&str]); 38] = [
     ("hunyuan_v1_moe", &["hunyuan-v1-moe"]),
     ("minimax_m2", &["minimax-m2"]),
     ("youtu", &["youtu"]),
+    ("qwen3_next", &["qwen3-next"]),
+    ("qwen3_5_text", &["qwen3.5"]),
+    ("qwen3_5_moe_text", &["qwen3.5-moe"]),
+    ("olmo_hybrid", &["olmo-hybrid"]),
+    ("kimi_linear", &["kimi-linear"]),
 ];
 
 fn library() -> Library {

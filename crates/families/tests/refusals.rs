@@ -66,7 +66,8 @@ fn a_family_file_is_refused_with_its_file_line_and_key() {
         &[
             "mine.toml:3",
             "`attention_norm` has a tensor of its own",
-            "query, key, value, attention_gate, gate, up, expert_gate, expert_up may share one",
+            "only query, key, value, attention_gate, delta_query",
+            "gate, up, expert_gate, expert_up may share one",
         ],
     );
     refused(

@@ -75,6 +75,8 @@ impl Scope {
         }
         let value = match entry.expr.json(&Value::from_dyn_object(self.clone())) {
             Ok(json) => Value::from(Serde(&json)),
+            // A refusal is said in whole sentences.
+            Err(message) if entry.expr.formulas().iter().any(|formula| formula.refuses()) => failure(message),
             Err(message) => failure(format!("{message}, in {name} = {}", entry.expr.written())),
         };
         let mut known = self.known();

@@ -78,6 +78,11 @@ impl Formula {
         &self.variables
     }
 
+    /// Whether it says itself, with `refuse('…')`, what is wrong.
+    pub(crate) fn refuses(&self) -> bool {
+        self.source.contains("refuse(")
+    }
+
     /// The names without which the formula may fail: those whose absence it does not ask about.
     pub(crate) fn needs(&self) -> Vec<String> {
         let asks = ["is defined", "is not defined", "| default"];

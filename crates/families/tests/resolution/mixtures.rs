@@ -101,5 +101,12 @@ fn a_delta_net_has_heads_that_divide_and_a_convolution_with_taps() {
 fn a_kind_of_layer_that_no_word_has_is_refused() {
     let mut kinds = vec!["full_attention"; 48];
     kinds[2] = "mamba";
-    refused("qwen3-next", json!({ "layer_types": kinds }), "mamba");
+    let library = Library::built_in().expect("the built-in families");
+    let family = library.get("qwen3-next").expect("a family");
+    let mut config = family.sizes[0].config.clone();
+    config.insert("layer_types".into(), json!(kinds));
+    let unresolved = family.resolve(&config, &[]).expect_err("no word has it");
+    let messages: Vec<_> = unresolved.problems.iter().map(ToString::to_string).collect();
+    let wanted = "`layer_types` gives layer 2 the kind `mamba`: this family has `linear_attention` and `full_attention`";
+    assert!(messages.len() == 1 && messages[0].contains(wanted), "{messages:?}");
 }

@@ -30,7 +30,7 @@ const fn mistake(
 }
 
 /// Slips that no word can say, with what they are called.
-const QUIRKS: [(Quirk, &str); 8] = [
+pub(super) const QUIRKS: [(Quirk, &str); 8] = [
     (Quirk::KvHeadsByTurns, "query heads share kv heads by turns (h mod kv_heads), not in groups"),
     (Quirk::EpsOutsideRoot, "eps is added outside the root of the norm"),
     (Quirk::TurnedBackwards, "rotary turns run the other way: a sine has the wrong sign"),

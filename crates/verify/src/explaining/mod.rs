@@ -12,6 +12,8 @@ mod evidence;
 mod from_config;
 mod mistakes;
 mod scene;
+#[cfg(test)]
+mod slips;
 mod words;
 
 pub use diagnose::diagnose;

@@ -70,13 +70,18 @@ pub(crate) enum Quirk {
 impl Quirk {
     /// Whether the architecture has what the slip is about.
     pub(crate) fn is_possible(self, architecture: &Architecture) -> bool {
+        !self.is_of_delta_nets() || architecture.layers.iter().any(|layer| layer.delta.is_some())
+    }
+
+    /// Whether only a delta net can make it.
+    pub(crate) fn is_of_delta_nets(self) -> bool {
         match self {
-            Quirk::None | Quirk::KvHeadsByTurns | Quirk::EpsOutsideRoot | Quirk::TurnedBackwards => true,
+            Quirk::None | Quirk::KvHeadsByTurns | Quirk::EpsOutsideRoot | Quirk::TurnedBackwards => false,
             Quirk::DecayWithoutSoftplus
             | Quirk::RateNotSquashed
             | Quirk::KeysOfAnyLength
             | Quirk::ConvolutionLate
-            | Quirk::StateLostBetweenChunks => architecture.layers.iter().any(|layer| layer.delta.is_some()),
+            | Quirk::StateLostBetweenChunks => true,
         }
     }
 }
