@@ -2,7 +2,7 @@
 
 use camelid_kernels::{Backend, Rows};
 
-use crate::net::OfHead;
+use crate::head::OfHead;
 use crate::triangle::{Fading, Triangles, solve};
 
 /// The results of a chunk, `[tokens, value_dim]`; the state goes on to its end.

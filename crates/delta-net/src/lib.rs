@@ -52,6 +52,7 @@
 
 mod chunk;
 mod forget;
+mod head;
 mod net;
 mod settings;
 mod state;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use camelid_kernels::{Backend, DeltaStep};
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 
+use crate::head::OfHead;
 use crate::settings::{Decay, Error, Settings};
 use crate::state::State;
 
@@ -46,20 +47,6 @@ pub enum Form {
     Chunked,
     /// One token after another.
     Stepwise,
-}
-
-/// The tokens as one value head meets them.
-pub(crate) struct OfHead {
-    /// q, of length 1/√key_dim, `[tokens, key_dim]`.
-    pub(crate) queries: Vec<f32>,
-    /// k, of length one, `[tokens, key_dim]`.
-    pub(crate) keys: Vec<f32>,
-    /// v `[tokens, value_dim]`.
-    pub(crate) values: Vec<f32>,
-    /// g `[tokens]` or `[tokens, key_dim]`.
-    pub(crate) decay: Vec<f32>,
-    /// β `[tokens]`.
-    pub(crate) rate: Vec<f32>,
 }
 
 impl DeltaNet {

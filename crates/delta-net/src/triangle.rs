@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use camelid_kernels::{Backend, Rows};
 
-use crate::net::OfHead;
+use crate::head::OfHead;
 
 /// c, the running sum of g, `[tokens]` or `[tokens, key_dim]`. In f64, since what is raised are differences of it.
 pub(crate) struct Fading {

@@ -234,7 +234,7 @@ impl Found<'_> {
         for named in tensors {
             let Named { roles, name, bias: _, by, per, at: _, suffix: _, lies, unit, eps, offset, factor } =
                 named;
-            let word = format!("tensors.\"{}\"", crate::waist::packed::write_roles(roles));
+            let word = format!("tensors.\"{}\"", crate::waist::named::write_roles(roles));
             let norm = roles.iter().all(|role| role.is_norm());
             let of_experts = roles.iter().all(|role| role.is_of_experts());
             if !norm && (*unit || eps.is_some() || offset.is_some() || *factor != 1.0) {

@@ -4,8 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use crate::waist::architecture::{Architecture, Layer};
-use crate::waist::named::{At, By, Lies, Named, Per, Suffix};
-use crate::waist::packed::write_roles;
+use crate::waist::named::{At, By, Lies, Named, Per, Suffix, write_roles};
 
 /// Word → value, in the order of a declaration. Where layers differ, the value is a list, one for each layer.
 pub type Fields = IndexMap<String, Json>;

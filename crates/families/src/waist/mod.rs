@@ -10,7 +10,6 @@ pub(crate) mod frequencies;
 pub(crate) mod kinds;
 pub(crate) mod memory;
 pub(crate) mod named;
-pub(crate) mod packed;
 pub(crate) mod plan;
 pub(crate) mod roles;
 pub(crate) mod scaling;

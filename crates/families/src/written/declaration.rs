@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Origin};
-use crate::waist::packed::write_roles;
+use crate::waist::named::write_roles;
 use crate::waist::roles::Role;
 use crate::written::expr::{Entry, Expr};
 use crate::written::file::{Entries, File, Gguf, Size};

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Origin};
-use crate::waist::packed::{read_roles, share};
+use crate::waist::named::{read_roles, share};
 use crate::waist::roles::Role;
 use crate::written::expr::{Entry, Expr};
 use crate::written::words;

@@ -23,7 +23,7 @@ pub(crate) fn meant<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) ->
 pub(crate) fn misspelt(own: &File, key: &str, known: impl Fn(&str) -> bool) -> Option<Error> {
     let words = own.words.iter().map(|(word, entry)| (word.clone(), entry));
     let named = |(roles, entry): &'_ (Vec<crate::Role>, Entry)| {
-        (crate::waist::packed::write_roles(roles), entry.clone())
+        (crate::waist::named::write_roles(roles), entry.clone())
     };
     let lists = own.tensors.iter().chain(&own.bias).map(named).collect::<Vec<_>>();
     let lists = lists.iter().map(|(word, entry)| (word.clone(), entry));

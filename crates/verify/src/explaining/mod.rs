@@ -13,7 +13,7 @@ mod from_config;
 mod mistakes;
 mod scene;
 #[cfg(test)]
-mod slips;
+mod tests;
 mod words;
 
 pub use diagnose::diagnose;
