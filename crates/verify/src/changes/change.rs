@@ -43,6 +43,9 @@ impl Change {
             let (old, new) = brief(word, old, new);
             format!("{word} {verb} {new}, not {old}")
         }));
+        if told.is_empty() {
+            return format!("{}: {}", self.word, self.name);
+        }
         format!("{} ({})", told.join(" and "), self.name)
     }
 }

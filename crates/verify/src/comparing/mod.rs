@@ -6,14 +6,17 @@
 
 mod compare;
 mod dump;
+mod glob;
 mod names;
 mod precision;
 mod search;
 mod stage;
+mod truth;
 mod verdict;
 
 pub use compare::{Compared, Port, compare_trace};
 pub use dump::Dump;
 pub use names::Names;
 pub use precision::Precision;
+pub use truth::{Truth, truth};
 pub use verdict::{FirstDivergence, StageReport, TraceReport, Verdict};

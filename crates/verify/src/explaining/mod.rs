@@ -12,6 +12,7 @@ mod evidence;
 mod from_config;
 mod mistakes;
 mod scene;
+mod unread;
 mod words;
 
 pub use diagnose::diagnose;

@@ -50,7 +50,9 @@ impl Oracle<'_> {
             let square = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count;
             let root = match self.quirk {
                 Quirk::EpsOutsideRoot => square.sqrt() + eps,
-                Quirk::None | Quirk::KvHeadsByTurns | Quirk::TurnedBackwards => (square + eps).sqrt(),
+                Quirk::None | Quirk::KvHeadsByTurns | Quirk::TurnedBackwards | Quirk::RampReversed => {
+                    (square + eps).sqrt()
+                }
             };
             for (feature, value) in values.iter_mut().enumerate() {
                 let at = own(row, feature);

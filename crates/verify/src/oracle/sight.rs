@@ -55,4 +55,6 @@ pub(crate) enum Quirk {
     EpsOutsideRoot,
     /// Rotary turns run the other way.
     TurnedBackwards,
+    /// YaRN's slow pairs keep their frequency, and its fast ones are divided by the factor.
+    RampReversed,
 }
