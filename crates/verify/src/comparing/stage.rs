@@ -11,6 +11,9 @@ use super::names::{Known, Meaning, Names};
 use super::precision::Precision;
 use crate::error::Error;
 
+/// A stage differs where it is further away than so many times what its precision does.
+pub(super) const LIMIT: f64 = 2.0;
+
 /// What a port shows of one text. A value may have the last rows only.
 #[derive(Debug)]
 pub(super) struct Shows {

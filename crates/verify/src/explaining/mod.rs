@@ -18,3 +18,4 @@ mod words;
 pub use diagnose::diagnose;
 pub(crate) use mistakes::changes;
 pub(crate) use scene::Scene;
+pub(crate) use unread::Together;

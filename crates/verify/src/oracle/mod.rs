@@ -10,6 +10,7 @@ mod experts;
 mod latent;
 mod layered;
 mod layers;
+mod memo;
 mod network;
 mod position;
 mod sight;
