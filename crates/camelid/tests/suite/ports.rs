@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::models::{camelid, refused, run, stories, text};
+use crate::models::{camelid, case, config, refused, run, stories, text};
 
 fn port(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/ports")).join(name)
@@ -260,4 +260,119 @@ fn a_stream_that_is_kept_as_a_pair_is_its_sum_and_half_a_pair_is_not_compared() 
     let half = compare(false);
     assert_eq!((count(&half, "layer"), count(&half, "attention")), (0, 3), "{half:#}");
     assert_eq!(half["unmatched"].as_array().map(Vec::len), Some(3), "{half:#}");
+}
+
+#[test]
+fn a_page_to_look_at_is_written_whole_beside_the_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("<b>&.html");
+    let (report, status) = compared("qwen1-logn-missing@bf16", &["--report", text(&page)]);
+    assert_eq!(status, Some(1), "{report:#}");
+    let html = std::fs::read_to_string(&page).expect("the page");
+    assert!(html.contains("differs first at attention of layer 0"), "{html}");
+    assert!(html.ends_with("</html>\n") && html.contains("prefers-color-scheme: dark"), "{html}");
+    assert_eq!(html.matches("<tr class=").count(), report["stages"].as_array().expect("a list").len());
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    let model = port("qwen1-logn-missing@bf16");
+    let trace = model.join("trace.safetensors");
+    let nowhere = folder.path().join("none/page.html");
+    let error = refused(&[
+        "compare-trace",
+        "--model",
+        text(&model),
+        "--trace",
+        text(&trace),
+        "--report",
+        text(&nowhere),
+    ]);
+    assert!(error.contains("none"), "{error}");
+}
+
+/// A safetensors file of f32 tensors and ids.
+fn made(path: &Path, ids: &[i64], tensors: &[(&str, [usize; 2], f32)]) {
+    use camelid::checkpoint::{Dtype, Tensor, write_safetensors};
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+    let mut all = vec![Tensor::from_bytes("input_ids", Dtype::I64, &[ids.len()], bytes.into()).expect("ids")];
+    for (name, shape, value) in tensors {
+        let bytes: Vec<u8> = (0..shape[0] * shape[1]).flat_map(|_| value.to_le_bytes()).collect();
+        all.push(Tensor::from_bytes(name, Dtype::F32, shape, bytes.into()).expect("a tensor"));
+    }
+    write_safetensors(path, &all).expect("written");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_or_located_and_never_dropped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, model) = (folder.path().join("made.safetensors"), port("right-qwen1@bf16"));
+    let config: Json =
+        serde_json::from_slice(&std::fs::read(model.join("config.json")).expect("a file")).expect("JSON");
+    let width = config["hidden_size"].as_u64().expect("a width") as usize;
+    let refuse = |ids: &[i64], tensors: &[(&str, [usize; 2], f32)], wanted: &[&str]| {
+        made(&file, ids, tensors);
+        let error = refused(&["compare-trace", "--model", text(&model), "--trace", text(&file)]);
+        assert!(wanted.iter().all(|wanted| error.contains(wanted)), "{error}");
+    };
+    refuse(&[1, 2, 3], &[("hidden.layer.0", [3, width + 1], 0.5)], &["`hidden.layer.0`", "is it a dump of"]);
+    refuse(&[1, 2, 3], &[("hidden.layer.0", [4, width], 0.5)], &["`hidden.layer.0`", "3 tokens"]);
+    refuse(&[1, 2, 99_999_999], &[("hidden.layer.0", [3, width], 0.5)], &["99999999"]);
+    refuse(&[1, 2, -3], &[("hidden.layer.0", [3, width], 0.5)], &["`input_ids`", "negative"]);
+    refuse(
+        &[1, 2, 3],
+        &[("l_out-0", [3, width], 0.5), ("hidden.layer.0", [3, width], 0.25)],
+        &["`l_out-0`", "`hidden.layer.0`", "are the same stage and differ"],
+    );
+    made(&file, &[1, 2, 3], &[("hidden.layer.1", [3, width], f32::NAN), ("hidden.layr.2", [3, width], 0.5)]);
+    let args =
+        ["compare-trace", "--model", text(&model), "--trace", text(&file), "--precision", "bf16", "--json"];
+    let output = camelid(&args).output().expect("it runs");
+    let report: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    let first = &report["first_divergence"];
+    assert_eq!((output.status.code(), first["layer"].as_u64()), (Some(1), Some(1)), "{report:#}");
+    assert!(first["sentence"].as_str().is_some_and(|told| told.contains("not finite")), "{first:#}");
+    assert_eq!(report["unmatched"], serde_json::json!(["hidden.layr.2"]));
+}
+
+/// What is said of a port that reads another config.json than the model's.
+#[track_caller]
+fn misread(case_name: &str, change: impl FnOnce(&mut serde_json::Map<String, Json>)) -> Json {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = case(case_name);
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(model.join(file), folder.path().join(file)).expect("it is copied");
+    }
+    config(folder.path(), change);
+    let out = folder.path().join("port.safetensors");
+    let ids: Vec<String> = (0..90).map(|id| (3 + 2 * id).to_string()).collect();
+    // An engine that shows streams alone, so that a whole layer is the first stage that differs.
+    let map = folder.path().join("streams.toml");
+    std::fs::write(&map, "[taps]\ninput_ids = [\"input_ids\"]\nlayer = [\"hidden.layer.{layer}\"]\n")
+        .expect("written");
+    let traced = ["trace", "--model", text(folder.path()), "--ids", &ids.join(","), "--map", text(&map)];
+    run(&[&traced[..], &["--out", text(&out)]].concat());
+    let args =
+        ["compare-trace", "--model", text(&model), "--trace", text(&out), "--precision", "f32", "--json"];
+    let output = camelid(&args).output().expect("it runs");
+    let report: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    report["first_divergence"].clone()
+}
+
+#[test]
+fn two_keys_that_are_not_read_are_both_named() {
+    let found = misread("llama3/3.1-rope", |config| {
+        config.remove("rope_scaling");
+        config.insert("rope_theta".into(), 10_000.0.into());
+    });
+    assert_eq!(found["causes"], serde_json::json!(["rope.scaling", "rope.theta"]), "{found:#}");
+    let sentence = found["sentence"].as_str().expect("a sentence");
+    assert!(sentence.contains("is not read); and rope.theta were 10000, not 500000"), "{sentence}");
+}
+
+#[test]
+fn a_number_that_an_engine_has_built_in_is_named() {
+    let found = misread("llama3/3.1-rope", |config| {
+        config["rope_scaling"]["original_max_position_embeddings"] = 8192.into();
+    });
+    assert_eq!(found["causes"], serde_json::json!(["rope.scaling"]), "{found:#}");
+    let sentence = found["sentence"].as_str().expect("a sentence");
+    assert!(sentence.contains("original_max_position_embeddings 8192"), "{sentence}");
 }

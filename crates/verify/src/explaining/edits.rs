@@ -103,6 +103,16 @@ pub(crate) fn per_layer(scene: &Scene<'_>, word: &str) -> Vec<Option<Architectur
     ]
 }
 
+/// The numbers that a scaling may have.
+const NUMBERS: [&str; 6] = [
+    "factor",
+    "original_max_position_embeddings",
+    "low_freq_factor",
+    "high_freq_factor",
+    "beta_fast",
+    "beta_slow",
+];
+
 /// The same numbers under another kind.
 pub(crate) fn other_scalings(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
     let kinds = ["linear", "dynamic", "yarn", "llama3", "stepped", "default"];
@@ -129,7 +139,15 @@ pub(crate) fn other_scalings(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
         let linear = json!({ "rope_type": "linear", "factor": factor });
         out.extend(values(scene, "rope.scaling", &[linear]));
     }
-    for key in ["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"] {
+    let trained = [scene.editor.architecture.stack.context, Some(2048), Some(4096), Some(32768)];
+    for (factor, trained) in [2.0, 4.0, 8.0].into_iter().flat_map(|f| trained.map(|trained| (f, trained))) {
+        let original = trained.map(|trained| json!(trained)).unwrap_or_default();
+        let yarn = json!({
+            "rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original,
+        });
+        out.extend(values(scene, "rope.scaling", &[yarn]));
+    }
+    for key in NUMBERS {
         out.extend(times(scene, &format!("rope.scaling.{key}")));
     }
     out

@@ -88,10 +88,11 @@ impl Scale {
                 out,
                 format_args!(
                     "<line class=\"axis\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"faint\" text-anchor=\"end\" \
-                     x=\"{}\" y=\"{:.1}\">1e{decade:.0}</text>\n",
+                     x=\"{}\" y=\"{:.1}\">{}</text>\n",
                     LEFT + WIDTH,
                     LEFT - 6.0,
-                    y + 4.0
+                    y + 4.0,
+                    if decade == 0.0 { "1".to_owned() } else { format!("1e{decade:.0}") }
                 ),
             );
         }

@@ -1,13 +1,11 @@
 //! Where in the first stage that differs the difference is: a row for each token, a column for each head.
 
-use super::super::verdict::{Heat, TraceReport};
+use super::super::verdict::{Heat, TraceReport, Verdict};
 use super::{escaped, push};
 
 const LEFT: f64 = 90.0;
 /// So many rows are drawn; of a longer text each row is the worst of several tokens.
 const ROWS: usize = 128;
-/// What is less than this share of the largest is drawn as nothing.
-const DECADES: f64 = 3.0;
 
 pub(super) fn draw(out: &mut String, report: &TraceReport) {
     let (Some(heat), Some(first)) = (&report.heat, &report.first_divergence) else { return };
@@ -18,6 +16,11 @@ pub(super) fn draw(out: &mut String, report: &TraceReport) {
     let each = heat.rows.len().div_ceil(ROWS).max(1);
     let rows: Vec<Vec<f64>> = heat.rows.chunks(each).map(|some| worst(some, columns)).collect();
     let most = rows.iter().flatten().copied().filter(|x| x.is_finite()).fold(0.0, f64::max);
+    let least = report
+        .stages
+        .iter()
+        .find(|stage| stage.verdict == Verdict::Different)
+        .map_or(0.0, |stage| stage.floor);
     let (wide, high) =
         ((720.0 / columns as f64).clamp(6.0, 40.0), (480.0 / rows.len() as f64).clamp(6.0, 18.0));
     let (width, height) = (columns as f64 * wide, rows.len() as f64 * high);
@@ -44,7 +47,7 @@ pub(super) fn draw(out: &mut String, report: &TraceReport) {
                      {}: {}</title></rect>\n",
                     wide - 1.0,
                     high - 1.0,
-                    strength(*value, most),
+                    strength(*value, least, most),
                     tokens(heat, row, each),
                     columns_of(heat, column),
                     if value.is_finite() { format!("{value:.1e}") } else { "not finite".to_owned() }
@@ -62,8 +65,7 @@ pub(super) fn draw(out: &mut String, report: &TraceReport) {
     push(
         out,
         format_args!(
-            "</svg>\n<figcaption>RMS of the difference over RMS of the whole stage; full colour is {most:.1e}, none is a thousandth of \
-             it.</figcaption>\n</figure>\n"
+            "</svg>\n<figcaption>RMS of the difference over RMS of the whole stage; full colour is {most:.1e}, none is what its precision does.</figcaption>\n</figure>\n"
         ),
     );
 }
@@ -76,11 +78,16 @@ fn worst(rows: &[Vec<f64>], columns: usize) -> Vec<f64> {
         .collect()
 }
 
-fn strength(value: f64, most: f64) -> f64 {
-    if !value.is_finite() || most <= 0.0 {
-        return f64::from(u8::from(!value.is_finite()));
+/// Nothing for what the precision does, and full for the largest: in decades, as long as these are apart.
+fn strength(value: f64, least: f64, most: f64) -> f64 {
+    if !value.is_finite() {
+        return 1.0;
     }
-    (1.0 + (value / most).max(1e-12).log10() / DECADES).clamp(0.0, 1.0)
+    let decades = (most / least).log10();
+    if !decades.is_finite() || decades <= 0.0 {
+        return if value > 0.0 { value / most } else { 0.0 };
+    }
+    ((value / least).max(1e-12).log10() / decades).clamp(0.0, 1.0)
 }
 
 fn tokens(heat: &Heat, row: usize, each: usize) -> String {
