@@ -1,7 +1,7 @@
 //! The distance of each stage against its floor: a panel for each kind of stage, a layer to the right of the one before it.
 
 use super::super::verdict::{StageReport, TraceReport, Verdict};
-use super::{apart, escaped, push, word};
+use super::text::{apart, escaped, push, word};
 use crate::comparing::stage::LIMIT;
 
 const LEFT: f64 = 130.0;

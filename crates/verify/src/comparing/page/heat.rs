@@ -1,7 +1,7 @@
 //! Where in the first stage that differs the difference is: a row for each token, a column for each head.
 
 use super::super::verdict::{Heat, TraceReport, Verdict};
-use super::{escaped, push};
+use super::text::{escaped, push};
 
 const LEFT: f64 = 90.0;
 /// So many rows are drawn; of a longer text each row is the worst of several tokens.

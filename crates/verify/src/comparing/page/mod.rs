@@ -5,10 +5,10 @@
 
 mod chart;
 mod heat;
+mod text;
 
-use std::fmt::Write;
-
-use super::verdict::{StageReport, TraceReport, Verdict};
+use super::verdict::TraceReport;
+use text::{apart, escaped, push, word};
 
 /// What was compared with what, as its reader knows it.
 #[derive(Debug, Clone, Copy)]
@@ -97,41 +97,6 @@ fn unmatched(out: &mut String, names: &[String]) {
     out.push_str("</ul></details>\n");
 }
 
-/// A stage's distance as a reader has it.
-fn apart(stage: &StageReport) -> String {
-    stage.residual.map_or_else(|| "not finite".to_owned(), |apart| format!("{apart:.1e}"))
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Equal => "equal",
-        Verdict::Rounding => "rounding",
-        Verdict::Different => "different",
-    }
-}
-
-/// Text that can't be anything but text, in an element or in an attribute.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            letter if letter.is_control() => out.push('\u{fffd}'),
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
-/// Writes to a string, which never fails.
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).unwrap_or_default();
-}
-
 /// Light and dark; shapes as well as colours say what differs.
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1b1f24; --faint: #6a737d; --line: #d5dae0; --paper: #ffffff; --calm: #2563a8; --hot: #c2330f; }
@@ -152,7 +117,7 @@ li { overflow-wrap: anywhere; }
 #[cfg(test)]
 mod tests {
     use super::super::precision::Precision;
-    use super::super::verdict::{FirstDivergence, Heat};
+    use super::super::verdict::{FirstDivergence, Heat, StageReport, Verdict};
     use super::*;
 
     fn stage(layer: Option<usize>, stage: &str, residual: Option<f64>, verdict: Verdict) -> StageReport {
