@@ -8,6 +8,8 @@ const LEFT: f64 = 130.0;
 const WIDTH: f64 = 760.0;
 const PANEL: f64 = 84.0;
 const GAP: f64 = 14.0;
+/// A cross around the place where the path stands.
+const CROSS: &str = "m-5 -3l2 -2l3 3l3 -3l2 2l-3 3l3 3l-2 2l-3 -3l-3 3l-2 -2l3 -3z";
 /// What is less is drawn as this.
 const LEAST: f64 = 1e-9;
 
@@ -104,9 +106,33 @@ impl Scale {
 
     /// The floor of a stage, and where the port is.
     fn mark(&self, out: &mut String, stage: &StageReport, is_first: bool) {
-        let (x, half) = (self.x(stage.layer.unwrap_or(0)), 0.4 * WIDTH / self.columns as f64);
-        let half = half.min(18.0);
-        let (limit, y) = (self.y(LIMIT * stage.floor), stage.residual.map_or(0.0, |apart| self.y(apart)));
+        let (x, y) = (self.x(stage.layer.unwrap_or(0)), stage.residual.map_or(0.0, |apart| self.y(apart)));
+        self.floor(out, x, stage.floor);
+        let (begin, end) = match stage.verdict {
+            Verdict::Equal | Verdict::Rounding => {
+                (format!("<circle class=\"near\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\">"), "</circle>")
+            }
+            Verdict::Different => (format!("<path class=\"far\" d=\"M{x:.1} {y:.1}{CROSS}\">"), "</path>"),
+        };
+        let place = stage.layer.map_or_else(String::new, |layer| format!("layer {layer}, "));
+        push(
+            out,
+            format_args!(
+                "{begin}<title>{place}{}: {}, its precision does {:.1e}: {}</title>{end}\n",
+                escaped(&stage.stage),
+                apart(stage),
+                stage.floor,
+                word(stage.verdict)
+            ),
+        );
+        if is_first {
+            push(out, format_args!("<circle class=\"first\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"9\"/>\n"));
+        }
+    }
+
+    /// Up to where a stage's precision goes.
+    fn floor(&self, out: &mut String, x: f64, floor: f64) {
+        let (half, limit) = ((0.4 * WIDTH / self.columns as f64).min(18.0), self.y(LIMIT * floor));
         push(
             out,
             format_args!(
@@ -118,32 +144,6 @@ impl Scale {
                 x + half
             ),
         );
-        match stage.verdict {
-            Verdict::Equal | Verdict::Rounding => {
-                push(out, format_args!("<circle class=\"near\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\">"));
-            }
-            Verdict::Different => push(
-                out,
-                format_args!(
-                    "<path class=\"far\" d=\"M{x:.1} {y:.1}m-5 -3l2 -2l3 3l3 -3l2 2l-3 3l3 3l-2 2l-3 -3l-3 3l-2 -2l3 -3z\">"
-                ),
-            ),
-        }
-        let place = stage.layer.map_or_else(String::new, |layer| format!("layer {layer}, "));
-        push(
-            out,
-            format_args!(
-                "<title>{place}{}: {}, its precision does {:.1e}: {}</title></{}>\n",
-                escaped(&stage.stage),
-                apart(stage),
-                stage.floor,
-                word(stage.verdict),
-                if stage.verdict == Verdict::Different { "path" } else { "circle" }
-            ),
-        );
-        if is_first {
-            push(out, format_args!("<circle class=\"first\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"9\"/>\n"));
-        }
     }
 
     /// The numbers of the layers, as many as can be read.
