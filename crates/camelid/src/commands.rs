@@ -11,7 +11,7 @@ pub use chores::{assets, docs};
 pub use explaining::{convert, describe, diff, families};
 pub use options::model;
 pub use options::which::Which;
-pub use proving::{compare_trace, verify, verify_tokenizer};
+pub use proving::{compare_trace, trace, verify, verify_tokenizer};
 pub use running::{bench, generate, perplexity, tokenize};
 
 use std::process::ExitCode;

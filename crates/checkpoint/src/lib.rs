@@ -51,7 +51,7 @@ pub use safetensors::read_safetensors;
 pub use source::{Mapping, Source};
 pub use tensor::Tensor;
 pub use torch::read_torch;
-pub use writer::{Planned, Writer, write_file};
+pub use writer::{Planned, Writer, write_file, write_safetensors};
 
 /// The README's example, compiled.
 #[cfg(doctest)]

@@ -256,8 +256,19 @@ impl Tensor {
         Ok(true)
     }
 
-    /// Some of its rows, which lie in order.
-    fn rows(&self, range: std::ops::Range<usize>) -> Result<Tensor, Error> {
+    /// Some of its rows.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where it has no such rows, or they do not lie in order.
+    pub fn rows(&self, range: std::ops::Range<usize>) -> Result<Tensor, Error> {
+        let all = self.shape.first().copied().unwrap_or_default();
+        if self.strided.is_some() || range.start >= range.end || range.end > all {
+            return Err(Error::Tensor {
+                path: self.path().to_owned(),
+                tensor: self.name.clone(),
+                problem: format!("rows {}..{} of {all} can't be taken", range.start, range.end),
+            });
+        }
         let row = self.len / self.shape[0];
         let (start, end) = (self.start + (range.start * row) as u64, self.start + (range.end * row) as u64);
         let shape = [&[range.len()], &self.shape[1..]].concat();

@@ -13,7 +13,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use tempfile::NamedTempFile;
 
 use crate::safetensors::stored;
-use crate::{Dtype, Error};
+use crate::{Dtype, Error, Tensor};
 
 const INDEX: &str = "model.safetensors.index.json";
 
@@ -188,14 +188,48 @@ impl Writer {
     }
 }
 
+/// Writes one safetensors file, whole or not at all; what stood under the name before is replaced.
+///
+/// # Errors
+/// [`Error::Tensor`] for a name twice or a quantised type, [`Error::Io`].
+pub fn write_safetensors(path: &Path, tensors: &[Tensor]) -> Result<(), Error> {
+    let mut planned = Vec::new();
+    for tensor in tensors {
+        let wrong = |problem: &str| Error::Tensor {
+            path: path.to_owned(),
+            tensor: tensor.name().to_owned(),
+            problem: problem.to_owned(),
+        };
+        stored(tensor.dtype()).ok_or_else(|| wrong("its type is none of safetensors"))?;
+        if planned.iter().any(|(known, _): &(Planned, u64)| known.name == tensor.name()) {
+            return Err(wrong("is written twice"));
+        }
+        let (name, shape) = (tensor.name().to_owned(), tensor.shape().to_vec());
+        planned.push((Planned { name, dtype: tensor.dtype(), shape }, tensor.byte_len() as u64));
+    }
+    let header = header(&planned).map_err(|error| io(path, error))?;
+    whole(path, |file| {
+        file.write_all(&header).map_err(|error| io(path, error))?;
+        tensors
+            .iter()
+            .try_for_each(|tensor| file.write_all(&tensor.bytes()?).map_err(|error| io(path, error)))
+    })
+}
+
 /// Writes a file so that it is there whole or not at all; what stood under the name before is replaced.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    whole(path, |file| file.write_all(bytes).map_err(|error| io(path, error)))
+}
+
+/// A file that gets its name when it is written and synced.
+fn whole(path: &Path, write: impl FnOnce(&mut std::fs::File) -> Result<(), Error>) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = hidden_file(folder)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| io(path, error))?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all().map_err(|error| io(path, error))?;
     file.persist(path).map_err(|error| io(path, error.error))?;
     sync_folder(folder)
 }

@@ -92,6 +92,14 @@ fn what_lies_in_order_is_a_share_of_the_map() {
 }
 
 #[test]
+fn a_tensor_that_was_saved_alone_is_one_tensor() {
+    let tensors = read(std::fs::read(data("alone.bin")).unwrap()).unwrap();
+    let [only] = tensors.as_slice() else { panic!("{tensors:?}") };
+    assert_eq!((only.name(), only.shape()), ("tensor", &[2, 3][..]));
+    assert_eq!(only.to_f32().unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+}
+
+#[test]
 fn a_folder_with_a_state_dictionary() {
     let module = std::fs::read(data("module.bin")).unwrap();
     let folder = Folder::new(&[("config.json", b"{}"), ("pytorch_model.bin", &module)]);

@@ -212,3 +212,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_file_is_written_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.safetensors");
+    let tensor = |name: &str, dtype: Dtype, shape: &[usize], bytes: Vec<u8>| {
+        camelid_checkpoint::Tensor::from_bytes(name, dtype, shape, bytes.into()).unwrap()
+    };
+    let ids = tensor("ids", Dtype::I64, &[2], [7i64, -1].iter().flat_map(|x| x.to_le_bytes()).collect());
+    let half = tensor("half", Dtype::Bf16, &[1, 2], vec![0, 63, 128, 63]);
+    camelid_checkpoint::write_safetensors(&path, &[half.clone(), ids.clone()]).unwrap();
+    let source = camelid_checkpoint::Source::open(&path, camelid_checkpoint::Mapping::Read).unwrap();
+    let read = camelid_checkpoint::read_safetensors(&std::sync::Arc::new(source)).unwrap();
+    let names: Vec<_> = read.iter().map(|tensor| (tensor.name().to_owned(), tensor.to_f64().ok())).collect();
+    assert_eq!(names, [("half".to_owned(), Some(vec![0.5, 1.0])), ("ids".to_owned(), None)]);
+    assert_eq!(read[1].to_i64().unwrap(), [7, -1]);
+    let before = std::fs::read(&path).unwrap();
+    let quantised = tensor("q", Dtype::Q8_0, &[1, 32], vec![0; 34]);
+    for wrong in [vec![half.clone(), half.clone()], vec![ids, quantised]] {
+        camelid_checkpoint::write_safetensors(&path, &wrong).unwrap_err();
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -20,7 +20,8 @@ mod running;
 mod told;
 
 pub use comparing::{
-    Compared, Dump, FirstDivergence, Names, Port, Precision, StageReport, TraceReport, Verdict, compare_trace,
+    About, Compared, Dump, FirstDivergence, Heat, Names, Port, Precision, StageReport, TraceReport, Truth,
+    Verdict, compare_trace, page, truth,
 };
 pub use error::Error;
 pub use explaining::diagnose;

@@ -12,10 +12,16 @@ use std::collections::{HashMap, HashSet};
 use super::calls;
 use super::values::{Arena, Done, Global, Object, Stop, Value, View, wrong};
 
+/// What a tensor that was saved alone is called.
+const ALONE: &str = "tensor";
+
 /// Name → tensor, in the order of the file, from a pickled dictionary; none for one without numbers. Entries that are no
-/// tensors (a version, a count, nothing) are passed over.
+/// tensors (a version, a count, nothing) are passed over. A file of one tensor and no dictionary has it as [`ALONE`].
 pub(super) fn tensors(pickle: &[u8]) -> Done<Vec<(&str, Option<View<'_>>)>> {
     let (machine, top) = Machine::run(pickle)?;
+    if let Some(Object::Tensor(view)) = machine.arena.object(top) {
+        return Ok(vec![(ALONE, Some(view.clone()))]);
+    }
     let Some(Object::Dict(items)) = machine.arena.object(top) else {
         return wrong("its pickle holds no dictionary");
     };

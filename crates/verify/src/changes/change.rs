@@ -43,6 +43,15 @@ impl Change {
             let (old, new) = brief(word, old, new);
             format!("{word} {verb} {new}, not {old}")
         }));
+        // Of many alike the first two tell it.
+        if told.len() > 4 {
+            let others = told.len() - 2;
+            told.truncate(2);
+            told.push(format!("{others} more alike"));
+        }
+        if told.is_empty() {
+            return format!("{}: {}", self.word, self.name);
+        }
         format!("{} ({})", told.join(" and "), self.name)
     }
 }

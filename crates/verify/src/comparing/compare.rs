@@ -2,20 +2,20 @@
 
 use camelid_checkpoint::Checkpoint;
 use camelid_families::{Backend, Model, Stage, Tap};
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use serde_json::{Map, Value as Json};
 
+use super::bench::Place;
+use super::divergence::{differing, divergence, heads, heat, pair, sentence};
 use super::dump::Dump;
 use super::names::Names;
 use super::precision::Precision;
-use super::search::{Aim, Found, Place};
-use super::stage::{Ours, Shows, last_rows, ours, residual};
-use super::verdict::{FirstDivergence, StageReport, TraceReport, Verdict};
+use super::search::{Aim, Found};
+use super::stage::{LIMIT, Ours, Shows, ours, residual};
+use super::verdict::{StageReport, TraceReport, Verdict};
 use crate::error::Error;
-use crate::told::{Spread, stage_name};
+use crate::told::stage_name;
 
-/// A stage differs where it is further away than so many times what its precision does.
-const LIMIT: f64 = 2.0;
 /// A model of so many layers is looked at whole when causes are told apart; of a deeper one, a few layers.
 const SHALLOW: usize = 6;
 
@@ -54,54 +54,76 @@ pub fn compare_trace(
     depth: Compared,
     located: &mut dyn FnMut(&TraceReport),
 ) -> Result<TraceReport, Error> {
-    let shows = Shows::read(port.dump, port.names, port.model)?;
-    let plain = ours(port.model, &shows, None)?;
-    let precision = match precision {
-        Some(given) => given,
-        None => guessed(port, &shows, &plain)?,
+    let runs = Runs::of(port, precision)?;
+    let mut report = runs.report();
+    let Some(first) = report.stages.iter().position(|stage| stage.verdict == Verdict::Different) else {
+        return Ok(report);
     };
-    let rounded_checkpoint = precision.checkpoint(port.checkpoint)?;
-    let rounded = match &rounded_checkpoint {
-        Some(checkpoint) => ours(&again(port, checkpoint)?, &shows, Some(precision))?,
-        None => ours(port.model, &shows, Some(precision))?,
-    };
-    let fine = ours(port.model, &shows, Some(Precision::F32))?;
-    let mut stages: Vec<StageReport> = shows
-        .order()
-        .into_iter()
-        .map(Some)
-        .chain(shows.logits.is_some().then_some(None))
-        .filter_map(|tap| stage(precision, tap, &shows, [&plain, &rounded, &fine]))
-        .collect();
-    stages.iter_mut().for_each(|stage| {
-        if stage.residual == Some(f64::INFINITY) {
-            stage.residual = None;
-        }
-    });
-    let first = stages.iter().position(|stage| stage.verdict == Verdict::Different);
-    let mut report = TraceReport {
-        verdict: if first.is_some() { "differs" } else { "equal" },
-        precision,
-        below_precision: first.is_none() && stages.iter().any(|stage| stage.verdict == Verdict::Rounding),
-        stages,
-        first_divergence: None,
-        unmatched: shows.unmatched.clone(),
-    };
-    let Some(first) = first else { return Ok(report) };
-    report.first_divergence = Some(divergence(&shows, &plain, &report.stages[first]));
+    let Runs { shows, plain, checkpoint, .. } = &runs;
+    let (declared, stage) = (port.model.architecture(), report.stages[first].clone());
+    let heads = heads(stage.tap, declared);
+    report.first_divergence = Some(divergence(shows, plain, &stage, heads));
+    report.heat = heat(shows, plain, &stage, heads);
     located(&report);
-    if depth == Compared::Located || report.stages[first].residual.is_none() {
+    if depth == Compared::Located || stage.residual.is_none() {
         return Ok(report);
     }
-    let checkpoint = rounded_checkpoint.as_ref().unwrap_or(port.checkpoint);
-    let place = Place { declared: port.model.architecture(), config: port.config, checkpoint, port: &shows };
-    let found = explained(&place, &report.stages, first, &differing(&shows, &plain, &report.stages[first]))?;
+    let checkpoint = checkpoint.as_ref().unwrap_or(port.checkpoint);
+    let place = Place { declared, config: port.config, checkpoint, port: shows };
+    let found = explained(&place, &report.stages, first, &differing(shows, plain, &stage))?;
     if let Some(told) = &mut report.first_divergence {
         told.tried = found.tried;
         told.causes = found.changes.iter().map(crate::changes::Change::label).collect();
         told.sentence = sentence(&place, &found, told);
     }
     Ok(report)
+}
+
+/// What the port shows, and our own stages from its inputs: as they are, and rounded.
+struct Runs {
+    shows: Shows,
+    precision: Precision,
+    /// The checkpoint as the port has it, where that is another.
+    checkpoint: Option<Checkpoint>,
+    plain: Ours,
+    rounded: Ours,
+    /// Rounded as sums in another order are.
+    fine: Ours,
+}
+
+impl Runs {
+    fn of(port: &Port<'_>, precision: Option<Precision>) -> Result<Runs, Error> {
+        let shows = Shows::read(port.dump, port.names, port.model)?;
+        let plain = ours(port.model, &shows, None)?;
+        let precision = match precision {
+            Some(given) => given,
+            None => guessed(port, &shows, &plain)?,
+        };
+        let checkpoint = precision.checkpoint(port.checkpoint)?;
+        let rounded = match &checkpoint {
+            Some(checkpoint) => ours(&again(port, checkpoint)?, &shows, Some(precision))?,
+            None => ours(port.model, &shows, Some(precision))?,
+        };
+        let fine = ours(port.model, &shows, Some(Precision::F32))?;
+        Ok(Runs { shows, precision, checkpoint, plain, rounded, fine })
+    }
+
+    /// Every stage that the port shows.
+    fn report(&self) -> TraceReport {
+        let logits = self.shows.logits.is_some().then_some(None);
+        let taps = self.shows.order().into_iter().map(Some).chain(logits);
+        let stages: Vec<StageReport> = taps.filter_map(|tap| stage(self, tap)).collect();
+        let differs = stages.iter().any(|stage| stage.verdict == Verdict::Different);
+        TraceReport {
+            verdict: if differs { "differs" } else { "equal" },
+            precision: self.precision,
+            below_precision: !differs && stages.iter().any(|stage| stage.verdict == Verdict::Rounding),
+            stages,
+            first_divergence: None,
+            unmatched: self.shows.unmatched.clone(),
+            heat: None,
+        }
+    }
 }
 
 /// The model of the same architecture over other tensors.
@@ -145,34 +167,19 @@ fn guessed(port: &Port<'_>, shows: &Shows, plain: &Ours) -> Result<Precision, Er
     Ok(Precision::F32)
 }
 
-/// What the port shows at a stage, and ours.
-fn pair<'a>(
-    tap: Option<Tap>,
-    shows: &'a Shows,
-    ours: &'a Ours,
-) -> Option<(ArrayView2<'a, f32>, ArrayView2<'a, f32>)> {
-    let (theirs, ours) = match tap {
-        Some(tap) => (shows.taps.get(&tap)?, ours.taps.get(&tap)?),
-        None => (shows.logits.as_ref()?, ours.logits.as_ref()?),
-    };
-    Some((theirs.view(), last_rows(ours.view(), theirs.nrows())))
-}
-
-fn stage(
-    precision: Precision,
-    tap: Option<Tap>,
-    shows: &Shows,
-    [plain, rounded, fine]: [&Ours; 3],
-) -> Option<StageReport> {
+fn stage(runs: &Runs, tap: Option<Tap>) -> Option<StageReport> {
+    let Runs { shows, precision, plain, rounded, fine, .. } = runs;
     let (theirs, exact) = pair(tap, shows, plain)?;
     let apart = residual(theirs, exact);
     let floor_of =
         |other: &Ours| pair(tap, shows, other).map_or(0.0, |(_, rounded)| residual(rounded, exact));
     let least = floor_of(fine);
     let floor = (precision.unseen(tap.map(|tap| tap.stage)) * floor_of(rounded)).max(least);
+    // Which of two experts comes first may be rounding's choice, and everything after it is computed from the port's.
+    let chosen = *precision != Precision::F32 && tap.is_some_and(|tap| tap.stage == Stage::Experts);
     let verdict = if apart <= LIMIT * least {
         Verdict::Equal
-    } else if apart <= LIMIT * floor {
+    } else if apart <= LIMIT * floor || chosen && apart.is_finite() {
         Verdict::Rounding
     } else {
         Verdict::Different
@@ -180,69 +187,11 @@ fn stage(
     Some(StageReport {
         layer: tap.and_then(|tap| tap.layer),
         stage: tap.map_or("logits", |tap| stage_name(tap.stage)).to_owned(),
-        residual: Some(apart),
+        residual: apart.is_finite().then_some(apart),
         floor,
         verdict,
         tap,
     })
-}
-
-/// The tokens of a stage that differ by more than its limit.
-fn spread(shows: &Shows, plain: &Ours, stage: &StageReport) -> Option<(Spread, usize)> {
-    let (theirs, exact) = pair(stage.tap, shows, plain)?;
-    let skipped = shows.ids.len() - theirs.nrows();
-    let (theirs, exact) = (theirs.mapv(f64::from), exact.mapv(f64::from));
-    let size = (exact.iter().map(|x| x * x).sum::<f64>() / exact.len().max(1) as f64).sqrt();
-    let most = exact.iter().fold(0f64, |most, x| most.max(x.abs()));
-    let tolerance = if most > 0.0 { 4.0 * LIMIT * stage.floor * size / most } else { 0.0 };
-    Some((Spread::of(theirs.view(), exact.view(), tolerance), skipped))
-}
-
-fn differing(shows: &Shows, plain: &Ours, stage: &StageReport) -> Vec<usize> {
-    spread(shows, plain, stage)
-        .map(|(spread, skipped)| spread.tokens.iter().map(|token| token + skipped).collect())
-        .unwrap_or_default()
-}
-
-fn divergence(shows: &Shows, plain: &Ours, stage: &StageReport) -> FirstDivergence {
-    let (tokens, heads) = spread(shows, plain, stage)
-        .map_or((String::new(), None), |(spread, _)| (spread.words(), spread.heads));
-    let place = place(stage);
-    let sentence = match stage.residual {
-        None => format!("your port's {place} holds numbers that are not finite ({tokens})"),
-        Some(apart) => format!(
-            "your port differs first at {place} ({tokens}): by {apart:.1e} of its size, where its precision does {:.1e}",
-            stage.floor
-        ),
-    };
-    FirstDivergence {
-        layer: stage.layer,
-        stage: branch(stage.tap).to_owned(),
-        within: stage.stage.clone(),
-        tokens,
-        heads: heads.map(|(which, _)| which),
-        causes: Vec::new(),
-        sentence,
-        tried: 0,
-    }
-}
-
-/// The stage of the cases that a finer one belongs to.
-fn branch(tap: Option<Tap>) -> &'static str {
-    let Some(tap) = tap else { return "logits" };
-    match tap.stage {
-        Stage::AttentionInput | Stage::Query | Stage::Key | Stage::Value | Stage::Heads => {
-            stage_name(Stage::AttentionOutput)
-        }
-        Stage::MlpInput | Stage::Experts | Stage::ExpertWeights => stage_name(Stage::MlpOutput),
-        Stage::Embedding | Stage::AttentionOutput | Stage::MlpOutput | Stage::Layer | Stage::FinalNorm => {
-            stage_name(tap.stage)
-        }
-    }
-}
-
-fn place(stage: &StageReport) -> String {
-    stage.layer.map_or_else(|| stage.stage.clone(), |layer| format!("{} of layer {layer}", stage.stage))
 }
 
 fn explained(
@@ -273,21 +222,4 @@ fn explained(
         .map(aim)
         .collect();
     place.search(aim(&stages[first]), &others, tokens)
-}
-
-fn sentence(place: &Place<'_>, found: &Found, told: &FirstDivergence) -> String {
-    let changes: Vec<String> =
-        found.changes.iter().map(|change| change.against(place.declared, "were")).collect();
-    match changes.as_slice() {
-        [] => format!("{}; none of the {} changes tried explains it", told.sentence, found.tried),
-        many => {
-            let rest = match found.left {
-                0 => String::new(),
-                1 => "; with that, one other stage still differs".to_owned(),
-                left => format!("; with that, {left} other stages still differ"),
-            };
-            let noun = if many.len() > 1 { " (nothing in this dump tells these apart)" } else { "" };
-            format!("your port computes as if {}{noun}{rest}", many.join(", or "))
-        }
-    }
 }

@@ -3,10 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use camelid_checkpoint::{Dtype, Mapping, Source, Tensor, read_safetensors};
+use camelid_checkpoint::{Dtype, Mapping, Source, Tensor, read_safetensors, read_torch};
 use ndarray::Array2;
 
 use crate::error::Error;
+
+/// How the files of a folder that hold tensors end.
+const ENDINGS: [&str; 2] = ["safetensors", "pt"];
+/// So many files are more than one run's, and folders lie no deeper.
+const MOST_FILES: usize = 100_000;
+const DEEPEST: usize = 4;
 
 /// The named tensors of a dump.
 #[derive(Debug)]
@@ -16,31 +22,56 @@ pub struct Dump {
 }
 
 impl Dump {
-    /// Opens a `.safetensors` file, or a folder with a file for each tensor, which is then called as its file is.
+    /// Opens a file of named tensors (`.safetensors`, or a dictionary in `.pt`), or a folder with a file for each tensor, which
+    /// is then called as its file is, with the folders that it is in.
     ///
     /// # Errors
     /// There is no such file, it is none, or a folder holds none.
     pub fn open(path: &Path) -> Result<Dump, Error> {
-        let mut tensors = Vec::new();
+        let mut dump = Dump { path: path.to_owned(), tensors: Vec::new() };
         if path.is_dir() {
-            for file in files(path)? {
-                let stem =
-                    file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            for file in dump.files()? {
+                let name = file.strip_prefix(path).unwrap_or(&file).with_extension("");
+                let name = name.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
                 match read(&file)?.as_slice() {
-                    [only] => tensors.push(only.renamed(&stem)),
-                    many => tensors.extend(many.iter().cloned()),
+                    [only] => dump.tensors.push(only.renamed(&name)),
+                    many => dump.tensors.extend(many.iter().cloned()),
                 }
             }
         } else {
-            tensors = read(path)?;
+            dump.tensors = read(path)?;
         }
-        let dump = Dump { path: path.to_owned(), tensors };
         if dump.tensors.is_empty() {
             return Err(
                 dump.wrong("there is no tensor in it: give a .safetensors file, or a folder of them".into())
             );
         }
         Ok(dump)
+    }
+
+    /// The files of tensors in a folder and in those within it.
+    fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut files = Vec::new();
+        let mut folders = vec![(self.path.clone(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).map_err(|error| self.wrong(error.to_string()))? {
+                let path = entry.map_err(|error| self.wrong(error.to_string()))?.path();
+                let is_folder = path.is_dir() && !path.is_symlink();
+                if is_folder && depth < DEEPEST {
+                    folders.push((path, depth + 1));
+                } else if path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
+                {
+                    files.push(path);
+                }
+            }
+            if files.len() > MOST_FILES {
+                return Err(self.wrong(format!(
+                    "there are more than {MOST_FILES} files of tensors in it: give the folder of one run, of one step"
+                )));
+            }
+        }
+        files.sort();
+        Ok(files)
     }
 
     pub(crate) fn tensors(&self) -> &[Tensor] {
@@ -88,15 +119,47 @@ impl Dump {
                 tensor.name()
             )));
         }
-        if matches!(tensor.dtype(), Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::F64) {
-            let values = match tensor.dtype() {
-                Dtype::F64 => tensor.to_f64()?.into_iter().map(|x| x as f32).collect(),
-                _ => tensor.to_f32()?,
-            };
-            let table = Array2::from_shape_vec((rows, features), values);
-            return table.map_err(|error| self.wrong(format!("`{}`: {error}", tensor.name())));
+        let values = self.values(tensor)?;
+        let table = Array2::from_shape_vec((rows, features), values);
+        table.map_err(|error| self.wrong(format!("`{}`: {error}", tensor.name())))
+    }
+
+    /// The sum of tensors that are parts of one stage.
+    pub(crate) fn sum(
+        &self,
+        parts: &[&Tensor],
+        tokens: usize,
+        features: usize,
+    ) -> Result<Array2<f32>, Error> {
+        let mut tables = parts.iter().map(|part| self.table(part, tokens, features));
+        let Some(first) = tables.next() else { return Ok(Array2::zeros((0, features))) };
+        tables.try_fold(first?, |sum, part| {
+            let part = part?;
+            if part.dim() != sum.dim() {
+                let names: Vec<_> = parts.iter().map(|part| format!("`{}`", part.name())).collect();
+                return Err(self.wrong(format!(
+                    "{} are parts of one sum, and have {} and {} rows",
+                    names.join(" and "),
+                    sum.nrows(),
+                    part.nrows()
+                )));
+            }
+            Ok(sum + part)
+        })
+    }
+
+    fn values(&self, tensor: &Tensor) -> Result<Vec<f32>, Error> {
+        match tensor.dtype() {
+            Dtype::F32 | Dtype::F16 | Dtype::Bf16 => Ok(tensor.to_f32()?),
+            Dtype::F64 => Ok(tensor.to_f64()?.into_iter().map(|x| x as f32).collect()),
+            // The numbers of experts.
+            Dtype::I64 | Dtype::I32 => Ok(tensor.to_i64()?.into_iter().map(|x| x as f32).collect()),
+            _ => Err(self.wrong(format!(
+                "`{}` holds {:?}, which are no activations",
+                tensor.name(),
+                tensor.dtype()
+            ))),
         }
-        Err(self.wrong(format!("`{}` holds {:?}, which are no activations", tensor.name(), tensor.dtype())))
     }
 }
 
@@ -105,18 +168,7 @@ fn squeezed(shape: &[usize]) -> Vec<usize> {
 }
 
 fn read(path: &Path) -> Result<Vec<Tensor>, Error> {
-    Ok(read_safetensors(&Arc::new(Source::open(path, Mapping::Read)?))?)
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |error: std::io::Error| Error::Trace { path: folder.to_owned(), message: error.to_string() };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|ending| ending == "safetensors") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+    let source = Arc::new(Source::open(path, Mapping::Read)?);
+    let is_torch = path.extension().is_some_and(|ending| ending == "pt" || ending == "bin");
+    Ok(if is_torch { read_torch(&source)? } else { read_safetensors(&source)? })
 }

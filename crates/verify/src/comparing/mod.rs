@@ -4,16 +4,23 @@
 //! but computed: the same stage once more, its weights and values rounded as the port rounds them. A stage that is further away
 //! than that differs, and at the first one changes are tried on that stage alone.
 
+mod bench;
 mod compare;
+mod divergence;
 mod dump;
+mod glob;
 mod names;
+mod page;
 mod precision;
 mod search;
 mod stage;
+mod truth;
 mod verdict;
 
 pub use compare::{Compared, Port, compare_trace};
 pub use dump::Dump;
 pub use names::Names;
+pub use page::{About, page};
 pub use precision::Precision;
-pub use verdict::{FirstDivergence, StageReport, TraceReport, Verdict};
+pub use truth::{Truth, truth};
+pub use verdict::{FirstDivergence, Heat, StageReport, TraceReport, Verdict};

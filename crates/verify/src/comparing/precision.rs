@@ -31,6 +31,17 @@ pub enum Precision {
 const BLOCK: usize = 32;
 
 impl Precision {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::F16 => "f16",
+            Precision::Bf16 => "bf16",
+            Precision::Q8 => "q8_0",
+            Precision::Q8Products => "q8_0 products",
+        }
+    }
+
     /// What is stored in a checkpoint, as the port has it.
     pub(crate) fn checkpoint(self, checkpoint: &Checkpoint) -> Result<Option<Checkpoint>, Error> {
         if matches!(self, Precision::F32 | Precision::Q8Products) {

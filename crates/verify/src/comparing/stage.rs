@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
+use camelid_checkpoint::Tensor;
 use camelid_families::{Model, Observer, Stage, Tap};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use super::dump::Dump;
-use super::names::{Meaning, Names};
+use super::names::{Known, Meaning, Names};
 use super::precision::Precision;
 use crate::error::Error;
+
+/// A stage differs where it is further away than so many times what its precision does.
+pub(super) const LIMIT: f64 = 2.0;
 
 /// What a port shows of one text. A value may have the last rows only.
 #[derive(Debug)]
@@ -22,31 +26,8 @@ pub(super) struct Shows {
 impl Shows {
     /// Reads what the names know; the first of `names` that knows a tensor counts.
     pub(super) fn read(dump: &Dump, names: &[Names], model: &Model) -> Result<Shows, Error> {
-        let layers = model.architecture().layers.len();
-        let meaning = |name: &str| names.iter().find_map(|names| names.meaning(name, layers));
-        let mut known: HashMap<Meaning, &camelid_checkpoint::Tensor> = HashMap::new();
-        let mut unmatched = Vec::new();
-        for tensor in dump.tensors() {
-            let Some(meaning) = meaning(tensor.name()) else {
-                unmatched.push(tensor.name().to_owned());
-                continue;
-            };
-            match known.get(&meaning) {
-                Some(_) if meaning == Meaning::Ids => {}
-                Some(other) if !other.same_numbers(tensor)? => {
-                    return Err(dump.wrong(format!(
-                        "`{}` and `{}` are the same stage and differ: say in --map which it is",
-                        other.name(),
-                        tensor.name()
-                    )));
-                }
-                Some(_) => {}
-                None => {
-                    known.insert(meaning, tensor);
-                }
-            }
-        }
-        let ids = known.get(&Meaning::Ids).ok_or_else(|| {
+        let Sorted { known, mut unmatched } = Sorted::of(dump, names, model.architecture().layers.len())?;
+        let ids = known.get(&Meaning::Ids).and_then(|parts| parts.first()).ok_or_else(|| {
             dump.wrong(
                 "there are no `input_ids`: add the prompt's ids to the dump, or name their tensor in --map"
                     .into(),
@@ -55,17 +36,16 @@ impl Shows {
         let ids = dump.ids(ids)?;
         let features = widths(model, &ids)?;
         let (mut taps, mut logits) = (HashMap::new(), None);
-        for (meaning, tensor) in known {
+        for (meaning, parts) in &known {
+            let sum = |features: usize| dump.sum(parts, ids.len(), features);
             match meaning {
                 Meaning::Ids => {}
-                Meaning::Logits => {
-                    logits = Some(dump.table(tensor, ids.len(), model.architecture().embedding.vocab)?);
-                }
-                Meaning::Tap(tap) => match features.get(&tap) {
+                Meaning::Logits => logits = Some(sum(model.architecture().embedding.vocab)?),
+                Meaning::Tap(tap) => match features.get(tap) {
                     Some(features) => {
-                        taps.insert(tap, dump.table(tensor, ids.len(), *features)?);
+                        taps.insert(*tap, sum(*features)?);
                     }
-                    None => unmatched.push(tensor.name().to_owned()),
+                    None => unmatched.extend(parts.iter().map(|tensor| tensor.name().to_owned())),
                 },
             }
         }
@@ -97,6 +77,70 @@ impl Shows {
         let mut taps: Vec<Tap> = self.taps.keys().copied().collect();
         taps.sort_by_key(|tap| crate::running::order(*tap));
         taps
+    }
+}
+
+/// The tensors of a dump by what they mean: several where a stage is a sum.
+struct Sorted<'a> {
+    known: HashMap<Meaning, Vec<&'a Tensor>>,
+    unmatched: Vec<String>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(dump: &'a Dump, names: &[Names], layers: usize) -> Result<Sorted<'a>, Error> {
+        let mut found: HashMap<(Meaning, usize), (Known, &Tensor)> = HashMap::new();
+        let mut unmatched = Vec::new();
+        for tensor in dump.tensors() {
+            let Some(known) = names.iter().find_map(|names| names.known_as(tensor.name(), layers)) else {
+                unmatched.push(tensor.name().to_owned());
+                continue;
+            };
+            let key = (known.meaning, known.part.0);
+            match found.get(&key) {
+                None => {
+                    found.insert(key, (known, tensor));
+                }
+                Some(_) if known.meaning == Meaning::Ids => {}
+                // The name that stands first counts; what stands under a later one is told.
+                Some((other, _)) if known.rank > other.rank => unmatched.push(tensor.name().to_owned()),
+                Some((other, before)) if known.rank < other.rank => {
+                    unmatched.push(before.name().to_owned());
+                    found.insert(key, (known, tensor));
+                }
+                Some((_, other)) if !other.same_numbers(tensor)? => {
+                    return Err(dump.wrong(format!(
+                        "`{}` and `{}` are the same stage and differ: say in --map which it is",
+                        other.name(),
+                        tensor.name()
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(Sorted::whole(&found, unmatched))
+    }
+
+    /// What is whole; a part of a sum without the others is told.
+    fn whole(
+        found: &HashMap<(Meaning, usize), (Known, &'a Tensor)>,
+        mut unmatched: Vec<String>,
+    ) -> Sorted<'a> {
+        let mut known = HashMap::new();
+        for ((meaning, part), (first, _)) in found {
+            if *part > 0 && found.contains_key(&(*meaning, 0)) {
+                continue;
+            }
+            let parts: Vec<&Tensor> =
+                (0..first.part.1).filter_map(|part| Some(found.get(&(*meaning, part))?.1)).collect();
+            if parts.len() == first.part.1 {
+                known.insert(*meaning, parts);
+            } else {
+                unmatched.extend(parts.iter().map(|tensor| tensor.name().to_owned()));
+            }
+        }
+        unmatched.sort();
+        unmatched.dedup();
+        Sorted { known, unmatched }
     }
 }
 

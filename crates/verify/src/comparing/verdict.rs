@@ -71,4 +71,18 @@ pub struct TraceReport {
     pub unmatched: Vec<String>,
     /// Whether what is equal is so only as far as this precision can tell.
     pub below_precision: bool,
+    /// Where in the first stage that differs the difference is.
+    #[serde(skip)]
+    pub heat: Option<Heat>,
+}
+
+/// A stage's difference, for each token and each head.
+#[derive(Debug, Clone)]
+pub struct Heat {
+    /// The token of the first row.
+    pub first_token: usize,
+    /// How many features a column is, where the stage has no heads.
+    pub features: Option<usize>,
+    /// A row for each token, a column for each head: RMS (port − ours) over RMS of all of ours.
+    pub rows: Vec<Vec<f64>>,
 }

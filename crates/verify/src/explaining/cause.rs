@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::mistakes::changes;
 use super::scene::Scene;
+use super::unread::Together;
 use crate::changes::{Change, Editor};
 use crate::error::Error;
 use crate::locating::{Fault, Until};
@@ -60,37 +61,20 @@ impl Riddle<'_> {
     pub(crate) fn explain(&self) -> Result<Explanation, Error> {
         let mut found = Explanation { changes: Vec::new(), before: Vec::new(), left: Vec::new(), tried: 0 };
         found.left = self.judged(self.declared, Quirk::None, self.tolerance, Until::End)?;
-        let (mut current, mut quirk) = (self.declared.clone(), Quirk::None);
         let mut sure = 0;
-        while found.changes.len() < MOST
-            && let Some(first) = found.left.first()
-        {
-            let layers: Vec<usize> = found.left.iter().filter_map(|fault| fault.tap?.layer).collect();
-            let scene = Scene {
-                editor: Editor::new(&current),
-                ids: self.ids,
-                config: self.config,
-                first_token: first.token,
-                layers: &layers,
-            };
-            let mut tries = changes(&scene);
-            tries
-                .iter_mut()
-                .filter(|change| change.quirk == Quirk::None)
-                .for_each(|change| change.quirk = quirk);
-            found.tried += tries.len();
-            let step = self.best(&tries, first);
-            let step = match step.filter(|step| step.repairs) {
-                Some(step) => Some(step),
-                None => self.fit(&scene, first, quirk).or_else(|| self.best(&tries, first)),
-            };
-            let Some(step) = step else { break };
-            found.before.push(std::mem::replace(&mut current, step.change.architecture.clone()));
-            quirk = step.change.quirk;
-            found.changes.push(step.change);
-            found.left = step.left;
-            if step.repairs && sure + 1 == found.changes.len() {
-                sure += 1;
+        while found.changes.len() < MOST && !found.left.is_empty() {
+            let (steps, tried) = self.next(&found);
+            found.tried += tried;
+            let Some(last) = steps.last() else { break };
+            let repairs = last.repairs && sure == found.changes.len();
+            for step in steps {
+                let before = found.changes.last().map_or(self.declared, |last| &last.architecture).clone();
+                found.before.push(before);
+                found.changes.push(step.change);
+                found.left = step.left;
+            }
+            if repairs {
+                sure = found.changes.len();
             }
         }
         if !found.left.is_empty() && sure < found.changes.len() {
@@ -101,6 +85,77 @@ impl Riddle<'_> {
             found.left = self.judged(last, quirk, self.tolerance, Until::End)?;
         }
         Ok(found)
+    }
+
+    /// What explains the first stage that differs still: one change, several that are often seen together, a number that is
+    /// fitted, or what explains the first tokens alone; the first of these that there is. And how many changes were tried.
+    fn next(&self, found: &Explanation) -> (Vec<Step>, usize) {
+        let (current, quirk) = found
+            .changes
+            .last()
+            .map_or((self.declared, Quirk::None), |last| (&last.architecture, last.quirk));
+        let Some(first) = found.left.first() else { return (Vec::new(), 0) };
+        let layers: Vec<usize> = found.left.iter().filter_map(|fault| fault.tap?.layer).collect();
+        let scene = Scene {
+            editor: Editor::new(current),
+            ids: self.ids,
+            config: self.config,
+            first_token: first.token,
+            layers: &layers,
+        };
+        let mut tries = changes(&scene);
+        let own = |change: &mut Change| {
+            if change.quirk == Quirk::None {
+                change.quirk = quirk;
+            }
+        };
+        tries.iter_mut().for_each(own);
+        let some = match self.best(&tries, first) {
+            Some(step) if step.repairs => return (vec![step], tries.len()),
+            some => some,
+        };
+        let (together, more) = self.together(&scene, first, quirk);
+        let tried = tries.len() + more;
+        if !together.is_empty() {
+            return (together, tried);
+        }
+        (self.fit(&scene, first, quirk).or(some).into_iter().collect(), tried)
+    }
+
+    /// Several changes that repair the first stage together, where no single one does: as few as there are; and how many
+    /// combinations were tried.
+    fn together(&self, scene: &Scene<'_>, first: &Fault, quirk: Quirk) -> (Vec<Step>, usize) {
+        let (together, strict, mut tried) = (Together::of(scene), self.strict(first), 0);
+        for size in together.sizes() {
+            let combinations = together.combinations(size);
+            tried += combinations.len();
+            let seen = parallel::map(&combinations, parallel::cores(), |changes| {
+                let last = &changes.last()?.architecture;
+                let left = self.judged(last, quirk, strict, Until::FirstFault).ok()?;
+                left.first().is_none_or(|next| next.key().stage > first.key().stage).then_some(())
+            });
+            let repairing = combinations.into_iter().zip(seen).filter(|(_, repairs)| repairs.is_some());
+            let judged = repairing.filter_map(|(changes, _)| {
+                let last = &changes.last()?.architecture;
+                let apart = self.judged(last, quirk, 0.0, Until::End).ok()?;
+                let left = apart.iter().filter(|fault| fault.distance.relative > self.tolerance).count();
+                let sum: f64 = apart.iter().map(|fault| fault.distance.relative).sum();
+                Some((left, sum, changes))
+            });
+            let best = judged.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+            if let Some((_, _, changes)) = best {
+                return (self.steps(changes, quirk), tried);
+            }
+        }
+        (Vec::new(), tried)
+    }
+
+    fn steps(&self, changes: Vec<Change>, quirk: Quirk) -> Vec<Step> {
+        let step = |change: Change| {
+            let left = self.judged(&change.architecture, quirk, self.tolerance, Until::End).ok()?;
+            Some(Step { change: Change { quirk, ..change }, left, repairs: true })
+        };
+        changes.into_iter().filter_map(step).collect()
     }
 
     /// The change that leaves the fewest stages differing, among those that bring the first difference further.

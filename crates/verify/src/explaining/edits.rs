@@ -25,31 +25,57 @@ pub(crate) fn rounded(scene: &Scene<'_>, word: &str) -> Vec<Option<Architecture>
     forms.iter().map(|form| scene.editor.set(word, |_, old| old.as_f64().map(|x| json!(form(x))))).collect()
 }
 
+/// Numbers of a scaling in place of those that it has; nothing where there is no scaling.
+pub(crate) fn scaling_with(scene: &Scene<'_>, numbers: &[(&str, Json)]) -> Option<Architecture> {
+    scene.editor.set("rope.scaling", |_, old| {
+        let mut new = old.clone();
+        for (key, value) in numbers {
+            new.as_object_mut()?.insert((*key).to_owned(), value.clone());
+        }
+        Some(new)
+    })
+}
+
 /// What is left out of a scaling by bands, or read the wrong way round.
 pub(crate) fn ramps(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
-    let with = |key: &str, value: Json| {
+    let exchanged = |(a, first): (&str, f64), (b, second): (&str, f64)| {
         scene.editor.set("rope.scaling", |_, old| {
+            let number = |key: &str, or: f64| old.get(key).and_then(Json::as_f64).unwrap_or(or);
             let mut new = old.clone();
-            new.as_object_mut()?.insert(key.to_owned(), value.clone());
+            let table = new.as_object_mut()?;
+            table.insert(a.to_owned(), json!(number(b, second)));
+            table.insert(b.to_owned(), json!(number(a, first)));
             Some(new)
         })
     };
-    let exchanged = |a: &str, b: &str| {
-        scene.editor.set("rope.scaling", |_, old| {
-            let (first, second) = (old.get(a)?.clone(), old.get(b)?.clone());
-            let mut new = old.clone();
-            new[a] = second;
-            new[b] = first;
-            Some(new)
-        })
-    };
+    let plain = || ("attention_factor", json!(1.0));
     vec![
-        with("attention_factor", json!(1.0)),
-        with("truncate", json!(false)),
-        with("truncate", json!(true)),
-        exchanged("beta_fast", "beta_slow"),
-        exchanged("low_freq_factor", "high_freq_factor"),
+        scaling_with(scene, &[plain()]),
+        scaling_with(scene, &[("truncate", json!(false))]),
+        scaling_with(scene, &[("truncate", json!(true))]),
+        scaling_with(scene, &[plain(), ("truncate", json!(false))]),
+        exchanged(("beta_fast", 32.0), ("beta_slow", 1.0)),
+        exchanged(("low_freq_factor", 1.0), ("high_freq_factor", 4.0)),
     ]
+}
+
+/// Numbers of a scaling as released models have them, which engines build in.
+pub(crate) fn released(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
+    let whole = |key: &'static str, all: &[u32]| -> Vec<(&'static str, Json)> {
+        all.iter().map(|value| (key, json!(value))).collect()
+    };
+    let parts = |key: &'static str, all: &[f64]| -> Vec<(&'static str, Json)> {
+        all.iter().map(|value| (key, json!(value))).collect()
+    };
+    let known = [
+        whole("original_max_position_embeddings", &[2048, 4096, 8192, 16384, 32768, 65536, 131_072]),
+        parts("factor", &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]),
+        parts("low_freq_factor", &[1.0]),
+        parts("high_freq_factor", &[4.0]),
+        parts("beta_fast", &[32.0]),
+        parts("beta_slow", &[1.0]),
+    ];
+    known.concat().into_iter().map(|number| scaling_with(scene, &[number])).collect()
 }
 
 pub(crate) fn scaled(scene: &Scene<'_>, word: &str, by: &[f64]) -> Vec<Option<Architecture>> {
@@ -77,6 +103,16 @@ pub(crate) fn per_layer(scene: &Scene<'_>, word: &str) -> Vec<Option<Architectur
     ]
 }
 
+/// The numbers that a scaling may have.
+const NUMBERS: [&str; 6] = [
+    "factor",
+    "original_max_position_embeddings",
+    "low_freq_factor",
+    "high_freq_factor",
+    "beta_fast",
+    "beta_slow",
+];
+
 /// The same numbers under another kind.
 pub(crate) fn other_scalings(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
     let kinds = ["linear", "dynamic", "yarn", "llama3", "stepped", "default"];
@@ -103,7 +139,15 @@ pub(crate) fn other_scalings(scene: &Scene<'_>) -> Vec<Option<Architecture>> {
         let linear = json!({ "rope_type": "linear", "factor": factor });
         out.extend(values(scene, "rope.scaling", &[linear]));
     }
-    for key in ["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"] {
+    let trained = [scene.editor.architecture.stack.context, Some(2048), Some(4096), Some(32768)];
+    for (factor, trained) in [2.0, 4.0, 8.0].into_iter().flat_map(|f| trained.map(|trained| (f, trained))) {
+        let original = trained.map(|trained| json!(trained)).unwrap_or_default();
+        let yarn = json!({
+            "rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original,
+        });
+        out.extend(values(scene, "rope.scaling", &[yarn]));
+    }
+    for key in NUMBERS {
         out.extend(times(scene, &format!("rope.scaling.{key}")));
     }
     out
@@ -181,4 +225,9 @@ pub(crate) fn biased(scene: &Scene<'_>, role: Role) -> Option<Architecture> {
             named.bias = !named.bias;
         }
     })
+}
+
+/// The biases of all tensors with such a role left out.
+pub(crate) fn biased_where(scene: &Scene<'_>, left_out: impl Fn(Role) -> bool) -> Option<Architecture> {
+    named(scene, |named| named.bias &= !named.roles.iter().any(|role| left_out(*role)))
 }

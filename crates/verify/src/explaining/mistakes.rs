@@ -6,8 +6,8 @@ use camelid_families::{Architecture, At, By, Role};
 use serde_json::{Value as Json, json};
 
 use super::edits::{
-    biased, exchanged, named, other_scalings, per_layer, permuted, ramps, rounded, scaled, shifted, times,
-    values, without,
+    biased, biased_where, exchanged, named, other_scalings, per_layer, permuted, ramps, released, rounded,
+    scaled, scaling_with, shifted, times, values, without,
 };
 use super::from_config::from_config;
 use super::scene::Scene;
@@ -62,6 +62,7 @@ pub(crate) fn changes(scene: &Scene<'_>) -> Vec<Change> {
             found.push(Change { word, name, architecture, quirk: Quirk::None });
         }
     }
+    found.extend(reversed(scene));
     let declared = scene.editor.architecture;
     let possible = QUIRKS.into_iter().filter(|(quirk, _)| quirk.is_possible(declared));
     found.extend(possible.map(|(quirk, name)| Change {
@@ -71,6 +72,23 @@ pub(crate) fn changes(scene: &Scene<'_>) -> Vec<Change> {
         quirk,
     }));
     found
+}
+
+/// A ramp between fast and slow pairs that runs the other way, with the attention factor or without.
+fn reversed(scene: &Scene<'_>) -> Vec<Change> {
+    let is_ramp = |kind: &Json| kind == &json!("yarn");
+    if !scene.editor.values("rope.scaling.rope_type").iter().any(is_ramp) {
+        return Vec::new();
+    }
+    let plain = scaling_with(scene, &[("attention_factor", json!(1.0))]);
+    let architectures = [Some(scene.editor.architecture.clone()), plain];
+    let change = |architecture| Change {
+        word: "rope.scaling".to_owned(),
+        name: "the ramp between fast and slow pairs runs the other way".to_owned(),
+        architecture,
+        quirk: Quirk::RampReversed,
+    };
+    architectures.into_iter().flatten().map(change).collect()
 }
 
 const LIST: &[Mistake] = &[
@@ -145,6 +163,7 @@ const LIST: &[Mistake] = &[
     mistake("rope.scaling", "no scaling of frequencies", |s| values(s, "rope.scaling", &[Json::Null])),
     mistake("rope.scaling", "another kind of scaling", other_scalings),
     mistake("rope.scaling", "a number of the scaling left out, or its ramp turned round", ramps),
+    mistake("rope.scaling", "a number of released models in the scaling", released),
     mistake("rope.length", "which length frequencies follow", |s| {
         values(s, "rope.length", &[json!("current"), json!("first")])
     }),
@@ -178,21 +197,25 @@ const LIST: &[Mistake] = &[
         [vec![s.editor.set("prefix.hold", reversed)], values(s, "prefix.hold", &[json!([])])].concat()
     }),
     mistake("attention.position", "how places are told", |s| {
-        let rope = json!({ "theta": 1e4, "pairing": "half" });
-        let to = |position: &str, rope: Option<Json>| {
+        let to = |position: &str| {
             s.editor.rewritten(|json| {
                 for layer in json["layers"].as_array_mut().into_iter().flatten() {
                     layer["attention"]["position"] = json!(position);
-                    layer["rope"] = rope.clone().unwrap_or_default();
+                    layer["rope"] = Json::Null;
                 }
             })
         };
-        let turns = s.editor.architecture.layers.iter().any(|layer| layer.rope.is_some());
-        vec![to("none", None), to("alibi", None), if turns { None } else { to("rope", Some(rope)) }]
+        vec![to("none"), to("alibi"), s.turning()]
     }),
     mistake("attention.logn", "log-n", |s| {
         let trained = s.editor.architecture.stack.context.map(|n| json!(n)).unwrap_or_default();
-        [values(s, "attention.logn", &[Json::Null, trained]), times(s, "attention.logn")].concat()
+        let released = [json!(2048), json!(8192)];
+        [
+            values(s, "attention.logn", &[Json::Null, trained]),
+            values(s, "attention.logn", &released),
+            times(s, "attention.logn"),
+        ]
+        .concat()
     }),
     mistake("attention.dual_chunk", "dual chunks", |s| values(s, "attention.dual_chunk", &[Json::Null])),
     mistake("attention.dual_chunk", "sizes of dual chunks", |s| {
@@ -283,6 +306,16 @@ const LIST: &[Mistake] = &[
         LEFT_OUT.map(|role| without(s, role)).into()
     }),
     mistake("bias", "bias left out", |s| Role::ALL.map(|role| biased(s, role)).into()),
+    mistake("bias", "biases left out together", |s| {
+        let attention = [Role::Query, Role::Key, Role::Value];
+        let inside = |role: Role| attention.contains(&role) || role == Role::AttentionOutput;
+        vec![
+            biased_where(s, |_| true),
+            biased_where(s, |role| attention.contains(&role)),
+            biased_where(s, inside),
+            biased_where(s, |role| !inside(role)),
+        ]
+    }),
     mistake("tensors", "norm of heads before or after the turn", |s| {
         vec![named(s, |named| {
             if named.roles.iter().any(|role| matches!(role, Role::QueryNorm | Role::KeyNorm)) {

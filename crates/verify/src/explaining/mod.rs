@@ -14,8 +14,10 @@ mod mistakes;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod words;
 
 pub use diagnose::diagnose;
 pub(crate) use mistakes::changes;
 pub(crate) use scene::Scene;
+pub(crate) use unread::Together;

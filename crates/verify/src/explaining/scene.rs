@@ -1,6 +1,7 @@
 //! What a known mistake may look at.
 
-use serde_json::{Map, Value as Json};
+use camelid_families::Architecture;
+use serde_json::{Map, Value as Json, json};
 
 use crate::changes::Editor;
 
@@ -29,5 +30,17 @@ impl Scene<'_> {
 
     pub(crate) fn head_dim(&self) -> usize {
         self.editor.architecture.layers.first().map_or(1, |layer| layer.attention.head_dim)
+    }
+
+    /// Places told by turns in every layer, where none turns.
+    pub(crate) fn turning(&self) -> Option<Architecture> {
+        let turns = self.editor.architecture.layers.iter().any(|layer| layer.rope.is_some());
+        let edit = |json: &mut Json| {
+            for layer in json["layers"].as_array_mut().into_iter().flatten() {
+                layer["attention"]["position"] = json!("rope");
+                layer["rope"] = json!({ "theta": 1e4, "pairing": "half" });
+            }
+        };
+        if turns { None } else { self.editor.rewritten(edit) }
     }
 }

@@ -185,7 +185,7 @@ impl Scene<'_> {
             let now = length(rope, self.sight, token);
             let table = match last.take().filter(|(length, _)| *length == now) {
                 Some((_, table)) => table,
-                None => frequencies(rope, head_dim, now)?,
+                None => frequencies(rope, head_dim, now, self.quirk)?,
             };
             for start in (0..heads * rope.axes).map(|part_of| part_of * part) {
                 let mut own: Vec<f64> = (start..start + part).map(|feature| x[[token, feature]]).collect();

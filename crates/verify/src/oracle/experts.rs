@@ -3,7 +3,8 @@
 use camelid_families::{Experts, Role, Stage, Tap};
 use ndarray::{Array2, Axis};
 
-use super::layers::{meeting, name, product};
+use super::layers::{meeting, name};
+use super::memo::product;
 use super::network::Oracle;
 use super::sight::{Halt, Hook};
 use super::tensors::wrong;
@@ -118,7 +119,13 @@ impl Oracle<'_> {
     /// What one expert gives for one row.
     fn expert(&self, index: usize, expert: usize, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
         let apply = |role: Role, x: &Array2<f64>| {
-            self.tensors.of_expert(index, role, expert).map(|(weight, bias)| product(x, weight, bias))
+            self.tensors.of_expert(index, role, expert).map(|(weight, bias)| {
+                let mut out = product(x, weight);
+                for (feature, mut column) in out.axis_iter_mut(ndarray::Axis(1)).enumerate() {
+                    column += bias(feature);
+                }
+                out
+            })
         };
         let (gate, up) = (apply(Role::ExpertGate, x)?, apply(Role::ExpertUp, x)?);
         let meets = meeting(&self.architecture.layers[index].mlp)?;

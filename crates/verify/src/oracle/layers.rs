@@ -1,9 +1,10 @@
 //! Norms, projections, the MLP and the head.
 
 use camelid_families::{Mlp, MlpKind, Named, Role};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde::Serialize;
 
+use super::memo::product;
 use super::network::Oracle;
 use super::sight::Quirk;
 use super::tensors::wrong;
@@ -53,6 +54,7 @@ impl Oracle<'_> {
                 Quirk::None
                 | Quirk::KvHeadsByTurns
                 | Quirk::TurnedBackwards
+                | Quirk::RampReversed
                 | Quirk::DecayWithoutSoftplus
                 | Quirk::RateNotSquashed
                 | Quirk::KeysOfAnyLength
@@ -75,9 +77,7 @@ impl Oracle<'_> {
         role: Role,
         x: &Array2<f64>,
     ) -> Result<Array2<f64>, Error> {
-        let weight = self.tensors.need(layer, role)?;
-        let bias = self.tensors.bias(layer, role);
-        Ok(product(x, weight, bias))
+        self.tensors.product(layer, role, x)
     }
 
     /// The plain MLP of a layer.
@@ -108,15 +108,20 @@ impl Oracle<'_> {
     pub(crate) fn logits(&self, x: &Array2<f64>) -> Result<Array2<f64>, Error> {
         let output = &self.architecture.output;
         let role = if output.tie { Role::Embedding } else { Role::Output };
-        let mut weight = self.tensors.need(None, role)?.clone();
-        if output.unit_rows {
+        let mut logits = if output.unit_rows {
+            let mut weight = self.tensors.need(None, role)?.clone();
             for mut row in weight.outer_iter_mut() {
                 let length = row.iter().map(|w| w * w).sum::<f64>().sqrt().max(1e-12);
                 row.mapv_inplace(|w| w / length);
             }
-        }
+            product(x, &weight)
+        } else {
+            self.tensors.weighed(None, role, x)?
+        };
         let bias = self.tensors.bias(None, Role::Output);
-        let logits = product(x, &weight, bias);
+        for (feature, mut column) in logits.axis_iter_mut(Axis(1)).enumerate() {
+            column += bias(feature);
+        }
         Ok(logits.mapv(|logit| capped(logit * output.scale, output.softcap)))
     }
 }
@@ -135,17 +140,6 @@ pub(crate) fn meeting(mlp: &Mlp) -> Result<impl Fn(f64, f64) -> f64, Error> {
 /// cap · tanh(x / cap).
 pub(crate) fn capped(x: f64, cap: Option<f64>) -> f64 {
     cap.map_or(x, |cap| cap * (x / cap).tanh())
-}
-
-pub(crate) fn product(x: &Array2<f64>, weight: &Array2<f64>, bias: impl Fn(usize) -> f64) -> Array2<f64> {
-    let mut out = Array2::zeros((x.nrows(), weight.nrows()));
-    for (token, x) in x.outer_iter().enumerate() {
-        for (row, weight) in weight.outer_iter().enumerate() {
-            let terms = x.iter().zip(weight.iter());
-            out[[token, row]] = terms.map(|(x, w)| x * w).sum::<f64>() + bias(row);
-        }
-    }
-    out
 }
 
 pub(super) fn activation(name: &str) -> Result<fn(f64) -> f64, Error> {

@@ -11,6 +11,7 @@ mod experts;
 mod latent;
 mod layered;
 mod layers;
+mod memo;
 mod network;
 mod position;
 mod sight;

@@ -3,7 +3,7 @@
 use camelid_families::{Architecture, Layer, Length, Rest, Rope, Round};
 use serde_json::Value as Json;
 
-use super::sight::Sight;
+use super::sight::{Quirk, Sight};
 use super::tensors::wrong;
 use crate::error::Error;
 
@@ -44,7 +44,12 @@ pub(crate) fn places(architecture: &Architecture, ids: &[u32], axes: usize) -> (
 }
 
 /// Radians a token for each pair of one axis, and what turned features are multiplied by; `sight` is the text's length.
-pub(crate) fn frequencies(rope: &Rope, head_dim: usize, sight: usize) -> Result<(Vec<f64>, f64), Error> {
+pub(crate) fn frequencies(
+    rope: &Rope,
+    head_dim: usize,
+    sight: usize,
+    quirk: Quirk,
+) -> Result<(Vec<f64>, f64), Error> {
     let turning = pairs_of(rope, head_dim) / rope.axes;
     let (d, length) = (turning as f64, sight as f64);
     let base =
@@ -78,7 +83,8 @@ pub(crate) fn frequencies(rope: &Rope, head_dim: usize, sight: usize) -> Result<
             (base(rope.theta).into_iter().map(band).collect(), 1.0)
         }
         "yarn" => {
-            (yarn(&table, base(rope.theta), rope.theta, d, [trained, factor]), yarn_size(&table, factor))
+            let inverse = yarn(&table, base(rope.theta), rope.theta, d, [trained, factor], quirk);
+            (inverse, yarn_size(&table, factor))
         }
         "longrope" => {
             let key = if length > trained { "long_factor" } else { "short_factor" };
@@ -103,7 +109,14 @@ pub(crate) fn frequencies(rope: &Rope, head_dim: usize, sight: usize) -> Result<
 }
 
 /// Fast pairs keep their frequency, slow ones are divided by the factor, a straight line between.
-fn yarn(table: &Json, plain: Vec<f64>, theta: f64, d: f64, [trained, factor]: [f64; 2]) -> Vec<f64> {
+fn yarn(
+    table: &Json,
+    plain: Vec<f64>,
+    theta: f64,
+    d: f64,
+    [trained, factor]: [f64; 2],
+    quirk: Quirk,
+) -> Vec<f64> {
     let number = |key: &str, or: f64| table[key].as_f64().unwrap_or(or);
     let pair = |turns: f64| d * (trained / (turns * TAU)).ln() / (2.0 * theta.ln());
     let (mut low, mut high) = (pair(number("beta_fast", 32.0)), pair(number("beta_slow", 1.0)));
@@ -114,7 +127,10 @@ fn yarn(table: &Json, plain: Vec<f64>, theta: f64, d: f64, [trained, factor]: [f
     if low == high {
         high += 0.001;
     }
-    let slow = |p: usize| ((p as f64 - low) / (high - low)).clamp(0.0, 1.0);
+    let slow = |p: usize| {
+        let slow = ((p as f64 - low) / (high - low)).clamp(0.0, 1.0);
+        if quirk == Quirk::RampReversed { 1.0 - slow } else { slow }
+    };
     plain.into_iter().enumerate().map(|(p, f)| f / factor * slow(p) + f * (1.0 - slow(p))).collect()
 }
 

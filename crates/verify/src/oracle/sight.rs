@@ -55,6 +55,8 @@ pub(crate) enum Quirk {
     EpsOutsideRoot,
     /// Rotary turns run the other way.
     TurnedBackwards,
+    /// YaRN's slow pairs keep their frequency, and its fast ones are divided by the factor.
+    RampReversed,
     /// A delta net's decay is −e^A · (a + b).
     DecayWithoutSoftplus,
     /// A delta net's β is what is projected, without σ.
@@ -76,7 +78,11 @@ impl Quirk {
     /// Whether only a delta net can make it.
     pub(crate) fn is_of_delta_nets(self) -> bool {
         match self {
-            Quirk::None | Quirk::KvHeadsByTurns | Quirk::EpsOutsideRoot | Quirk::TurnedBackwards => false,
+            Quirk::None
+            | Quirk::KvHeadsByTurns
+            | Quirk::EpsOutsideRoot
+            | Quirk::TurnedBackwards
+            | Quirk::RampReversed => false,
             Quirk::DecayWithoutSoftplus
             | Quirk::RateNotSquashed
             | Quirk::KeysOfAnyLength

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use camelid_checkpoint::Checkpoint;
+use camelid_checkpoint::{Checkpoint, Tensor};
 use camelid_families::{Architecture, By, Lies, Named, Part, Role};
 use ndarray::{Array2, Axis};
 
+use super::memo::{Memo, product};
 use crate::error::Error;
 
 /// Layer, role, and of experts which.
@@ -15,35 +16,49 @@ type Shared = Arc<Array2<f64>>;
 
 /// Every tensor of a checkpoint, read once for all oracles over it: matrices as they are, a vector as one row.
 #[derive(Debug, Default)]
-pub(crate) struct Bank(HashMap<String, (Vec<usize>, Shared)>);
+pub(crate) struct Bank {
+    all: HashMap<String, (Vec<usize>, Shared)>,
+    memo: Arc<Memo>,
+}
 
 impl Bank {
     pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Bank, Error> {
-        Bank::chosen(checkpoint, &|_| true)
+        Bank::chosen(checkpoint, &|_| true, &|_| None)
     }
 
-    /// Only some tensors, by name.
-    pub(crate) fn chosen(checkpoint: &Checkpoint, keep: &dyn Fn(&str) -> bool) -> Result<Bank, Error> {
+    /// Only some tensors, by name, and of some of them only certain rows.
+    pub(crate) fn chosen<'r>(
+        checkpoint: &Checkpoint,
+        keep: &dyn Fn(&str) -> bool,
+        rows: &dyn Fn(&str) -> Option<&'r [usize]>,
+    ) -> Result<Bank, Error> {
         let mut all = HashMap::new();
         for tensor in checkpoint.tensors().filter(|tensor| keep(tensor.name())) {
             let tensor = if tensor.dtype().is_quantised() { &tensor.dequantise()? } else { tensor };
-            let cols = tensor.shape().last().copied().unwrap_or(1).max(1);
-            let values = tensor.to_f64()?;
+            let mut shape = tensor.shape().to_vec();
+            let cols = shape.last().copied().unwrap_or(1).max(1);
+            let rows = rows(tensor.name()).filter(|_| shape.len() == 2);
+            let values = match rows.and_then(|rows| parts(tensor, rows)) {
+                Some(parts) => parts.iter().map(Tensor::to_f64).collect::<Result<Vec<_>, _>>()?.concat(),
+                None => tensor.to_f64()?,
+            };
             let table = Array2::from_shape_vec((values.len() / cols, cols), values);
-            let table = table.map_err(|error| wrong(format!("tensor `{}`: {error}", tensor.name())))?;
-            all.insert(tensor.name().to_owned(), (tensor.shape().to_vec(), Arc::new(table)));
+            let mut table = table.map_err(|error| wrong(format!("tensor `{}`: {error}", tensor.name())))?;
+            if let Some(rows) = rows {
+                if table.nrows() > rows.len() {
+                    table = table.select(Axis(0), rows);
+                }
+                shape[0] = rows.len();
+            }
+            all.insert(tensor.name().to_owned(), (shape, Arc::new(table)));
         }
-        Ok(Bank(all))
+        Ok(Bank { all, memo: Arc::default() })
     }
+}
 
-    /// With certain rows of a matrix alone.
-    pub(crate) fn with_rows(mut self, name: &str, rows: &[usize]) -> Bank {
-        if let Some((shape, table)) = self.0.get_mut(name) {
-            *table = Arc::new(table.select(Axis(0), rows));
-            shape[0] = rows.len();
-        }
-        self
-    }
+/// Rows of a matrix, unread; none where they do not lie in order.
+fn parts(tensor: &Tensor, rows: &[usize]) -> Option<Vec<Tensor>> {
+    rows.iter().map(|row| tensor.rows(*row..row + 1).ok()).collect()
 }
 
 /// Weights `[out, in]`, norms `[1, features]`, biases `[features, 1]`.
@@ -51,19 +66,20 @@ impl Bank {
 pub(crate) struct Tensors {
     weights: HashMap<Key, Shared>,
     biases: HashMap<Key, Shared>,
+    memo: Arc<Memo>,
 }
 
 impl Tensors {
     /// Takes what an architecture names.
     pub(crate) fn of(architecture: &Architecture, bank: &Bank) -> Result<Tensors, Error> {
         for planned in architecture.plan().tensors {
-            let shape = bank.0.get(&planned.name).map(|(shape, _)| shape);
+            let shape = bank.all.get(&planned.name).map(|(shape, _)| shape);
             if !shape.is_some_and(|shape| planned.fits(shape)) {
                 let message = format!("tensor `{}` is {shape:?}, not {:?}", planned.name, planned.shape);
                 return Err(wrong(message));
             }
         }
-        let mut all = Tensors::default();
+        let mut all = Tensors { memo: bank.memo.clone(), ..Tensors::default() };
         let inside = architecture.layers.iter().enumerate();
         let inside = inside.flat_map(|(i, layer)| layer.tensors.iter().map(move |named| (Some(i), named)));
         for (layer, named) in inside.chain(architecture.tensors.iter().map(|named| (None, named))) {
@@ -75,7 +91,7 @@ impl Tensors {
             }
             let find = |part: Part, expert: Option<usize>| {
                 let name = named.part(part, expert);
-                let found = bank.0.get(&name).map(|(_, table)| table.clone());
+                let found = bank.all.get(&name).map(|(_, table)| table.clone());
                 found.ok_or_else(|| wrong(format!("there is no tensor `{name}`")))
             };
             if named.roles[0].is_of_experts() {
@@ -163,6 +179,34 @@ impl Tensors {
             self.weights.get(&key).ok_or_else(|| wrong(format!("no tensor plays the role `{role}`")))?;
         let bias = self.biases.get(&key);
         Ok((weight, move |result: usize| bias.map_or(0.0, |bias| bias[[result, 0]])))
+    }
+
+    /// x Wᵀ + b of a role.
+    pub(crate) fn product(
+        &self,
+        layer: Option<usize>,
+        role: Role,
+        x: &Array2<f64>,
+    ) -> Result<Array2<f64>, Error> {
+        let mut out = self.weighed(layer, role, x)?;
+        if let Some(bias) = self.biases.get(&(layer, role, None)) {
+            out.outer_iter_mut().for_each(|mut row| row += &bias.column(0));
+        }
+        Ok(out)
+    }
+
+    /// x Wᵀ of a role.
+    pub(crate) fn weighed(
+        &self,
+        layer: Option<usize>,
+        role: Role,
+        x: &Array2<f64>,
+    ) -> Result<Array2<f64>, Error> {
+        let weight = self.weights.get(&(layer, role, None));
+        let weight = weight.ok_or_else(|| wrong(format!("no tensor plays the role `{role}`")))?;
+        // What the bank holds too stays where it is; what was taken out of a packed tensor goes with this oracle.
+        let is_kept = Arc::strong_count(weight) > 1;
+        Ok(if is_kept { self.memo.product(x, weight) } else { product(x, weight) })
     }
 
     pub(crate) fn need(&self, layer: Option<usize>, role: Role) -> Result<&Array2<f64>, Error> {

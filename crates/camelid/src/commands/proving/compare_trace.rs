@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use camelid_verify::{Compared, Dump, Names, Port, Precision, TraceReport, Verdict, compare_trace};
+use camelid_checkpoint::write_file;
+use camelid_verify::{
+    About, Compared, Dump, Names, Port, Precision, TraceReport, Verdict, compare_trace, page,
+};
 
 use crate::commands::options::model::{MachineArgs, ModelArgs, load};
 use crate::commands::output::style::{bad, dim, good};
@@ -33,6 +36,9 @@ pub struct Args {
     /// Say where it differs first, and look for no cause
     #[arg(long)]
     pub locate_only: bool,
+    /// Write a page to look at: every stage against its precision, and where the first difference is
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -84,6 +90,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             table(located);
         }
     })?;
+    if let Some(path) = &args.report {
+        let (model, trace) = (args.model.model.as_str(), args.trace.display().to_string());
+        let about = About { model, family: &opened.family().name, trace: &trace };
+        write_file(path, page(&report, about).as_bytes())?;
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

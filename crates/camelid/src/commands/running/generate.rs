@@ -1,12 +1,12 @@
 //! `camelid generate`: text from a checkpoint.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use camelid_generate::{Defaults, Opened, Sampling, Session, Settings, Stop};
-use camelid_tokenizers::{Specials, Tokenizer};
+use camelid_tokenizers::Tokenizer;
 
 use crate::commands::options::model::{MachineArgs, ModelArgs, load};
 use crate::commands::output::style::note;
@@ -14,6 +14,7 @@ use crate::commands::running::chat;
 use crate::commands::running::interrupt::Interrupt;
 use crate::commands::running::loaded::Loaded;
 use crate::commands::running::messages::{Talk, TalkArgs};
+use crate::commands::running::prompt::{fits, plain};
 
 /// Tokens where nobody says how many.
 const NEW_TOKENS: usize = 256;
@@ -192,31 +193,10 @@ fn prompt(
         }
         Some(_) if args.print_prompt => bail!("--print-prompt: nothing is said; give --messages or --prompt"),
         Some(_) => return Ok(None),
-        None => plain(args, tokenizer)?,
+        None => plain(args.prompt.as_deref(), tokenizer)?,
     };
-    let context = settings.context.or(opened.architecture()?.stack.context).unwrap_or(usize::MAX);
-    if ids.len() > context {
-        return Err(camelid_generate::Error::TooLong { tokens: ids.len(), context }.into());
-    }
+    fits(&ids, settings.context, opened)?;
     Ok(Some((text, ids)))
-}
-
-/// A plain prompt and its ids, within the frame that the tokenizer puts around a text.
-fn plain(args: &Args, tokenizer: &dyn Tokenizer) -> anyhow::Result<(String, Vec<u32>)> {
-    let text = match &args.prompt {
-        Some(text) => text.clone(),
-        None => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("the prompt on standard input")?;
-            text
-        }
-    };
-    let ids = tokenizer.encode(&text, Specials::Parse)?;
-    let frame = tokenizer.frame();
-    // Who writes BOS into the prompt does not want it twice.
-    let framed =
-        if !frame.before.is_empty() && ids.starts_with(&frame.before) { ids } else { frame.around(&ids) };
-    Ok((text, framed))
 }
 
 /// `--print-prompt`: the text as it is, or one JSON object.
