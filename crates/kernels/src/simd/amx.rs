@@ -29,9 +29,11 @@ pub(super) fn detected() -> bool {
 fn has_instructions() -> bool {
     const AMX_BF16: u32 = 1 << 22;
     const AMX_TILE: u32 = 1 << 24;
+    const AMX_INT8: u32 = 1 << 25;
+    const ALL: u32 = AMX_BF16 | AMX_TILE | AMX_INT8;
     // Leaf 7 can be asked for: `detected` is, after AVX-512 was found there.
     let features = __cpuid_count(7, 0).edx;
-    features & (AMX_BF16 | AMX_TILE) == AMX_BF16 | AMX_TILE
+    features & ALL == ALL
 }
 
 #[cfg(target_os = "linux")]
