@@ -30,6 +30,8 @@ pub(crate) trait Bytes: Copy {
     const TOKENS: usize;
     /// See [`Bytes::TOKENS`].
     const VECTORS: usize;
+    /// Whether a machine that has it may have tiles of AMX.
+    const TILES: bool = false;
 
     /// # Safety
     /// 64 bytes can be read.
@@ -80,6 +82,9 @@ pub(crate) trait Bytes: Copy {
     unsafe fn splat_four(self, from: *const i8) -> Self::B;
     fn splat_byte(self, value: u8) -> Self::B;
     fn splat_int(self, value: i32) -> Self::S;
+    /// # Safety
+    /// 16 integers can be read.
+    unsafe fn load_ints(self, from: *const i32) -> Self::S;
     /// sums + Σ of four neighbours' q·x, for q from 0 to 63 and x from −127 to 127.
     fn dot(self, sums: Self::S, q: Self::B, x: Self::B) -> Self::S;
     /// sums + Σ of four neighbours' (w + SIGNED_ZERO)·x, for signed bytes w, and x from −127 to 127.

@@ -29,12 +29,24 @@ pub struct Args {
     /// Threads [default: the physical cores]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// The type that weights are stored and products are computed in
-    #[arg(long, value_enum, default_value_t = ComputeType::F32)]
-    pub dtype: ComputeType,
+    /// The type that weights are stored in, where they are not quantised; products are computed in it
+    #[arg(long, value_enum, default_value_t = Stored::F32)]
+    pub dtype: Stored,
+    /// Another type that products are computed in
+    #[arg(long, value_enum)]
+    pub compute: Option<ComputeType>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// A type that weights are stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stored {
+    /// Single precision.
+    F32,
+    /// bfloat16.
+    Bf16,
 }
 
 /// What a pass gave: its greedy ids, and its times in seconds.
@@ -53,11 +65,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!(args.prompt_tokens > 0, "--prompt-tokens 0: at least one");
     let begin = Instant::now();
     let opened = args.model.open()?;
-    let (dtype, compute) = match args.dtype {
-        ComputeType::F32 => ("f32", Compute::F32),
-        ComputeType::Bf16 => ("bf16", Compute::Bf16),
+    check_stored(&opened, args.dtype)?;
+    let (dtype, own) = match args.dtype {
+        Stored::F32 => ("f32", Compute::F32),
+        Stored::Bf16 => ("bf16", Compute::Bf16),
     };
-    check_stored(&opened, dtype)?;
+    let compute = args.compute.map_or(own, ComputeType::compute);
     let threads = args.threads.map_or_else(memory::cores, usize::from);
     let model = load(&opened, Backend::new(threads, compute))?;
     let load_s = begin.elapsed().as_secs_f64();
@@ -72,8 +85,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Matrices must be stored in the type that is asked for: otherwise the figure would be another's.
-fn check_stored(opened: &Opened, dtype: &str) -> anyhow::Result<()> {
-    let wanted = if dtype == "bf16" { Dtype::Bf16 } else { Dtype::F32 };
+fn check_stored(opened: &Opened, stored: Stored) -> anyhow::Result<()> {
+    let (dtype, wanted) = match stored {
+        Stored::F32 => ("f32", Dtype::F32),
+        Stored::Bf16 => ("bf16", Dtype::Bf16),
+    };
     let matrices = opened.checkpoint().tensors().filter(|tensor| tensor.shape().len() > 1);
     for tensor in matrices {
         if tensor.dtype() != wanted && !tensor.dtype().is_quantised() {

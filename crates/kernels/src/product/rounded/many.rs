@@ -6,13 +6,17 @@ use std::ops::Range;
 
 use crate::product::many::part_rows;
 use crate::product::region::{Job, Region};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::amx::TileRegisters;
 use crate::simd::{ByteKernel, Bytes};
-use crate::{Backend, Rows};
+use crate::{Backend, Isa, Rows};
 
 use super::activations::{Rounded, Token};
 use super::format::Format;
 use super::pack::{Panel, pack};
 use super::tile::{MOST_ROWS, MOST_TOKENS, Sums, tile};
+#[cfg(target_arch = "x86_64")]
+use super::tiles;
 use super::with_format;
 
 pub(super) fn multiply(backend: &Backend, region: Region<'_>, x: Rounded<'_>) {
@@ -45,13 +49,22 @@ impl<F: Format> ByteKernel for Tiles<'_, F> {
     fn run<M: Bytes>(self, m: M) {
         let part = self.part;
         let width = 16 * M::VECTORS;
+        let tiles = M::TILES && part.backend.isa() == Isa::Amx;
         let places = Panel::places(width, part.x.runs());
         let mut buffer = part.backend.scratch().buffer(places * part.rows.len().div_ceil(width));
         let panels = part.panels(buffer.as_mut_ptr(), width);
         // SAFETY: there is room for each panel.
         panels.clone().for_each(|(rows, panel)| unsafe {
-            pack::<M, F, false>(m, part.rows_of::<F>(), rows, panel);
+            if M::TILES && tiles {
+                pack::<M, F, true>(m, part.rows_of::<F>(), rows, panel);
+            } else {
+                pack::<M, F, false>(m, part.rows_of::<F>(), rows, panel);
+            }
         });
+        #[cfg(target_arch = "x86_64")]
+        if M::TILES && tiles {
+            return part.tiles::<M, F>(m, &panels);
+        }
         let mut sums: Sums = [[0.0; MOST_ROWS]; MOST_TOKENS];
         for first in (0..part.region.tokens).step_by(M::TOKENS) {
             let count = M::TOKENS.min(part.region.tokens - first);
@@ -82,6 +95,27 @@ impl Part<'_> {
             let at = at.wrapping_add(index * Panel::places(width, runs));
             (first..rows.end.min(first + width), Panel { at, width, runs })
         })
+    }
+
+    /// All tokens by packed panels, in tiles of AMX, which there must be.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn tiles<M: Bytes, F: Format>(
+        &self,
+        m: M,
+        panels: &(impl Iterator<Item = (Range<usize>, Panel)> + Clone),
+    ) {
+        let mut sums: Sums = [[0.0; MOST_ROWS]; MOST_TOKENS];
+        for first in (0..self.region.tokens).step_by(MOST_TOKENS) {
+            let count = MOST_TOKENS.min(self.region.tokens - first);
+            // SAFETY: the backend's instruction set was found available.
+            let _ready = unsafe { TileRegisters::configure_for(count, tiles::unit::<F>()) };
+            for (rows, panel) in panels.clone() {
+                // SAFETY: configured for this; the panel is packed, and as wide as VNNI makes it.
+                unsafe { tiles::tile::<M, F>(m, (self.x, first, count), panel, &mut sums) };
+                self.write(first..first + count, rows, &sums);
+            }
+        }
     }
 
     /// Writes the sums of some tokens and rows to their places.

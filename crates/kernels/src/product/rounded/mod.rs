@@ -17,6 +17,8 @@ mod format;
 mod many;
 mod pack;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 use super::many::WORTH_PACKING;
 use super::region::Region;

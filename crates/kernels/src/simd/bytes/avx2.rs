@@ -138,6 +138,10 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
         call!([_mm256_set1_epi32(value); 2])
     }
     #[inline(always)]
+    unsafe fn load_ints(self, from: *const i32) -> [__m256i; 2] {
+        call!([_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())])
+    }
+    #[inline(always)]
     fn dot(self, sums: [__m256i; 2], q: [__m256i; 2], x: [__m256i; 2]) -> [__m256i; 2] {
         [self.dot_half(sums[0], q[0], x[0]), self.dot_half(sums[1], q[1], x[1])]
     }

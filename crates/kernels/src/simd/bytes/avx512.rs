@@ -39,6 +39,7 @@ impl Bytes for Vnni {
     const SIGNED_ZERO: i32 = 128;
     const TOKENS: usize = 12;
     const VECTORS: usize = 2;
+    const TILES: bool = true;
 
     #[inline(always)]
     unsafe fn load(self, from: *const u8) -> __m512i {
@@ -120,6 +121,10 @@ impl Bytes for Vnni {
     #[inline(always)]
     fn splat_int(self, value: i32) -> __m512i {
         call!(_mm512_set1_epi32(value))
+    }
+    #[inline(always)]
+    unsafe fn load_ints(self, from: *const i32) -> __m512i {
+        call!(_mm512_loadu_si512(from.cast()))
     }
     #[inline(always)]
     fn dot(self, sums: __m512i, q: __m512i, x: __m512i) -> __m512i {

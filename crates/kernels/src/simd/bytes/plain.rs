@@ -94,6 +94,11 @@ impl Bytes for Plain {
         [value; 16]
     }
     #[inline(always)]
+    unsafe fn load_ints(self, from: *const i32) -> [i32; 16] {
+        // SAFETY: the caller's contract.
+        unsafe { from.cast::<[i32; 16]>().read() }
+    }
+    #[inline(always)]
     fn dot(self, sums: [i32; 16], q: [u8; 64], x: [u8; 64]) -> [i32; 16] {
         let product = |i: usize| i32::from(q[i]) * i32::from(x[i] as i8);
         from_fn(|s| sums[s] + (4 * s..4 * s + 4).map(product).sum::<i32>())
