@@ -7,4 +7,5 @@ pub(super) mod interrupt;
 pub(super) mod loaded;
 pub(super) mod messages;
 pub mod perplexity;
+mod reading;
 pub mod tokenize;

@@ -116,9 +116,10 @@ impl ByteKernel for Round<'_> {
             let own = &self.x[self.x.len().min(run * RUN)..self.x.len().min((run + 1) * RUN)];
             filled[..own.len()].copy_from_slice(own);
             scales[run] = round(&filled, bytes);
-            let halves = [0, 1].map(|half| {
-                bytes[half * 16..half * 16 + 16].iter().map(|&byte| i32::from(byte)).sum::<i32>()
-            });
+            let mut halves = [0; 2];
+            for (place, &byte) in bytes.iter().enumerate() {
+                halves[place / 16] += i32::from(byte);
+            }
             wholes[run] = halves;
             sums[run] = (halves[0] + halves[1]) as f32 * scales[run];
         }

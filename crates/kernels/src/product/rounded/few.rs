@@ -1,4 +1,4 @@
-//! Few tokens: a row of the weight meets them as it passes by, taken apart once for up to three.
+//! Few tokens: a row of the weight meets them as it passes by, taken apart once for up to two.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -45,11 +45,10 @@ struct Dots<'a> {
 
 impl Dots<'_> {
     fn run<F: Format>(&self, backend: &Backend, tokens: usize) {
-        for token in (0..tokens).step_by(3) {
+        for token in (0..tokens).step_by(2) {
             match tokens - token {
                 1 => backend.call_bytes(Few::<F, 1> { dots: self, token, format: PhantomData }),
-                2 => backend.call_bytes(Few::<F, 2> { dots: self, token, format: PhantomData }),
-                _ => backend.call_bytes(Few::<F, 3> { dots: self, token, format: PhantomData }),
+                _ => backend.call_bytes(Few::<F, 2> { dots: self, token, format: PhantomData }),
             }
         }
     }
@@ -123,7 +122,10 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
         // SAFETY: the caller's contract; activations are filled up to whole groups.
         unsafe {
             let scales = F::scales(m, group);
-            let own = x.map(|x| m.load_eight(x.scales[index * 8..index * 8 + 8].as_ptr()));
+            let mut own = [scales.offset; T];
+            for (own, x) in own.iter_mut().zip(x) {
+                *own = m.load_eight(x.scales[index * 8..index * 8 + 8].as_ptr());
+            }
             if F::OFFSETS {
                 for (t, sum) in sums.offsets.iter_mut().enumerate() {
                     let x = m.load_eight(x[t].sums[index * 8..index * 8 + 8].as_ptr());

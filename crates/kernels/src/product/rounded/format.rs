@@ -186,7 +186,8 @@ impl Format for Q6K {
             (block.add(208).cast::<[u8; 2]>().read(), block.add(192).cast::<[[u8; 8]; 2]>().read())
         };
         let d = crate::simd::widen(u16::from_le_bytes(d));
-        let scale = s.map(|s| machine.times_bytes(d, u64::from_le_bytes(s)));
+        let [low, high] = s.map(u64::from_le_bytes);
+        let scale = [machine.times_bytes(d, low), machine.times_bytes(d, high)];
         Scales { scale, offset: scale[0] }
     }
     #[inline(always)]

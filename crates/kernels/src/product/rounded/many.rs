@@ -53,19 +53,22 @@ impl<F: Format> ByteKernel for Tiles<'_, F> {
         let places = Panel::places(width, part.x.runs());
         let mut buffer = part.backend.scratch().buffer(places * part.rows.len().div_ceil(width));
         let panels = part.panels(buffer.as_mut_ptr(), width);
-        // SAFETY: there is room for each panel.
-        panels.clone().for_each(|(rows, panel)| unsafe {
-            if M::TILES && tiles {
-                pack::<M, F, true>(m, part.rows_of::<F>(), rows, panel);
-            } else {
-                pack::<M, F, false>(m, part.rows_of::<F>(), rows, panel);
+        // No closures here: one that is not inlined would lose the instruction set.
+        for (rows, panel) in panels.clone() {
+            // SAFETY: there is room for each panel.
+            unsafe {
+                if M::TILES && tiles {
+                    pack::<M, F, true>(m, part.rows_of::<F>(), rows, panel);
+                } else {
+                    pack::<M, F, false>(m, part.rows_of::<F>(), rows, panel);
+                }
             }
-        });
+        }
         #[cfg(target_arch = "x86_64")]
         if M::TILES && tiles {
             return part.tiles::<M, F>(m, &panels);
         }
-        let mut sums: Sums = [[0.0; MOST_ROWS]; MOST_TOKENS];
+        let mut sums = Sums::zeros();
         for first in (0..part.region.tokens).step_by(M::TOKENS) {
             let count = M::TOKENS.min(part.region.tokens - first);
             let x: [Token<'_>; MOST_TOKENS] = std::array::from_fn(|t| part.x.token(first + t.min(count - 1)));
@@ -105,14 +108,15 @@ impl Part<'_> {
         m: M,
         panels: &(impl Iterator<Item = (Range<usize>, Panel)> + Clone),
     ) {
-        let mut sums: Sums = [[0.0; MOST_ROWS]; MOST_TOKENS];
+        let mut sums = Sums::zeros();
+        let mut products = tiles::Products::pair();
         for first in (0..self.region.tokens).step_by(MOST_TOKENS) {
             let count = MOST_TOKENS.min(self.region.tokens - first);
             // SAFETY: the backend's instruction set was found available.
             let _ready = unsafe { TileRegisters::configure_for(count, tiles::unit::<F>()) };
             for (rows, panel) in panels.clone() {
                 // SAFETY: configured for this; the panel is packed, and as wide as VNNI makes it.
-                unsafe { tiles::tile::<M, F>(m, (self.x, first, count), panel, &mut sums) };
+                unsafe { tiles::tile::<M, F>(m, (self.x, first, count), panel, (&mut products, &mut sums)) };
                 self.write(first..first + count, rows, &sums);
             }
         }
@@ -120,12 +124,16 @@ impl Part<'_> {
 
     /// Writes the sums of some tokens and rows to their places.
     pub(super) fn write(&self, tokens: Range<usize>, rows: Range<usize>, sums: &Sums) {
-        for (token, sums) in tokens.zip(sums) {
+        for (token, sums) in tokens.zip(&sums.0) {
             let at = token * self.job.rows + rows.start;
             // SAFETY: each result is this part's own, and there is room for each token and row.
             unsafe {
                 let to = self.job.out.get().add(at);
-                std::ptr::copy_nonoverlapping(sums.as_ptr(), to, rows.len());
+                match rows.len() {
+                    // A copy of a known length is no call.
+                    MOST_ROWS => to.cast::<[f32; MOST_ROWS]>().write_unaligned(*sums),
+                    rows => std::ptr::copy_nonoverlapping(sums.as_ptr(), to, rows),
+                }
             }
         }
     }

@@ -59,22 +59,15 @@ pub(super) unsafe fn pack<M: Bytes, F: Format, const SIGNED: bool>(
     rows: Range<usize>,
     panel: Panel,
 ) {
+    let mut spare = [[0; MOST_BYTES]; ROWS];
     for first in (0..panel.width).step_by(ROWS) {
         for group in 0..panel.runs * 32 / GROUP {
-            let mut filled = [[0; MOST_BYTES]; ROWS];
-            let sources: [*const u8; ROWS] = std::array::from_fn(|nth| {
+            let mut sources = [spare[0].as_ptr(); ROWS];
+            for ((nth, source), spare) in sources.iter_mut().enumerate().zip(&mut spare) {
                 let row = rows.start + first + nth;
                 let own = if row < rows.end { &weight[row * row_bytes..(row + 1) * row_bytes] } else { &[] };
-                match own.get(group * F::BYTES..(group + 1) * F::BYTES) {
-                    Some(whole) => whole.as_ptr(),
-                    None if F::BLOCKS.numbers() == GROUP => filled[nth].as_ptr(),
-                    None => {
-                        let rest = &own[own.len().min(group * F::BYTES)..];
-                        filled[nth][..rest.len()].copy_from_slice(rest);
-                        filled[nth].as_ptr()
-                    }
-                }
-            });
+                *source = whole::<F>(own, group, spare);
+            }
             // SAFETY: each source is a whole group, of zeros where there is none; the panel is the caller's contract.
             unsafe {
                 line::<M, F, SIGNED, 0>(m, &sources, (first, group), panel);
@@ -85,6 +78,18 @@ pub(super) unsafe fn pack<M: Bytes, F: Format, const SIGNED: bool>(
             }
         }
     }
+}
+
+/// A group of a row; where the row ends within it, copied to `spare` and filled up with zeros.
+#[inline(always)]
+fn whole<F: Format>(row: &[u8], group: usize, spare: &mut [u8; MOST_BYTES]) -> *const u8 {
+    if let Some(whole) = row.get(group * F::BYTES..(group + 1) * F::BYTES) {
+        return whole.as_ptr();
+    }
+    let rest = &row[row.len().min(group * F::BYTES)..];
+    spare[..rest.len()].copy_from_slice(rest);
+    spare[rest.len()..].fill(0);
+    spare.as_ptr()
 }
 
 /// Line `N` of a group of 16 rows.
@@ -100,10 +105,11 @@ unsafe fn line<M: Bytes, F: Format, const SIGNED: bool, const N: usize>(
 ) {
     // SAFETY: the caller's contract.
     unsafe {
-        let square = sources.map(|source| {
-            let q = F::line::<M, N>(m, source);
-            if SIGNED && F::ZERO > 0 { m.minus(q, F::ZERO) } else { q }
-        });
+        let mut square = [m.splat_byte(0); ROWS];
+        for (q, &source) in square.iter_mut().zip(sources) {
+            let own = F::line::<M, N>(m, source);
+            *q = if SIGNED && F::ZERO > 0 { m.minus(own, F::ZERO) } else { own };
+        }
         let to = panel.quads(group * 8 + N * 2).add(4 * first);
         m.store_transposed(&square, to, 4 * panel.width);
     }

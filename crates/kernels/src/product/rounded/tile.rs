@@ -11,29 +11,43 @@ use super::pack::Panel;
 pub(super) const MOST_TOKENS: usize = 32;
 pub(super) const MOST_ROWS: usize = 32;
 
-/// Sums of a tile: `[token][row]`.
-pub(super) type Sums = [[f32; MOST_ROWS]; MOST_TOKENS];
+/// Sums of a tile: `[token][row]`, no vector of them in two cache lines.
+#[repr(C, align(64))]
+pub(super) struct Sums(pub(super) [[f32; MOST_ROWS]; MOST_TOKENS]);
+
+impl Sums {
+    pub(super) fn zeros() -> Self {
+        Self([[0.0; MOST_ROWS]; MOST_TOKENS])
+    }
+}
+
+/// Tokens of a smaller tile, for what is left.
+const LEFT: usize = 4;
 
 /// sums ← tokens · panel, for at most `TOKENS` tokens and `16 · VECTORS` rows. Each sum runs over the runs in order; the
-/// offset of a run comes after its scale.
+/// offset of a run comes after its scale. Where a tile has room for more tokens, the last one is computed again there.
 ///
 /// # Safety
 /// The panel is packed, with the signs of its blocks.
 #[inline(always)]
 pub(super) unsafe fn tile<M: Bytes, F: Format>(m: M, x: &[Token<'_>], panel: Panel, sums: &mut Sums) {
-    macro_rules! with_count {
-        ($($count:literal)*) => {
-            match x.len() {
-                $($count if $count <= M::TOKENS => {
-                    let x: [Token<'_>; $count] = std::array::from_fn(|t| x[t]);
-                    // SAFETY: the caller's contract.
-                    unsafe { tile_of::<M, F, $count>(m, &x, panel, sums) }
-                })*
-                count => debug_assert_eq!(count, 0, "no tile has room for so many tokens"),
+    let sums = &mut sums.0[..];
+    // SAFETY: the caller's contract.
+    unsafe {
+        match M::TOKENS {
+            12 if x.len() > 2 * LEFT => tile_of::<M, F, 12>(m, &filled(x), panel, sums),
+            6 => tile_of::<M, F, 6>(m, &filled(x), panel, sums),
+            _ => {
+                for (x, sums) in x.chunks(LEFT).zip(sums.chunks_mut(LEFT)) {
+                    tile_of::<M, F, LEFT>(m, &filled(x), panel, sums);
+                }
             }
-        };
+        }
     }
-    with_count!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+fn filled<'a, const T: usize>(x: &[Token<'a>]) -> [Token<'a>; T] {
+    std::array::from_fn(|t| x[t.min(x.len() - 1)])
 }
 
 /// # Safety
@@ -43,7 +57,7 @@ unsafe fn tile_of<M: Bytes, F: Format, const T: usize>(
     m: M,
     x: &[Token<'_>; T],
     panel: Panel,
-    sums: &mut Sums,
+    sums: &mut [[f32; MOST_ROWS]],
 ) {
     sums[..T].fill([0.0; MOST_ROWS]);
     for run in 0..panel.runs {
@@ -67,7 +81,7 @@ unsafe fn run<M: Bytes, F: Format, const T: usize, const V: usize>(
     m: M,
     (x, run): (&[Token<'_>; T], usize),
     panel: Panel,
-    sums: &mut Sums,
+    sums: &mut [[f32; MOST_ROWS]],
 ) {
     // SAFETY: the caller's contract.
     unsafe {
@@ -154,7 +168,7 @@ unsafe fn scaled<M: Bytes, const T: usize, const V: usize>(
     (x, run): (&[Token<'_>; T], usize),
     products: &[[M::S; V]; T],
     scales: *const f32,
-    sums: &mut Sums,
+    sums: &mut [[f32; MOST_ROWS]],
 ) {
     for vector in 0..V {
         // SAFETY: the caller's contract; sums have a place for each row.

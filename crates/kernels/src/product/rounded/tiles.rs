@@ -9,8 +9,16 @@ use super::pack::Panel;
 use super::tile::{MOST_ROWS, MOST_TOKENS, Sums};
 
 /// Integers of a tile: `[token][row]`.
+#[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Products([[i32; MOST_ROWS]; MOST_TOKENS]);
+pub(super) struct Products([[i32; MOST_ROWS]; MOST_TOKENS]);
+
+impl Products {
+    /// Two, of nothing yet: one is written while the other is read.
+    pub(super) fn pair() -> [Self; 2] {
+        [Self([[0; MOST_ROWS]; MOST_TOKENS]); 2]
+    }
+}
 
 /// Numbers that have one scale.
 pub(super) const fn unit<F: Format>() -> usize {
@@ -28,10 +36,9 @@ pub(super) unsafe fn tile<M: Bytes, F: Format>(
     m: M,
     (x, first, count): (Rounded<'_>, usize, usize),
     panel: Panel,
-    sums: &mut Sums,
+    (products, sums): (&mut [Products; 2], &mut Sums),
 ) {
-    let mut products = [const { Products([[0; MOST_ROWS]; MOST_TOKENS]) }; 2];
-    sums[..count].fill([0.0; MOST_ROWS]);
+    sums.0[..count].fill([0.0; MOST_ROWS]);
     let units = panel.runs * RUN / unit::<F>();
     let left = x.token(first).bytes.as_ptr();
     for next in 0..=units {
@@ -68,21 +75,23 @@ unsafe fn scaled<M: Bytes, F: Format>(
     let (scales, offsets) = (token.scales[run..].as_ptr(), token.sums[run..].as_ptr());
     // SAFETY: the caller's contract; tokens lie `stride` places apart.
     unsafe {
-        let own: [M::F; 2] = [0, 16].map(|row| m.load_floats(panel.scales(unit).add(row)));
+        let own = panel.scales(unit);
+        let own: [M::F; 2] = [m.load_floats(own), m.load_floats(own.add(16))];
         for nth in 0..count {
             let scale = m.splat(*scales.add(nth * stride));
             for (half, &own) in own.iter().enumerate() {
-                let at = sums[nth].as_mut_ptr().add(16 * half);
+                let at = sums.0[nth].as_mut_ptr().add(16 * half);
                 let product = m.to_float(m.load_ints(products.0[nth].as_ptr().add(16 * half)));
                 m.store_floats(at, m.mul_add(product, m.mul(own, scale), m.load_floats(at)));
             }
         }
         if F::OFFSETS {
-            let own: [M::F; 2] = [0, 16].map(|row| m.load_floats(panel.offsets(run).add(row)));
+            let own = panel.offsets(run);
+            let own: [M::F; 2] = [m.load_floats(own), m.load_floats(own.add(16))];
             for nth in 0..count {
                 let offset = m.splat(*offsets.add(nth * stride));
                 for (half, &own) in own.iter().enumerate() {
-                    let at = sums[nth].as_mut_ptr().add(16 * half);
+                    let at = sums.0[nth].as_mut_ptr().add(16 * half);
                     m.store_floats(at, m.mul_add(own, offset, m.load_floats(at)));
                 }
             }

@@ -60,13 +60,7 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     }
     #[inline(always)]
     unsafe fn nibbles_of_two(self, low: *const u8, high: *const u8) -> [__m256i; 2] {
-        [low, high].map(|from| {
-            call!({
-                let low = _mm_loadu_si128(from.cast());
-                let both = _mm256_set_m128i(_mm_srli_epi16::<4>(low), low);
-                _mm256_and_si256(both, _mm256_set1_epi8(15))
-            })
-        })
+        call!([both_halves(low), both_halves(high)])
     }
     #[inline(always)]
     unsafe fn nibbles(self, from: *const u8) -> [__m256i; 2] {
@@ -77,26 +71,23 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     }
     #[inline(always)]
     fn low(self, bytes: [__m256i; 2]) -> [__m256i; 2] {
-        bytes.map(|bytes| call!(_mm256_and_si256(bytes, _mm256_set1_epi8(15))))
+        let mask = call!(_mm256_set1_epi8(15));
+        call!([_mm256_and_si256(bytes[0], mask), _mm256_and_si256(bytes[1], mask)])
     }
     #[inline(always)]
-    fn high(self, bytes: [__m256i; 2]) -> [__m256i; 2] {
-        bytes.map(|bytes| call!(_mm256_and_si256(_mm256_srli_epi16::<4>(bytes), _mm256_set1_epi8(15))))
+    fn high(self, [low, high]: [__m256i; 2]) -> [__m256i; 2] {
+        self.low(call!([_mm256_srli_epi16::<4>(low), _mm256_srli_epi16::<4>(high)]))
     }
     #[inline(always)]
     fn with_fifths(self, q: [__m256i; 2], bits: u64) -> [__m256i; 2] {
-        let [low, high] = [bits as u32, (bits >> 32) as u32].map(|bits| call!(fifths(bits)));
+        let [low, high] = call!([fifths(bits as u32), fifths((bits >> 32) as u32)]);
         call!([_mm256_or_si256(q[0], low), _mm256_or_si256(q[1], high)])
     }
     #[inline(always)]
     unsafe fn with_planes<const BIT: u32>(self, q: [__m256i; 2], from: *const u8) -> [__m256i; 2] {
         call!({
             let bits = _mm256_loadu_si256(from.cast());
-            let own = [BIT, BIT + 1].map(|bit| {
-                // To bit 4, whose neighbours are masked.
-                let moved = _mm256_srl_epi16(bits, _mm_cvtsi32_si128(bit as i32));
-                _mm256_and_si256(_mm256_slli_epi16::<4>(moved), _mm256_set1_epi8(16))
-            });
+            let own = [moved(bits, BIT, 16), moved(bits, BIT + 1, 16)];
             [_mm256_or_si256(q[0], own[0]), _mm256_or_si256(q[1], own[1])]
         })
     }
@@ -104,16 +95,14 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     unsafe fn with_pairs<const BIT: u32>(self, q: [__m256i; 2], from: *const u8) -> [__m256i; 2] {
         call!({
             let bits = _mm256_loadu_si256(from.cast());
-            let own = [BIT, BIT + 2].map(|bit| {
-                let moved = _mm256_srl_epi16(bits, _mm_cvtsi32_si128(bit as i32));
-                _mm256_and_si256(_mm256_slli_epi16::<4>(moved), _mm256_set1_epi8(0x30))
-            });
+            let own = [moved(bits, BIT, 0x30), moved(bits, BIT + 2, 0x30)];
             [_mm256_or_si256(q[0], own[0]), _mm256_or_si256(q[1], own[1])]
         })
     }
     #[inline(always)]
     fn minus(self, q: [__m256i; 2], zero: u8) -> [__m256i; 2] {
-        q.map(|q| call!(_mm256_sub_epi8(q, _mm256_set1_epi8(zero as i8))))
+        let zero = self.splat_byte(zero);
+        call!([_mm256_sub_epi8(q[0], zero[0]), _mm256_sub_epi8(q[1], zero[1])])
     }
     #[inline(always)]
     unsafe fn store_transposed(self, rows: &[[__m256i; 2]; 16], to: *mut u8, stride: usize) {
@@ -147,16 +136,7 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     }
     #[inline(always)]
     fn dot_signed(self, sums: [__m256i; 2], w: [__m256i; 2], x: [__m256i; 2]) -> [__m256i; 2] {
-        let half = |half: usize| {
-            call!(if VNNI {
-                let w = _mm256_xor_si256(w[half], _mm256_set1_epi8(-128));
-                self.dot_half(sums[half], w, x[half])
-            } else {
-                // |w| times x with the sign of w; two products of 128 and 127 are within 16 bits.
-                self.dot_half(sums[half], _mm256_abs_epi8(w[half]), _mm256_sign_epi8(x[half], w[half]))
-            })
-        };
-        [half(0), half(1)]
+        [self.signed_half(sums[0], w[0], x[0]), self.signed_half(sums[1], w[1], x[1])]
     }
     #[inline(always)]
     fn sub_int(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
@@ -187,7 +167,7 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     }
     #[inline(always)]
     fn to_float(self, sums: [__m256i; 2]) -> [__m256; 2] {
-        sums.map(|sums| call!(_mm256_cvtepi32_ps(sums)))
+        call!([_mm256_cvtepi32_ps(sums[0]), _mm256_cvtepi32_ps(sums[1])])
     }
     #[inline(always)]
     fn halves(self, bits: [u64; 2]) -> __m256 {
@@ -215,16 +195,18 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     }
     #[inline(always)]
     fn spread_two<const N: usize>(self, eight: __m256) -> [__m256; 2] {
-        let lane = |lane: usize| call!(_mm256_permutevar8x32_ps(eight, _mm256_set1_epi32(lane as i32)));
-        [lane(2 * N), lane(2 * N + 1)]
+        call!([
+            _mm256_permutevar8x32_ps(eight, _mm256_set1_epi32(2 * N as i32)),
+            _mm256_permutevar8x32_ps(eight, _mm256_set1_epi32(2 * N as i32 + 1)),
+        ])
     }
     #[inline(always)]
     fn spread_four<const N: usize>(self, eight: __m256) -> [__m256; 2] {
-        let lanes = |a: i32| {
-            let b = a + 1;
-            call!(_mm256_permutevar8x32_ps(eight, _mm256_setr_epi32(a, a, a, a, b, b, b, b)))
-        };
-        [lanes(4 * N as i32), lanes(4 * N as i32 + 2)]
+        let [a, b, c, d] = [4 * N as i32, 4 * N as i32 + 1, 4 * N as i32 + 2, 4 * N as i32 + 3];
+        call!([
+            _mm256_permutevar8x32_ps(eight, _mm256_setr_epi32(a, a, a, a, b, b, b, b)),
+            _mm256_permutevar8x32_ps(eight, _mm256_setr_epi32(c, c, c, c, d, d, d, d)),
+        ])
     }
     #[inline(always)]
     fn total(self, sums: [__m256; 2], rest: __m256) -> f32 {
@@ -237,6 +219,17 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
 }
 
 impl<const VNNI: bool> Avx2<VNNI> {
+    /// sums + Σ of four neighbours' w·x for signed w, or with `VNNI` of w + 128.
+    #[inline(always)]
+    fn signed_half(self, sums: __m256i, w: __m256i, x: __m256i) -> __m256i {
+        if VNNI {
+            return self.dot_half(sums, call!(_mm256_xor_si256(w, _mm256_set1_epi8(-128))), x);
+        }
+        // |w| times x with the sign of w; two products of 128 and 127 are within 16 bits.
+        let (size, x) = call!((_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)));
+        self.dot_half(sums, size, x)
+    }
+
     /// sums + Σ of four neighbours' q·x; without `VNNI`, two products must be within 16 bits.
     #[inline(always)]
     fn dot_half(self, sums: __m256i, q: __m256i, x: __m256i) -> __m256i {
@@ -246,6 +239,33 @@ impl<const VNNI: bool> Avx2<VNNI> {
             let pairs = _mm256_maddubs_epi16(q, x);
             _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
         })
+    }
+}
+
+/// The low halves of 16 bytes, then their high halves.
+///
+/// # Safety
+/// The machine has AVX2, and they can be read.
+#[inline(always)]
+unsafe fn both_halves(from: *const u8) -> __m256i {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let low = _mm_loadu_si128(from.cast());
+        let both = _mm256_set_m128i(_mm_srli_epi16::<4>(low), low);
+        _mm256_and_si256(both, _mm256_set1_epi8(15))
+    }
+}
+
+/// Bit `bit` of each byte to its bit 4, and those above it beside it; of which the mask's are kept.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn moved(bytes: __m256i, bit: u32, mask: i8) -> __m256i {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let down = _mm256_srl_epi16(bytes, _mm_cvtsi32_si128(bit as i32));
+        _mm256_and_si256(_mm256_slli_epi16::<4>(down), _mm256_set1_epi8(mask))
     }
 }
 

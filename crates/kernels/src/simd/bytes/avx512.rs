@@ -107,8 +107,9 @@ impl Bytes for Vnni {
     }
     #[inline(always)]
     unsafe fn store_transposed(self, rows: &[__m512i; 16], to: *mut u8, stride: usize) {
-        let rows = rows.map(|row| call!(_mm512_castsi512_ps(row)));
-        call!(avx512::store_transposed(&rows, to.cast(), stride / 4));
+        // SAFETY: both types are 512 bits; else the caller's contract.
+        let rows = unsafe { transmute::<&[__m512i; 16], &[__m512; 16]>(rows) };
+        call!(avx512::store_transposed(rows, to.cast(), stride / 4));
     }
     #[inline(always)]
     unsafe fn splat_four(self, from: *const i8) -> __m512i {
