@@ -108,10 +108,13 @@ impl Backend {
         if !f32.is_empty() {
             self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
         }
-        if !bf16.is_empty() && self.isa().has_pairs() {
+        // Few tokens wait for memory, and pairs halve what is read of x; many are as fast as the multipliers.
+        let pairs = self.isa().has_pairs()
+            && (tokens < many::WORTH_PACKING || self.isa().has_fast_pairs());
+        if !bf16.is_empty() && pairs {
             self.compute_jobs(Region { x, tokens, cols, jobs: &bf16 }, true);
         } else if !bf16.is_empty() {
-            // Without a product of pairs, f32 is faster on the rounded numbers.
+            // Without a fast product of pairs, f32 is faster on the rounded numbers.
             let rounded: Vec<f32> = x.iter().map(|&x| half::bf16::from_f32(x).to_f32()).collect();
             self.compute_jobs(Region { x: &rounded, tokens, cols, jobs: &bf16 }, false);
         }
