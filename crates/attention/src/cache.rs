@@ -195,7 +195,7 @@ impl Layout {
     /// Elements of a unit: two neighbours in the depth of a product lie together in bf16.
     fn unit(self) -> usize {
         match self.compute {
-            Compute::F32 => 1,
+            Compute::F32 | Compute::Q8 => 1,
             Compute::Bf16 => 2,
         }
     }
@@ -203,7 +203,7 @@ impl Layout {
     /// Elements that the depth of a product is a multiple of.
     fn depth(self) -> usize {
         match self.compute {
-            Compute::F32 => 1,
+            Compute::F32 | Compute::Q8 => 1,
             Compute::Bf16 => BF16_DEPTH,
         }
     }
@@ -261,7 +261,7 @@ impl Layout {
             let start = (token * self.kv_heads + part.head) * self.head_dim;
             let rows = [keys, values].map(|x| &x[start..start + self.head_dim]);
             match self.compute {
-                Compute::F32 => self.place::<f32, 1>(part, at, rows),
+                Compute::F32 | Compute::Q8 => self.place::<f32, 1>(part, at, rows),
                 Compute::Bf16 => {
                     rows.iter().zip(&mut rounded).for_each(|(row, rounded)| backend.round(row, rounded));
                     self.place::<bf16, 2>(part, at, [&rounded[0], &rounded[1]]);
@@ -297,7 +297,7 @@ impl Layout {
 /// Element number `index` of what these lanes hold.
 fn element(lanes: &[Lane], index: usize, compute: Compute) -> f32 {
     match compute {
-        Compute::F32 => bytemuck::cast_slice::<Lane, f32>(lanes)[index],
+        Compute::F32 | Compute::Q8 => bytemuck::cast_slice::<Lane, f32>(lanes)[index],
         Compute::Bf16 => bytemuck::cast_slice::<Lane, bf16>(lanes)[index].to_f32(),
     }
 }

@@ -156,7 +156,7 @@ impl Tile<'_> {
         let seen = seen.start / depth * depth..seen.end.next_multiple_of(depth);
         let weights = &weights[seen.start - first..];
         let values = match cache.compute() {
-            Compute::F32 => Factors::F32(weights),
+            Compute::F32 | Compute::Q8 => Factors::F32(weights),
             Compute::Bf16 => {
                 let rounded = &mut scratch.rounded[..weights.len()];
                 backend.round(weights, rounded);

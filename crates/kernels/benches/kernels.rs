@@ -65,7 +65,7 @@ mod limits {
             (Isa::Amx, Compute::Bf16) => STEPS * 4 * 16 * 16 * 64,
             (_, Compute::Bf16) => STEPS * CHAINS * 64,
             (Isa::Avx2, Compute::F32) => STEPS * CHAINS * 16,
-            (_, Compute::F32) => STEPS * CHAINS * 32,
+            (_, Compute::F32 | Compute::Q8) => STEPS * CHAINS * 32,
         };
         bencher.counter(ItemsCount::new(flops * threads)).bench_local(|| {
             backend.run(threads, |_| {
@@ -197,6 +197,19 @@ mod product {
                 black_box(backend.multiply(&x, 1, [Rows::Blocks(blocks, &all[at * size..][..size])]));
             });
         }
+
+        #[divan::bench(args = Blocks::ALL, sample_count = 200)]
+        fn rounded(bencher: Bencher<'_, '_>, blocks: Blocks) {
+            let [rows, cols] = if blocks.numbers() == 32 { SHAPES[2] } else { SHAPES[3] };
+            let size = rows * cols / blocks.numbers() * blocks.bytes();
+            let all = vec![0x38_u8; MEMORY / 2]; // as f16 0.53
+            let (x, backend) = (values(cols), Backend::new(threads(), Compute::Q8));
+            let (mut at, count) = (0, all.len() / size);
+            bencher.counter(BytesCount::new(size)).bench_local(|| {
+                at = (at + 1) % count;
+                black_box(backend.multiply(&x, 1, [Rows::Blocks(blocks, &all[at * size..][..size])]));
+            });
+        }
     }
 
     /// 512 tokens: as fast as the multipliers go.
@@ -235,6 +248,13 @@ mod product {
             let shape @ [rows, cols] = if blocks.numbers() == 32 { SHAPES[2] } else { SHAPES[3] };
             let bytes = vec![0x38_u8; rows * cols / blocks.numbers() * blocks.bytes()];
             bench(bencher, shape, Compute::F32, Rows::Blocks(blocks, &bytes));
+        }
+
+        #[divan::bench(args = Blocks::ALL, sample_count = 20)]
+        fn rounded(bencher: Bencher<'_, '_>, blocks: Blocks) {
+            let shape @ [rows, cols] = if blocks.numbers() == 32 { SHAPES[2] } else { SHAPES[3] };
+            let bytes = vec![0x38_u8; rows * cols / blocks.numbers() * blocks.bytes()];
+            bench(bencher, shape, Compute::Q8, Rows::Blocks(blocks, &bytes));
         }
     }
 }

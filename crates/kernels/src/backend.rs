@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::pool::{Pool, SyncPtr};
 use crate::scratch::Scratch;
-use crate::simd::{Isa, Kernel};
+use crate::simd::{ByteKernel, Isa, Kernel};
 
-/// The type that matrix products are computed in. Sums are f32 in both.
+/// The type that matrix products are computed in. Sums are f32 in all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compute {
     /// Weights are widened to f32; nothing is rounded but the sums.
@@ -17,6 +17,11 @@ pub enum Compute {
     /// each), which doubles the rate where the machine multiplies bf16; so are the factors of attention's products
     /// ([`Factors::Bf16`](crate::Factors)). Everything else is as in `F32`.
     Bf16,
+    /// In products with quantised weights ([`Blocks`](crate::Blocks)), activations are rounded to whole bytes, 32 of them
+    /// with a scale of their own: each by at most 1/254 of the largest of its 32. Then |error| ≤ Σ |w| d/2, where d is
+    /// that largest one / 127. Integers are multiplied, at several times the rate of floats; what is summed over the runs
+    /// of 32 is f32, the same bits with every instruction set. Everything else is as in `F32`.
+    Q8,
 }
 
 /// Where and how arithmetic runs: threads, instruction set and compute type. Cloning shares the threads, which end
@@ -96,6 +101,13 @@ impl Backend {
     pub(crate) fn stream<K: Kernel>(&self, kernel: K) -> K::Output {
         // SAFETY: `isa` was found available when it was set, and a narrower one with it.
         unsafe { self.isa.narrow().run(kernel) }
+    }
+
+    /// Runs a kernel over bytes on the calling thread with this backend's instruction set.
+    #[inline]
+    pub(crate) fn call_bytes<K: ByteKernel>(&self, kernel: K) {
+        // SAFETY: `isa` was found available when it was set.
+        unsafe { self.isa.run_bytes(kernel) }
     }
 
     /// Calls `body(i, chunk)` for every chunk of `size` elements of `data` (the last may be shorter), in parallel.

@@ -6,6 +6,7 @@ mod few;
 mod many;
 pub(crate) mod pack;
 mod region;
+mod rounded;
 mod source;
 
 use crate::pool::SyncPtr;
@@ -67,7 +68,8 @@ impl Backend {
         let Some(cols) = columns(x, tokens) else { return Vec::new() };
         let [rows, others] = weights.map(|weight| rows(weight, cols));
         assert_eq!(rows, others, "weights of {rows} and {others} rows");
-        if tokens < many::WORTH_PACKING || weights[0].dtype() != weights[1].dtype() {
+        let [gate, up] = weights.map(|weight| weight.dtype());
+        if tokens < many::WORTH_PACKING || gate != up || self.rounds(gate) {
             let [mut gate, mut up] = self.multiply(x, tokens, weights);
             self.combine((&mut gate, &mut up), rows, &combine);
             return gate;
@@ -97,16 +99,31 @@ impl Backend {
     fn compute_all(&self, x: &[f32], (tokens, cols): (usize, usize), jobs: Vec<Job<'_>>) {
         let in_bf16 =
             |job: &Job<'_>| self.compute() == Compute::Bf16 && job.weights[0].dtype() == Dtype::Bf16;
-        let (bf16, f32): (Vec<_>, Vec<_>) = jobs.into_iter().partition(in_bf16);
+        let (bf16, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(in_bf16);
+        let (rounded, f32): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|job| self.rounds(job.weights[0].dtype()));
+        if !rounded.is_empty() {
+            rounded::multiply(self, Region { x, tokens, cols, jobs: &rounded });
+        }
         if !f32.is_empty() {
             self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
         }
-        if !bf16.is_empty() && self.isa().has_pairs() {
+        // Few tokens wait for memory, and pairs halve what is read of x; many are as fast as the multipliers.
+        let pairs = self.isa().has_pairs() && (tokens < many::WORTH_PACKING || self.isa().has_fast_pairs());
+        if !bf16.is_empty() && pairs {
             self.compute_jobs(Region { x, tokens, cols, jobs: &bf16 }, true);
         } else if !bf16.is_empty() {
-            // Without a product of pairs, f32 is faster on the rounded numbers.
+            // Without a fast product of pairs, f32 is faster on the rounded numbers.
             let rounded: Vec<f32> = x.iter().map(|&x| half::bf16::from_f32(x).to_f32()).collect();
             self.compute_jobs(Region { x: &rounded, tokens, cols, jobs: &bf16 }, false);
+        }
+    }
+
+    /// Whether products with weights of this type round the activations to bytes.
+    fn rounds(&self, dtype: Dtype) -> bool {
+        match self.compute() {
+            Compute::F32 | Compute::Bf16 => false,
+            Compute::Q8 => matches!(dtype, Dtype::Blocks(_)),
         }
     }
 

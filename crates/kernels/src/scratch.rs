@@ -40,6 +40,16 @@ impl Buffer<'_> {
         self.lines.as_mut_ptr().cast()
     }
 
+    /// The first `elements` places.
+    ///
+    /// # Panics
+    /// Where it is shorter.
+    pub(crate) fn places(&mut self, elements: usize) -> &mut [f32] {
+        assert!(elements <= 16 * self.lines.len(), "{elements} elements");
+        // SAFETY: lines are arrays of elements, and what is handed out borrows the buffer.
+        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), elements) }
+    }
+
     /// These elements, at the buffer's beginning.
     ///
     /// # Panics

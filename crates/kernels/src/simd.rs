@@ -5,11 +5,12 @@
 //! on these features.
 
 #[cfg(target_arch = "x86_64")]
-mod amx;
+pub(crate) mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
 mod integers;
 mod isa;
 mod lanes;
@@ -18,6 +19,8 @@ mod neon;
 mod operands;
 mod portable;
 
+pub(crate) use bytes::{ByteKernel, Bytes};
+pub(crate) use integers::widen;
 pub use isa::Isa;
 pub(crate) use lanes::{Element, Kernel, MOST_LANES, Ready, Simd};
 pub(crate) use operands::{CHUNK, Left, Out, Right, Write};

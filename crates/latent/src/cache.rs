@@ -104,7 +104,7 @@ impl Cache {
     /// Bytes reserved; blocks that forks share count in each.
     pub fn bytes(&self) -> usize {
         let size = match self.compute {
-            Compute::F32 => size_of::<f32>(),
+            Compute::F32 | Compute::Q8 => size_of::<f32>(),
             Compute::Bf16 => size_of::<bf16>(),
         };
         self.blocks.len() * BLOCK * self.width() * size
@@ -141,7 +141,7 @@ impl Cache {
     fn empty(&self) -> Rows {
         let count = BLOCK * self.width();
         match self.compute {
-            Compute::F32 => Rows::F32(bytemuck::zeroed_vec(count)),
+            Compute::F32 | Compute::Q8 => Rows::F32(bytemuck::zeroed_vec(count)),
             Compute::Bf16 => Rows::Bf16(bytemuck::zeroed_vec(count)),
         }
     }

@@ -115,11 +115,20 @@ fn threads_compute_type_and_mapping_change_no_token() {
         &["--threads", "3"],
         &["--compute", "f32"],
         &["--compute", "bf16"],
+        &["--compute", "q8"],
         &["--no-mmap"],
     ] {
-        // The weights are f32: bf16 is for weights stored so.
+        // The weights are f32: bf16 is for weights stored so, q8 for quantised ones.
         assert_eq!(json(model, &with(options))["generated_ids"], expected, "{options:?}");
     }
+}
+
+#[test]
+fn weights_that_are_not_quantised_are_noted_with_q8() {
+    let options = with(&["--compute", "q8"]);
+    let output = camelid(&[&["generate", "--model", text(stories())], options.as_slice()].concat()).output();
+    let told = String::from_utf8(output.expect("it runs").stderr).expect("UTF-8");
+    assert!(told.contains("--compute q8 is for matrices in q8_0") && told.contains(" of F32"), "{told}");
 }
 
 #[test]

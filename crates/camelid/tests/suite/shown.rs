@@ -105,6 +105,14 @@ fn bench_keeps_the_contract() {
     }
     assert_eq!((report["peer"].as_str(), report["dtype"].as_str()), (Some("camelid"), Some("f32")));
     assert_eq!(report["checksum"].as_str().map(str::len), Some(16));
+    // The embedding is the output too, so each token reads all there is; f32, and some bytes of it in norms.
+    let [all, token] = ["weight_bytes", "bytes_per_token"].map(|key| report[key].as_u64());
+    assert!(all == token && all.is_some_and(|bytes| bytes > 1_000_000), "{report}");
+    for key in ["read_gb_s", "share_of_memory"] {
+        assert!(report[key].as_f64().is_some_and(|value| value > 0.0), "{key} of {report}");
+    }
+    assert_eq!(report["compute"], "f32");
+    assert_eq!(json(&[&args as &[&str], &["--compute", "q8"]].concat())["compute"], "q8");
     assert_eq!(report["checksum"], json(&args)["checksum"]);
     let bf16 =
         ["bench", "--model", text(stories()), "--prompt-tokens", "4", "--new-tokens", "1", "--dtype", "bf16"];

@@ -86,7 +86,7 @@ fn block_units(region: &Region<'_>, depth: usize, most: usize) -> usize {
 }
 
 /// Rows of a weight in one part: such that the threads end together, and else as many as may be.
-fn part_rows(threads: usize, region: &Region<'_>) -> usize {
+pub(super) fn part_rows(threads: usize, region: &Region<'_>) -> usize {
     let longest = |step: usize| region.parts(step).div_ceil(threads) * step;
     let weights = region.jobs.iter().map(|job| job.weights.len()).max().unwrap_or(1);
     (2..=PART_ROWS / 32 / weights)

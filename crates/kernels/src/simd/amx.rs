@@ -29,9 +29,11 @@ pub(super) fn detected() -> bool {
 fn has_instructions() -> bool {
     const AMX_BF16: u32 = 1 << 22;
     const AMX_TILE: u32 = 1 << 24;
+    const AMX_INT8: u32 = 1 << 25;
+    const ALL: u32 = AMX_BF16 | AMX_TILE | AMX_INT8;
     // Leaf 7 can be asked for: `detected` is, after AVX-512 was found there.
     let features = __cpuid_count(7, 0).edx;
-    features & (AMX_BF16 | AMX_TILE) == AMX_BF16 | AMX_TILE
+    features & ALL == ALL
 }
 
 #[cfg(target_os = "linux")]
@@ -67,14 +69,25 @@ impl TileRegisters {
     /// Tiles were detected.
     #[inline(always)]
     pub(super) unsafe fn configure(rows: usize) -> Self {
-        debug_assert!((1..=ROWS).contains(&rows));
+        // SAFETY: the caller's contract.
+        unsafe { Self::configure_for(rows, 64) }
+    }
+
+    /// The same where a row of the left operand has `depth` bytes: at most 64, and in whole units of four.
+    ///
+    /// # Safety
+    /// Tiles were detected.
+    #[inline(always)]
+    pub(crate) unsafe fn configure_for(rows: usize, depth: usize) -> Self {
+        debug_assert!((1..=ROWS).contains(&rows) && depth <= 64);
         let (first, second) = (rows.min(REGISTER_ROWS), rows.saturating_sub(REGISTER_ROWS));
         let mut config =
             Config { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
-        let shapes = [first, first, second, second, first, second, REGISTER_ROWS, REGISTER_ROWS];
-        for (register, rows) in shapes.into_iter().enumerate() {
+        let sums = [(first, 64), (first, 64), (second, 64), (second, 64)];
+        let operands = [(first, depth), (second, depth), (depth / 4, 64), (depth / 4, 64)];
+        for (register, (rows, bytes)) in sums.into_iter().chain(operands).enumerate() {
             config.rows[register] = rows as u8;
-            config.row_bytes[register] = if rows > 0 { 64 } else { 0 };
+            config.row_bytes[register] = if rows > 0 { bytes as u16 } else { 0 };
         }
         // SAFETY: the caller's contract; the configuration is one that the instruction takes.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &config, options(nostack, readonly)) };
@@ -169,6 +182,72 @@ unsafe fn multiply<const R: usize, const N: usize>(chunks: usize, left: Left, ri
             out = in(reg) out.at,
             out_1 = in(reg) second(out.at.cast_const().cast(), out_row),
             out_row = in(reg) out_row,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// out ← left · right for signed bytes: up to 32 rows of the left operand, of as many bytes as the registers are
+/// [configured](TileRegisters::configure_for) for, by 32 columns. A row of the right operand has four bytes of each column,
+/// and one of `out` 32 sums; 128 bytes both.
+///
+/// # Safety
+/// The registers are configured for `rows`; left and right can be read, and `out` be written.
+#[inline(always)]
+pub(crate) unsafe fn multiply_bytes(
+    rows: usize,
+    (left, left_row): (*const i8, usize),
+    right: *const u8,
+    out: *mut i32,
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if rows > REGISTER_ROWS {
+            bytes_of::<2>((left, left_row), right, out);
+        } else {
+            bytes_of::<1>((left, left_row), right, out);
+        }
+    }
+}
+
+/// `R` registers of the left operand.
+///
+/// # Safety
+/// As [`multiply_bytes`], with rows for `R` registers.
+#[inline(always)]
+unsafe fn bytes_of<const R: usize>((left, left_row): (*const i8, usize), right: *const u8, out: *mut i32) {
+    // SAFETY: the caller's contract: the registers are configured, and memory is read and written as they say.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            ".if {r} == 2", "tilezero tmm2", "tilezero tmm3", ".endif",
+            "tileloadd tmm4, [{left} + {left_row}]",
+            "tileloadd tmm6, [{right} + {row}]",
+            "tdpbssd tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{right} + {row} + 64]",
+            "tdpbssd tmm1, tmm4, tmm7",
+            ".if {r} == 2",
+            "tileloadd tmm5, [{left_1} + {left_row}]",
+            "tdpbssd tmm2, tmm5, tmm6",
+            "tdpbssd tmm3, tmm5, tmm7",
+            ".endif",
+            "tilestored [{out} + {row}], tmm0",
+            "tilestored [{out} + {row} + 64], tmm1",
+            ".if {r} == 2",
+            "tilestored [{out_1} + {row}], tmm2",
+            "tilestored [{out_1} + {row} + 64], tmm3",
+            ".endif",
+            r = const R,
+            left = in(reg) left,
+            left_1 = in(reg) left.wrapping_add(REGISTER_ROWS * left_row),
+            left_row = in(reg) left_row,
+            right = in(reg) right,
+            out = in(reg) out,
+            out_1 = in(reg) out.wrapping_add(REGISTER_ROWS * 32),
+            row = in(reg) 128_usize,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),

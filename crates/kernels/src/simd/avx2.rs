@@ -208,24 +208,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store_transposed(self, rows: &[__m256; MOST_LANES], to: *mut f32, stride: usize) {
         // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
-        unsafe {
-            // Each half register holds a 4 × 4 square: transpose these, then pair the halves.
-            let mut quads = [_mm256_setzero_ps(); 8];
-            for base in [0, 4] {
-                let [a, b, c, d] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
-                let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-                let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-                quads[base] = _mm256_shuffle_ps::<0x44>(ab, cd);
-                quads[base + 1] = _mm256_shuffle_ps::<0xee>(ab, cd);
-                quads[base + 2] = _mm256_shuffle_ps::<0x44>(ab_high, cd_high);
-                quads[base + 3] = _mm256_shuffle_ps::<0xee>(ab_high, cd_high);
-            }
-            for lane in 0..4 {
-                let (low, high) = (quads[lane], quads[lane + 4]);
-                _mm256_storeu_ps(to.add(lane * stride), _mm256_permute2f128_ps::<0x20>(low, high));
-                _mm256_storeu_ps(to.add((lane + 4) * stride), _mm256_permute2f128_ps::<0x31>(low, high));
-            }
-        }
+        unsafe { store_transposed(rows, to, stride) };
     }
 
     #[inline(always)]
@@ -267,6 +250,33 @@ impl Avx2 {
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
+    }
+}
+
+/// See [`Simd::store_transposed`].
+///
+/// # Safety
+/// As there; the machine has the instruction set.
+#[inline(always)]
+pub(super) unsafe fn store_transposed(rows: &[__m256; MOST_LANES], to: *mut f32, stride: usize) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        // Each half register holds a 4 × 4 square: transpose these, then pair the halves.
+        let mut quads = [_mm256_setzero_ps(); 8];
+        for base in [0, 4] {
+            let [a, b, c, d] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
+            let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            quads[base] = _mm256_shuffle_ps::<0x44>(ab, cd);
+            quads[base + 1] = _mm256_shuffle_ps::<0xee>(ab, cd);
+            quads[base + 2] = _mm256_shuffle_ps::<0x44>(ab_high, cd_high);
+            quads[base + 3] = _mm256_shuffle_ps::<0xee>(ab_high, cd_high);
+        }
+        for lane in 0..4 {
+            let (low, high) = (quads[lane], quads[lane + 4]);
+            _mm256_storeu_ps(to.add(lane * stride), _mm256_permute2f128_ps::<0x20>(low, high));
+            _mm256_storeu_ps(to.add((lane + 4) * stride), _mm256_permute2f128_ps::<0x31>(low, high));
         }
     }
 }

@@ -304,31 +304,7 @@ impl<const PAIRS: bool, const TILES: bool> Simd for Avx512<PAIRS, TILES> {
     #[inline(always)]
     unsafe fn store_transposed(self, rows: &[__m512; MOST_LANES], to: *mut f32, stride: usize) {
         // SAFETY: the caller's contract; `self` exists only where the machine has the feature.
-        unsafe {
-            // Each quarter register holds a 4 × 4 square: transpose these, then gather the quarters.
-            let mut quads = [_mm512_setzero_ps(); 16];
-            for base in [0, 4, 8, 12] {
-                let [a, b, c, d] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
-                let (ab, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-                let (cd, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-                quads[base] = _mm512_shuffle_ps::<0x44>(ab, cd);
-                quads[base + 1] = _mm512_shuffle_ps::<0xee>(ab, cd);
-                quads[base + 2] = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
-                quads[base + 3] = _mm512_shuffle_ps::<0xee>(ab_high, cd_high);
-            }
-            for lane in 0..4 {
-                let [a, b, c, d] = [quads[lane], quads[lane + 4], quads[lane + 8], quads[lane + 12]];
-                let (ab, ab_high) = (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
-                let (cd, cd_high) = (_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
-                _mm512_storeu_ps(to.add(lane * stride), _mm512_shuffle_f32x4::<0x88>(ab, cd));
-                _mm512_storeu_ps(to.add((lane + 4) * stride), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
-                _mm512_storeu_ps(to.add((lane + 8) * stride), _mm512_shuffle_f32x4::<0x88>(ab_high, cd_high));
-                _mm512_storeu_ps(
-                    to.add((lane + 12) * stride),
-                    _mm512_shuffle_f32x4::<0xdd>(ab_high, cd_high),
-                );
-            }
-        }
+        unsafe { store_transposed(rows, to, stride) };
     }
     #[inline(always)]
     unsafe fn load_first(self, from: *const f32, count: usize) -> __m512 {
@@ -353,4 +329,35 @@ impl<const PAIRS: bool, const TILES: bool> Avx512<PAIRS, TILES> {
 #[inline(always)]
 fn first(count: usize) -> __mmask16 {
     ((1_u32 << count) - 1) as __mmask16
+}
+
+/// See [`Simd::store_transposed`].
+///
+/// # Safety
+/// As there; the machine has the instruction set.
+#[inline(always)]
+pub(super) unsafe fn store_transposed(rows: &[__m512; MOST_LANES], to: *mut f32, stride: usize) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        // Each quarter register holds a 4 × 4 square: transpose these, then gather the quarters.
+        let mut quads = [_mm512_setzero_ps(); 16];
+        for base in [0, 4, 8, 12] {
+            let [a, b, c, d] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
+            let (ab, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (cd, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            quads[base] = _mm512_shuffle_ps::<0x44>(ab, cd);
+            quads[base + 1] = _mm512_shuffle_ps::<0xee>(ab, cd);
+            quads[base + 2] = _mm512_shuffle_ps::<0x44>(ab_high, cd_high);
+            quads[base + 3] = _mm512_shuffle_ps::<0xee>(ab_high, cd_high);
+        }
+        for lane in 0..4 {
+            let [a, b, c, d] = [quads[lane], quads[lane + 4], quads[lane + 8], quads[lane + 12]];
+            let (ab, ab_high) = (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+            let (cd, cd_high) = (_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
+            _mm512_storeu_ps(to.add(lane * stride), _mm512_shuffle_f32x4::<0x88>(ab, cd));
+            _mm512_storeu_ps(to.add((lane + 4) * stride), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
+            _mm512_storeu_ps(to.add((lane + 8) * stride), _mm512_shuffle_f32x4::<0x88>(ab_high, cd_high));
+            _mm512_storeu_ps(to.add((lane + 12) * stride), _mm512_shuffle_f32x4::<0xdd>(ab_high, cd_high));
+        }
+    }
 }

@@ -53,7 +53,7 @@ pub(super) use plain;
 /// An f16 as f32, without a branch: the exponent is moved by a product, which gives subnormals their value too;
 /// infinity and NaN get their exponent back.
 #[inline(always)]
-pub(super) fn widen(half: u16) -> f32 {
+pub(crate) fn widen(half: u16) -> f32 {
     const REBIAS: f32 = f32::from_bits((254 - 15) << 23);
     let magnitude = (f32::from_bits(u32::from(half & 0x7fff) << 13) * REBIAS).to_bits();
     let special = if half & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };

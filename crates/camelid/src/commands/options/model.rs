@@ -1,7 +1,9 @@
 //! The options that say which model is run, and on what.
 
+use std::collections::BTreeMap;
+
 use camelid_checkpoint::Mapping;
-use camelid_families::{Allow, Backend, Compute, Library, Model};
+use camelid_families::{Allow, Backend, Compute, Library, Model, in_blocks};
 use camelid_generate::{How, Opened, Purpose, memory};
 
 use crate::commands::options::which::Which;
@@ -34,7 +36,8 @@ pub struct MachineArgs {
     /// Threads [default: the physical cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// The type that products are computed in; bf16 is faster where weights are stored so, and rounds
+    /// The type that products are computed in; bf16 is faster where weights are stored so, q8 where they are quantised, and
+    /// both round
     #[arg(long, value_enum, default_value_t = ComputeType::F32)]
     pub compute: ComputeType,
 }
@@ -44,8 +47,22 @@ pub struct MachineArgs {
 pub enum ComputeType {
     /// Single precision.
     F32,
-    /// Products in bfloat16, sums in single precision.
+    /// Products in bfloat16 where weights are stored so, sums in single precision.
     Bf16,
+    /// Products with quantised weights in whole numbers: activations are rounded to 8 bits, 32 of them with a scale.
+    Q8,
+}
+
+impl ComputeType {
+    /// What the kernels call it.
+    #[must_use]
+    pub fn compute(self) -> Compute {
+        match self {
+            Self::F32 => Compute::F32,
+            Self::Bf16 => Compute::Bf16,
+            Self::Q8 => Compute::Q8,
+        }
+    }
 }
 
 impl ModelArgs {
@@ -79,11 +96,7 @@ impl MachineArgs {
     /// The threads, started.
     #[must_use]
     pub fn backend(&self) -> Backend {
-        let compute = match self.compute {
-            ComputeType::F32 => Compute::F32,
-            ComputeType::Bf16 => Compute::Bf16,
-        };
-        Backend::new(self.threads.map_or_else(memory::cores, usize::from), compute)
+        Backend::new(self.threads.map_or_else(memory::cores, usize::from), self.compute.compute())
     }
 }
 
@@ -92,9 +105,30 @@ impl MachineArgs {
 /// # Errors
 /// As [`Opened::model`].
 pub fn load(opened: &Opened, backend: Backend) -> anyhow::Result<Model> {
+    if backend.compute() == Compute::Q8
+        && let Some(text) = not_rounded(opened)
+    {
+        note(&text);
+    }
     let tensors = opened.architecture()?.plan().tensors.len();
     let bar = bar(tensors as u64, "loading");
     let model = opened.model(backend, &mut |_, _| bar.inc(1));
     bar.finish_and_clear();
     Ok(model?)
+}
+
+/// Which matrices `--compute q8` leaves as they are, where there are any.
+fn not_rounded(opened: &Opened) -> Option<String> {
+    let mut left: BTreeMap<String, usize> = BTreeMap::new();
+    let matrices = opened.checkpoint().tensors().filter(|tensor| tensor.shape().len() > 1);
+    for tensor in matrices.filter(|tensor| !in_blocks(tensor.dtype())) {
+        *left.entry(tensor.dtype().to_string()).or_default() += 1;
+    }
+    let types: Vec<_> = left.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
+    (!types.is_empty()).then(|| {
+        format!(
+            "--compute q8 is for matrices in q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k; others are computed in f32: {}",
+            types.join(", ")
+        )
+    })
 }

@@ -9,6 +9,7 @@ use camelid_families::{Backend, Cache, Compute, Model};
 use camelid_generate::{Opened, argmax, memory, next_logits};
 
 use crate::commands::options::model::{ComputeType, ModelArgs, load};
+use crate::commands::running::reading::Reading;
 
 /// Measure prefill and decode
 ///
@@ -29,12 +30,34 @@ pub struct Args {
     /// Threads [default: the physical cores]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// The type that weights are stored and products are computed in
-    #[arg(long, value_enum, default_value_t = ComputeType::F32)]
-    pub dtype: ComputeType,
+    /// The type that weights are stored in, where they are not quantised; products are computed in it
+    #[arg(long, value_enum, default_value_t = Stored::F32)]
+    pub dtype: Stored,
+    /// Another type that products are computed in
+    #[arg(long, value_enum)]
+    pub compute: Option<ComputeType>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// A type that weights are stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stored {
+    /// Single precision.
+    F32,
+    /// bfloat16.
+    Bf16,
+}
+
+/// What is told beside the rates.
+struct Run {
+    dtype: &'static str,
+    compute: Compute,
+    threads: usize,
+    load_s: f64,
+    peak: Option<f64>,
+    reading: Reading,
 }
 
 /// What a pass gave: its greedy ids, and its times in seconds.
@@ -53,13 +76,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!(args.prompt_tokens > 0, "--prompt-tokens 0: at least one");
     let begin = Instant::now();
     let opened = args.model.open()?;
-    let (dtype, compute) = match args.dtype {
-        ComputeType::F32 => ("f32", Compute::F32),
-        ComputeType::Bf16 => ("bf16", Compute::Bf16),
+    check_stored(&opened, args.dtype)?;
+    let (dtype, own) = match args.dtype {
+        Stored::F32 => ("f32", Compute::F32),
+        Stored::Bf16 => ("bf16", Compute::Bf16),
     };
-    check_stored(&opened, dtype)?;
+    let compute = args.compute.map_or(own, ComputeType::compute);
     let threads = args.threads.map_or_else(memory::cores, usize::from);
-    let model = load(&opened, Backend::new(threads, compute))?;
+    let backend = Backend::new(threads, compute);
+    let model = load(&opened, backend.clone())?;
     let load_s = begin.elapsed().as_secs_f64();
     let vocab = model.architecture().embedding.vocab;
     ensure!(vocab > 3, "a vocabulary of {vocab} ids holds no prompt");
@@ -67,13 +92,19 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (0..args.prompt_tokens as u64).map(|i| (3 + (i * 7919 + 17) % (vocab as u64 - 3)) as u32).collect();
     pass(&model, &prompt, 2)?;
     let passed = pass(&model, &prompt, args.new_tokens)?;
-    report(&args, dtype, threads, load_s, &passed)?;
+    let peak = peak_rss_mb();
+    let reading = Reading::measure(&opened, &backend)?;
+    let run = Run { dtype, compute, threads, load_s, peak, reading };
+    report(&args, &run, &passed)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Matrices must be stored in the type that is asked for: otherwise the figure would be another's.
-fn check_stored(opened: &Opened, dtype: &str) -> anyhow::Result<()> {
-    let wanted = if dtype == "bf16" { Dtype::Bf16 } else { Dtype::F32 };
+fn check_stored(opened: &Opened, stored: Stored) -> anyhow::Result<()> {
+    let (dtype, wanted) = match stored {
+        Stored::F32 => ("f32", Dtype::F32),
+        Stored::Bf16 => ("bf16", Dtype::Bf16),
+    };
     let matrices = opened.checkpoint().tensors().filter(|tensor| tensor.shape().len() > 1);
     for tensor in matrices {
         if tensor.dtype() != wanted && !tensor.dtype().is_quantised() {
@@ -103,16 +134,24 @@ fn next(model: &Model, tokens: &[u32], cache: &mut Cache) -> anyhow::Result<(u32
     Ok((id, logits[id as usize]))
 }
 
-fn report(args: &Args, dtype: &str, threads: usize, load_s: f64, passed: &Passed) -> anyhow::Result<()> {
+fn report(args: &Args, run: &Run, passed: &Passed) -> anyhow::Result<()> {
     let prefill = args.prompt_tokens as f64 / passed.prefill_s;
     let decode = (args.new_tokens > 0).then(|| args.new_tokens as f64 / passed.decode_s);
     let checksum = format!("{:016x}", checksum(&passed.ids));
+    let compute = match run.compute {
+        Compute::F32 => "f32",
+        Compute::Bf16 => "bf16",
+        Compute::Q8 => "q8",
+    };
     if args.json {
         let report = serde_json::json!({
-            "peer": "camelid", "version": env!("CARGO_PKG_VERSION"), "dtype": dtype, "threads": threads,
-            "load_s": load_s, "prompt_tokens": args.prompt_tokens, "new_tokens": args.new_tokens,
-            "prefill_tok_s": prefill, "decode_tok_s": decode, "peak_rss_mb": peak_rss_mb(),
-            "first_logits_argmax": passed.ids[0], "first_logit_max": passed.first_logit, "checksum": checksum,
+            "peer": "camelid", "version": env!("CARGO_PKG_VERSION"), "dtype": run.dtype, "compute": compute,
+            "threads": run.threads, "load_s": run.load_s, "prompt_tokens": args.prompt_tokens,
+            "new_tokens": args.new_tokens, "prefill_tok_s": prefill, "decode_tok_s": decode,
+            "peak_rss_mb": run.peak, "first_logits_argmax": passed.ids[0],
+            "first_logit_max": passed.first_logit, "checksum": checksum,
+            "weight_bytes": run.reading.file, "bytes_per_token": run.reading.per_token,
+            "read_gb_s": run.reading.rate / 1e9, "share_of_memory": decode.map(|rate| run.reading.share(rate)),
         });
         println!("{report}");
         return Ok(());
@@ -121,12 +160,29 @@ fn report(args: &Args, dtype: &str, threads: usize, load_s: f64, passed: &Passed
     if let Some(decode) = decode {
         anstream::println!("decode   {decode:>9.1} tokens a second ({} tokens)", args.new_tokens);
     }
-    anstream::println!("load     {load_s:>9.3} s");
-    if let Some(peak) = peak_rss_mb() {
+    anstream::println!("load     {:>9.3} s", run.load_s);
+    if let Some(peak) = run.peak {
         anstream::println!("memory   {peak:>9.1} MB at most");
     }
-    anstream::println!("{dtype}, {threads} threads, checksum {checksum}");
+    print_reading(&run.reading, decode);
+    anstream::println!(
+        "weights {}, computed in {compute}, {} threads, checksum {checksum}",
+        run.dtype,
+        run.threads
+    );
     Ok(())
+}
+
+fn print_reading(reading: &Reading, decode: Option<f64>) {
+    let [file, token] = [reading.file, reading.per_token].map(memory::written);
+    let share = decode.map(|rate| format!(": decode is {:.0} % of that", 100.0 * reading.share(rate)));
+    anstream::println!("weights  {file} in all, {token} read for each token, by which this machine would");
+    anstream::println!(
+        "         decode {:.1} tokens a second at the {:.1} GB/s that it reads them with{}",
+        reading.rate / reading.per_token.max(1) as f64,
+        reading.rate / 1e9,
+        share.unwrap_or_default(),
+    );
 }
 
 /// FNV-1a 64 over the ids as u32, little endian.

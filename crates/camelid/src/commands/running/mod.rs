@@ -8,4 +8,5 @@ pub(super) mod loaded;
 pub(super) mod messages;
 pub mod perplexity;
 pub(super) mod prompt;
+mod reading;
 pub mod tokenize;

@@ -24,6 +24,12 @@ pub(crate) fn matrix(tensor: &Tensor, shape: &[usize]) -> Result<Weight, Error> 
     Weight::new(tensor.bytes()?, dtype, rows, cols).map_err(|error| misfit(error.to_string()))
 }
 
+/// Whether products take matrices of this type as quantised blocks.
+#[must_use]
+pub fn in_blocks(dtype: Dtype) -> bool {
+    matches!(computed_as(dtype), Some(camelid_linear::Dtype::Blocks(_)))
+}
+
 /// The type in which products take a stored type as it is.
 fn computed_as(dtype: Dtype) -> Option<camelid_linear::Dtype> {
     let blocks = |blocks| Some(camelid_linear::Dtype::Blocks(blocks));

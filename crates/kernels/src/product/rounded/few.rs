@@ -1,0 +1,173 @@
+//! Few tokens: a row of the weight meets them as it passes by, taken apart once for up to two.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use crate::product::blocks::DISTANCE;
+use crate::product::region::Region;
+use crate::simd::{ByteKernel, Bytes};
+use crate::{Backend, Rows, blocks::GROUP};
+
+use super::activations::{Rounded, Token};
+use super::format::{Format, MOST_BYTES, Scales};
+use super::with_format;
+
+/// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
+const PART_BYTES: usize = 64 << 10;
+
+/// A cache line, in bytes.
+const LINE: usize = 64;
+
+pub(super) fn multiply(backend: &Backend, region: Region<'_>, x: Rounded<'_>) {
+    let row_bytes = |weight: &Rows<'_>| {
+        let (numbers, bytes) = weight.dtype().block();
+        region.cols / numbers * bytes
+    };
+    let most = region.jobs.iter().map(|job| row_bytes(&job.weights[0])).max().unwrap_or(1);
+    let fair = region.total_rows().div_ceil(16 * backend.threads());
+    let step = (PART_BYTES / most.max(1)).min(fair).max(1);
+    backend.run(region.parts(step), |part| {
+        let (job, rows) = region.locate(part, step);
+        let Rows::Blocks(blocks, weight) = job.weights[0] else { return };
+        let dots = Dots { x, cols: region.cols, weight, rows, out: (job.out.get(), job.rows) };
+        with_format!(blocks, F => dots.run::<F>(backend, region.tokens));
+    });
+}
+
+/// `out[t · stride + o] = x[t] · weight[o]` for the rows o of the range.
+struct Dots<'a> {
+    x: Rounded<'a>,
+    cols: usize,
+    weight: &'a [u8],
+    rows: Range<usize>,
+    out: (*mut f32, usize),
+}
+
+impl Dots<'_> {
+    fn run<F: Format>(&self, backend: &Backend, tokens: usize) {
+        for token in (0..tokens).step_by(2) {
+            match tokens - token {
+                1 => backend.call_bytes(Few::<F, 1> { dots: self, token, format: PhantomData }),
+                _ => backend.call_bytes(Few::<F, 2> { dots: self, token, format: PhantomData }),
+            }
+        }
+    }
+}
+
+/// `T` tokens from one on.
+struct Few<'a, F, const T: usize> {
+    dots: &'a Dots<'a>,
+    token: usize,
+    format: PhantomData<F>,
+}
+
+impl<F: Format, const T: usize> ByteKernel for Few<'_, F, T> {
+    #[inline(always)]
+    fn run<M: Bytes>(self, machine: M) {
+        let bytes = self.dots.cols / F::BLOCKS.numbers() * F::BLOCKS.bytes();
+        for row in self.dots.rows.clone() {
+            self.row(machine, &self.dots.weight[row * bytes..(row + 1) * bytes], row);
+        }
+    }
+}
+
+/// The sums of a token: of even and of odd lines of 64 numbers, and of offsets.
+struct Sums<M: Bytes, const T: usize> {
+    lines: [[M::F; T]; 2],
+    offsets: [M::E; T],
+}
+
+impl<F: Format, const T: usize> Few<'_, F, T> {
+    /// One row by `T` tokens.
+    #[inline(always)]
+    fn row<M: Bytes>(&self, m: M, weight: &[u8], row: usize) {
+        let x: [Token<'_>; T] = std::array::from_fn(|t| self.dots.x.token(self.token + t));
+        let mut sums = Sums { lines: [[m.splat(0.0); T]; 2], offsets: [m.times_bytes(0.0, 0); T] };
+        let whole = weight.len() / F::BYTES;
+        for index in 0..whole {
+            let group = weight[index * F::BYTES..(index + 1) * F::BYTES].as_ptr();
+            for line in (0..F::BYTES).step_by(LINE) {
+                m.prefetch(group.wrapping_add(DISTANCE + line));
+            }
+            // SAFETY: the group is whole.
+            unsafe { self.group(m, group, (&x, index), &mut sums) };
+        }
+        let rest = &weight[whole * F::BYTES..];
+        if F::BLOCKS.numbers() < GROUP && !rest.is_empty() {
+            let mut filled = [0; MOST_BYTES];
+            filled[..rest.len()].copy_from_slice(rest);
+            // SAFETY: filled up with blocks of zeros.
+            unsafe { self.group(m, filled.as_ptr(), (&x, whole), &mut sums) };
+        }
+        let ((out, stride), [even, odd]) = (self.dots.out, sums.lines);
+        for t in 0..T {
+            let both = m.mul_add(even[t], m.splat(1.0), odd[t]);
+            // SAFETY: each result is this part's own.
+            unsafe { *out.add((self.token + t) * stride + row) = m.total(both, sums.offsets[t]) };
+        }
+    }
+
+    /// Adds the products of a group, the `index`-th of its row.
+    ///
+    /// # Safety
+    /// The group can be read.
+    #[inline(always)]
+    unsafe fn group<M: Bytes>(
+        &self,
+        m: M,
+        group: *const u8,
+        (x, index): (&[Token<'_>; T], usize),
+        sums: &mut Sums<M, T>,
+    ) {
+        // SAFETY: the caller's contract; activations are filled up to whole groups.
+        unsafe {
+            let scales = F::scales(m, group);
+            let mut own = [scales.offset; T];
+            for (own, x) in own.iter_mut().zip(x) {
+                *own = m.load_eight(x.scales[index * 8..index * 8 + 8].as_ptr());
+            }
+            if F::OFFSETS {
+                for (t, sum) in sums.offsets.iter_mut().enumerate() {
+                    let x = m.load_eight(x[t].sums[index * 8..index * 8 + 8].as_ptr());
+                    *sum = m.mul_add_eight(scales.offset, x, *sum);
+                }
+            }
+            let x = x.map(|x| x.bytes[index * GROUP..index * GROUP + GROUP].as_ptr());
+            line::<M, F, T, 0, 0>(m, group, (&x, &own), &scales, &mut sums.lines[0]);
+            line::<M, F, T, 1, 1>(m, group, (&x, &own), &scales, &mut sums.lines[1]);
+            line::<M, F, T, 2, 0>(m, group, (&x, &own), &scales, &mut sums.lines[0]);
+            line::<M, F, T, 3, 1>(m, group, (&x, &own), &scales, &mut sums.lines[1]);
+        }
+    }
+}
+
+/// Adds the products of line `N` of a group; `HALF` is N mod 2.
+///
+/// # Safety
+/// The group can be read, and as many activations.
+#[inline(always)]
+unsafe fn line<M: Bytes, F: Format, const T: usize, const N: usize, const HALF: usize>(
+    m: M,
+    group: *const u8,
+    (x, own): (&[*const i8; T], &[M::E; T]),
+    scales: &Scales<M>,
+    sums: &mut [M::F; T],
+) {
+    // SAFETY: the caller's contract.
+    let q = unsafe { F::line::<M, N>(m, group) };
+    for (t, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: the caller's contract.
+        let x = unsafe { m.load(x[t].add(N * 64).cast()) };
+        let nothing = m.splat_int(0);
+        let product = if F::SIGNED { m.dot_signed(nothing, q, x) } else { m.dot(nothing, q, x) };
+        let zero = if F::SIGNED { M::SIGNED_ZERO as u8 } else { F::ZERO };
+        let product =
+            if zero > 0 { m.sub_int(product, m.dot(nothing, m.splat_byte(zero), x)) } else { product };
+        let scale = if F::SIXTEENS {
+            m.mul(m.spread_four::<HALF>(scales.scale[N / 2]), m.spread_two::<N>(own[t]))
+        } else {
+            m.spread_two::<N>(m.mul_eight(scales.scale[0], own[t]))
+        };
+        *sum = m.mul_add(m.to_float(product), scale, *sum);
+    }
+}

@@ -1,0 +1,55 @@
+//! Products of quantised blocks and of activations that are rounded to bytes: integers, but for one scale each 32.
+//!
+//! ```text
+//! x  ≈ d·r     per 32 of a token: d = max |x| / 127, r = x / d to the nearest integer, ties to even
+//! w  = s·(q − z) + m     as blocks hold it; z a constant of the format
+//! y  = Σ over runs of 32   (s d) · Σ (q − z) r  +  m · (d Σ r)          (of 16 in Q6_K)
+//! ```
+//!
+//! Sums of a run are exact in 32 bits; what is left is the rounding of x, at most d/2 each, so that
+//! |error| ≤ Σ |w| d/2, and that of as many f32 sums as there are runs. Every float is computed in one order, so each
+//! instruction set gives the same bits. As in ggml (`quantize_row_q8_0`), but that rounds 256 at a time for `Q*_K`, and
+//! keeps d as f16.
+
+mod activations;
+mod few;
+mod format;
+mod many;
+mod pack;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
+use super::many::WORTH_PACKING;
+use super::region::Region;
+use crate::Backend;
+
+use activations::Rounded;
+
+/// Writes every result of jobs whose weights are blocks.
+pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
+    let layout = activations::Layout::of(region.cols);
+    let mut buffer = backend.scratch().buffer(region.tokens * layout.width());
+    let x = Rounded::new(backend, region, layout, &mut buffer);
+    if region.tokens < WORTH_PACKING {
+        few::multiply(backend, region, x);
+    } else {
+        many::multiply(backend, region, x);
+    }
+}
+
+/// Evaluates an expression in which a name stands for the [`Format`](format::Format) of a type of blocks.
+macro_rules! with_format {
+    ($blocks:expr, $format:ident => $body:expr) => {
+        with_format!($blocks, $format => $body; Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4K Q5K Q6K)
+    };
+    ($blocks:expr, $format:ident => $body:expr; $($name:ident)*) => {
+        match $blocks {
+            $($crate::rows::Blocks::$name => {
+                type $format = $crate::product::rounded::format::$name;
+                $body
+            })*
+        }
+    };
+}
+use with_format;
