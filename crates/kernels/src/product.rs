@@ -109,8 +109,7 @@ impl Backend {
             self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
         }
         // Few tokens wait for memory, and pairs halve what is read of x; many are as fast as the multipliers.
-        let pairs = self.isa().has_pairs()
-            && (tokens < many::WORTH_PACKING || self.isa().has_fast_pairs());
+        let pairs = self.isa().has_pairs() && (tokens < many::WORTH_PACKING || self.isa().has_fast_pairs());
         if !bf16.is_empty() && pairs {
             self.compute_jobs(Region { x, tokens, cols, jobs: &bf16 }, true);
         } else if !bf16.is_empty() {

@@ -88,7 +88,9 @@ impl Isa {
     /// result does not hang on what else the machine is doing.
     pub(crate) fn has_fast_pairs(self) -> bool {
         match self {
-            Self::Portable | Self::Neon | Self::Avx2 | Self::Avx2Vnni | Self::Avx512 | Self::Avx512Vnni => false,
+            Self::Portable | Self::Neon | Self::Avx2 | Self::Avx2Vnni | Self::Avx512 | Self::Avx512Vnni => {
+                false
+            }
             Self::Avx512Bf16 => !made_by_intel(),
             Self::Amx => true,
         }
