@@ -97,7 +97,7 @@ impl Problem {
     /// 2⁻⁹ of itself, and a sum may be much smaller than its terms.
     pub(crate) fn rounding(&self) -> f64 {
         match self.compute {
-            Compute::F32 => 3e-6,
+            Compute::F32 | Compute::Q8 => 3e-6,
             Compute::Bf16 => 0.02,
         }
     }
@@ -105,7 +105,7 @@ impl Problem {
     /// A factor of a product, as it is rounded before.
     fn operand(&self, x: f32) -> f64 {
         match self.compute {
-            Compute::F32 => x.into(),
+            Compute::F32 | Compute::Q8 => x.into(),
             Compute::Bf16 => bf16::from_f32(x).into(),
         }
     }
@@ -115,7 +115,7 @@ impl Problem {
         let features = 0..self.settings.head_dim;
         let factor = scale / softcap.unwrap_or(1.0);
         let query = |c| match self.compute {
-            Compute::F32 => f64::from(self.queries[[token, head, c]]) * factor,
+            Compute::F32 | Compute::Q8 => f64::from(self.queries[[token, head, c]]) * factor,
             Compute::Bf16 => self.operand(self.queries[[token, head, c]] * factor as f32),
         };
         let score = features.map(|c| query(c) * self.operand(self.keys[[j, kv_head, c]])).sum::<f64>();
@@ -182,7 +182,7 @@ pub(crate) fn problems() -> impl Strategy<Value = Problem> {
 }
 
 fn computes() -> impl Strategy<Value = Compute> {
-    prop_oneof![Just(Compute::F32), Just(Compute::Bf16)]
+    prop_oneof![Just(Compute::F32), Just(Compute::Bf16), Just(Compute::Q8)]
 }
 
 fn reaches() -> impl Strategy<Value = Reach> {

@@ -166,7 +166,7 @@ fn report(args: &Args, run: &Run, passed: &Passed) -> anyhow::Result<()> {
     }
     print_reading(&run.reading, decode);
     anstream::println!(
-        "weights {}, computed in {compute}, {} threads, checksum {checksum}",
+        "stored as {}, computed in {compute}, {} threads, checksum {checksum}",
         run.dtype,
         run.threads
     );
