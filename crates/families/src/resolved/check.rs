@@ -50,6 +50,42 @@ pub(crate) fn check(declaration: &Declaration, architecture: &Architecture) -> V
     found.problems
 }
 
+/// What a layer needs wherever it has room for it.
+const NEEDED: [Role; 32] = [
+    Role::QueryDown,
+    Role::QueryDownNorm,
+    Role::Query,
+    Role::Key,
+    Role::Value,
+    Role::LatentDown,
+    Role::LatentNorm,
+    Role::LatentUp,
+    Role::AttentionOutput,
+    Role::DeltaQuery,
+    Role::DeltaKey,
+    Role::DeltaValue,
+    Role::DeltaQueryConv,
+    Role::DeltaKeyConv,
+    Role::DeltaValueConv,
+    Role::DeltaRate,
+    Role::DeltaDecayDown,
+    Role::DeltaDecay,
+    Role::DeltaDecayBias,
+    Role::DeltaDecayLog,
+    Role::DeltaGateDown,
+    Role::DeltaGate,
+    Role::DeltaOutput,
+    Role::Up,
+    Role::Down,
+    Role::Router,
+    Role::ExpertGate,
+    Role::ExpertUp,
+    Role::ExpertDown,
+    Role::SharedGate,
+    Role::SharedUp,
+    Role::SharedDown,
+];
+
 pub(super) struct Found<'a> {
     declaration: &'a Declaration,
     problems: Vec<Problem>,
@@ -206,40 +242,6 @@ impl Found<'_> {
 
     fn layer_roles(&mut self, index: usize, layer: &Layer) {
         let has = |role: Role| layer.tensors.iter().any(|named| named.roles.contains(&role));
-        const NEEDED: [Role; 32] = [
-            Role::QueryDown,
-            Role::QueryDownNorm,
-            Role::Query,
-            Role::Key,
-            Role::Value,
-            Role::LatentDown,
-            Role::LatentNorm,
-            Role::LatentUp,
-            Role::AttentionOutput,
-            Role::DeltaQuery,
-            Role::DeltaKey,
-            Role::DeltaValue,
-            Role::DeltaQueryConv,
-            Role::DeltaKeyConv,
-            Role::DeltaValueConv,
-            Role::DeltaRate,
-            Role::DeltaDecayDown,
-            Role::DeltaDecay,
-            Role::DeltaDecayBias,
-            Role::DeltaDecayLog,
-            Role::DeltaGateDown,
-            Role::DeltaGate,
-            Role::DeltaOutput,
-            Role::Up,
-            Role::Down,
-            Role::Router,
-            Role::ExpertGate,
-            Role::ExpertUp,
-            Role::ExpertDown,
-            Role::SharedGate,
-            Role::SharedUp,
-            Role::SharedDown,
-        ];
         for role in NEEDED.into_iter().filter(|role| layer.has_room_for(*role)) {
             if !has(role) {
                 self.role(role, &format!("layer {index} needs"));

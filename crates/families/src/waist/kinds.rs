@@ -15,6 +15,7 @@ pub enum Kind {
 
 impl Role {
     /// What the tensor is.
+    #[expect(clippy::too_many_lines, reason = "a line for each role")]
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {

@@ -221,6 +221,7 @@ impl Role {
     }
 
     /// The name in declarations.
+    #[expect(clippy::too_many_lines, reason = "a line for each role")]
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

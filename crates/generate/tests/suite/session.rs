@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use camelid_checkpoint::{Checkpoint, Tensor};
 use camelid_families::{Allow, Backend, Library};
-use camelid_generate::{Error, Sampling, Session, Settings, Stop, memory};
+use camelid_generate::{Error, Sampling, Session, Settings, Stop};
 use camelid_tokenizers::Specials;
 use proptest::prelude::*;
 use serde_json::Value as Json;

@@ -47,16 +47,7 @@ impl Place<'_> {
             gate,
             output,
         } = held;
-        let conv = |role, held: Held| -> Result<ShortConv, Error> {
-            let taps = list(role, held)?;
-            let shape = (taps.len() / conv_width.max(1), conv_width);
-            let taps = ArrayView2::from_shape(shape, &taps).map_err(|error| self.wrong(&error))?;
-            ShortConv::new(taps, None).map_err(|error| self.wrong(&error))
-        };
-        let narrowed = |rank: Option<usize>, [down, up]: [(Role, Held); 2]| -> Result<Narrowed, Error> {
-            let down = rank.map(|_| down.1.linear(down.0)).transpose()?;
-            Ok(Narrowed { down, up: up.1.linear(up.0)? })
-        };
+        let conv = |role, held| self.conv(conv_width, role, held);
         let forget = Forget::new(
             &list(Role::DeltaDecayLog, decay_log)?,
             &list(Role::DeltaDecayBias, decay_bias)?,
@@ -85,6 +76,19 @@ impl Place<'_> {
             output: output.linear(Role::DeltaOutput)?,
         })
     }
+
+    fn conv(&self, width: usize, role: Role, held: Held) -> Result<ShortConv, Error> {
+        let taps = list(role, held)?;
+        let shape = (taps.len() / width.max(1), width);
+        let taps = ArrayView2::from_shape(shape, &taps).map_err(|error| self.wrong(&error))?;
+        ShortConv::new(taps, None).map_err(|error| self.wrong(&error))
+    }
+}
+
+/// A projection, by way of its first half where it has a rank.
+fn narrowed(rank: Option<usize>, [down, up]: [(Role, Held); 2]) -> Result<Narrowed, Error> {
+    let down = rank.map(|_| down.1.linear(down.0)).transpose()?;
+    Ok(Narrowed { down, up: up.1.linear(up.0)? })
 }
 
 fn list(role: Role, held: Held) -> Result<Vec<f32>, Error> {

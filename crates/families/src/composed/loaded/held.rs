@@ -132,6 +132,7 @@ impl Held {
 }
 
 impl Outside {
+    #[expect(clippy::too_many_lines, reason = "a line for each role")]
     pub(super) fn held(&mut self, role: Role) -> Option<&mut Held> {
         match role {
             Role::Embedding => Some(&mut self.embedding),
@@ -200,6 +201,7 @@ impl Outside {
 }
 
 impl Inside {
+    #[expect(clippy::too_many_lines, reason = "a line for each role")]
     pub(super) fn held(&mut self, role: Role) -> Option<&mut Held> {
         let Inside {
             attention_norm,
