@@ -42,12 +42,22 @@ fn apart(a: &Array2<f32>, b: &Array2<f32>) -> f32 {
     most(&(a - b)) / most(b)
 }
 
+/// What two orders of the same sums may be apart: more where the original's own f32 is further from its f64, since the network
+/// enlarges rounding there.
+fn rounding(reference: &Reference) -> f32 {
+    let Some(exact) = &reference.logits_f64 else { return 1e-5 };
+    let most = |values: &Array2<f64>| values.iter().fold(0f64, |most, x| most.max(x.abs()));
+    (4.0 * most(&(&reference.logits - exact)) / most(exact)).max(1e-5) as f32
+}
+
 #[test]
 fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
-    each(&Backend::serial(), |name, model, Reference { input_ids: tokens, .. }| {
+    each(&Backend::serial(), |name, model, reference| {
         if !model.architecture().chunks_freely() {
             return false;
         }
+        let tokens = &reference.input_ids;
+        let bound = rounding(reference);
         let whole = hidden(model, tokens, &mut model.cache());
         for size in [1, 3, 16, tokens.len() - 1] {
             let mut cache = model.cache();
@@ -55,7 +65,7 @@ fn any_chunking_of_the_tokens_equals_one_call_where_the_architecture_says_so() {
             let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
             let joined = concatenate(Axis(0), &views).expect("equal widths");
             let far = apart(&joined, &whole);
-            assert!(far <= 1e-5, "{name} in chunks of {size}: {far:e}");
+            assert!(far <= bound, "{name} in chunks of {size}: {far:e} beyond {bound:e}");
         }
         true
     });
@@ -91,6 +101,7 @@ fn a_truncated_cache_equals_one_that_never_grew() {
         let mut grown = model.cache();
         hidden(model, prompt, &mut grown);
         let mut never = grown.clone();
+        grown.mark(); // where a state can come back to; elsewhere nothing
         hidden(model, &[5, 6, 7, 8], &mut grown);
         grown.truncate(prompt.len()).expect("behind the prefix");
         assert_eq!(grown.len(), prompt.len());

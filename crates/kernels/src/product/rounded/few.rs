@@ -9,8 +9,7 @@ use crate::simd::{ByteKernel, Bytes};
 use crate::{Backend, Rows, blocks::GROUP};
 
 use super::activations::{Rounded, Token};
-use super::format::{Format, MOST_BYTES, Scales};
-use super::with_format;
+use super::format::{Format, MOST_BYTES, Scales, with_format};
 
 /// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
 const PART_BYTES: usize = 64 << 10;

@@ -204,3 +204,19 @@ impl Format for Q6K {
         }
     }
 }
+
+/// Evaluates an expression in which a name stands for the [`Format`] of a type of blocks.
+macro_rules! with_format {
+    ($blocks:expr, $format:ident => $body:expr) => {
+        with_format!($blocks, $format => $body; Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4K Q5K Q6K)
+    };
+    ($blocks:expr, $format:ident => $body:expr; $($name:ident)*) => {
+        match $blocks {
+            $($crate::rows::Blocks::$name => {
+                type $format = $crate::product::rounded::format::$name;
+                $body
+            })*
+        }
+    };
+}
+pub(super) use with_format;

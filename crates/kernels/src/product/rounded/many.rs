@@ -12,12 +12,11 @@ use crate::simd::{ByteKernel, Bytes};
 use crate::{Backend, Isa, Rows};
 
 use super::activations::{Rounded, Token};
-use super::format::Format;
+use super::format::{Format, with_format};
 use super::pack::{Panel, pack};
 use super::tile::{MOST_ROWS, MOST_TOKENS, Sums, tile};
 #[cfg(target_arch = "x86_64")]
 use super::tiles;
-use super::with_format;
 
 pub(super) fn multiply(backend: &Backend, region: Region<'_>, x: Rounded<'_>) {
     let step = part_rows(backend.threads(), &region);

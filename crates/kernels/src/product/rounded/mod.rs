@@ -37,19 +37,3 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
         many::multiply(backend, region, x);
     }
 }
-
-/// Evaluates an expression in which a name stands for the [`Format`](format::Format) of a type of blocks.
-macro_rules! with_format {
-    ($blocks:expr, $format:ident => $body:expr) => {
-        with_format!($blocks, $format => $body; Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4K Q5K Q6K)
-    };
-    ($blocks:expr, $format:ident => $body:expr; $($name:ident)*) => {
-        match $blocks {
-            $($crate::rows::Blocks::$name => {
-                type $format = $crate::product::rounded::format::$name;
-                $body
-            })*
-        }
-    };
-}
-use with_format;
