@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use camelid_kernels::{Backend, DeltaStep};
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis, Slice};
 
 use crate::head::OfHead;
 use crate::settings::{Decay, Error, Settings};
@@ -155,23 +155,24 @@ impl DeltaNet {
         let key_head = head * key_heads / value_heads;
         let unit = |x: ArrayView3<'_, f32>, length: f64| -> Vec<f32> {
             let own = x.index_axis_move(Axis(1), key_head);
-            let rows = own.outer_iter().flat_map(|row| {
+            let mut out = Vec::with_capacity(own.len());
+            for row in own.outer_iter() {
                 let squares: f64 = row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
                 let factor = length / (squares + eps).sqrt();
-                row.into_iter().map(move |x| (f64::from(*x) * factor) as f32).collect::<Vec<f32>>()
-            });
-            rows.collect()
+                out.extend(row.iter().map(|x| (f64::from(*x) * factor) as f32));
+            }
+            out
         };
         let features = match decay {
             Decay::Head => head..head + 1,
             Decay::Feature => head * key_dim..(head + 1) * key_dim,
         };
-        let fading = tokens.decay.outer_iter();
+        let fading = tokens.decay.slice_axis(Axis(1), Slice::from(features));
         OfHead {
             queries: unit(tokens.queries, (key_dim as f64).powf(-0.5)),
             keys: unit(tokens.keys, 1.0),
             values: tokens.values.index_axis(Axis(1), head).iter().copied().collect(),
-            decay: fading.flat_map(|g| g.to_vec()[features.clone()].to_vec()).map(|g| g.max(LEAST)).collect(),
+            decay: fading.iter().map(|g| g.max(LEAST)).collect(),
             rate: tokens.rate.column(head).to_vec(),
         }
     }

@@ -132,14 +132,16 @@ impl ShortConv {
             state.before.shape()
         );
         let all = concatenate(Axis(0), &[state.before.view(), x]).expect("as many channels");
+        let rows = all.as_slice().expect("just made");
+        let taps = self.taps.as_slice().expect("in standard layout");
         let mut y = Array2::zeros((x.nrows(), channels));
         let out = y.as_slice_mut().expect("just made");
         backend.run_chunks(out, channels, |token, out| {
             if let Some(bias) = &self.bias {
                 out.copy_from_slice(bias);
             }
-            let seen = all.slice_axis(Axis(0), Slice::from(token..token + width));
-            for (x, tap) in seen.outer_iter().zip(self.taps.outer_iter()) {
+            let seen = &rows[token * channels..(token + width) * channels];
+            for (x, tap) in seen.chunks_exact(channels).zip(taps.chunks_exact(channels)) {
                 out.iter_mut().zip(x).zip(tap).for_each(|((y, x), w)| *y += w * x);
             }
         });
