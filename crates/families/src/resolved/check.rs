@@ -34,12 +34,17 @@ pub(crate) fn check(declaration: &Declaration, architecture: &Architecture) -> V
         }
         if let Some(delta) = delta {
             found.delta(index, delta, layer);
+            if architecture.prefix.is_some() {
+                let message = format!("layer {index}: beside a two-way [prefix] a state is not defined");
+                found.push("delta.value_heads", message);
+            }
         }
         if let Some(experts) = experts {
             found.experts(index, experts, layer);
         }
         found.source(index, attention.source, architecture);
         found.named(tensors);
+        found.packed(index, architecture);
         let &Block { wiring: _, branch_scale, residual: _, residual_scale } = block;
         found.finite("block.branch_scale", branch_scale);
         found.finite("block.residual_scale", residual_scale);

@@ -229,6 +229,24 @@ impl Found<'_> {
         }
     }
 
+    /// Roles of one tensor have rows of one shape: they read the same, or are convolutions of one width.
+    pub(super) fn packed(&mut self, index: usize, architecture: &Architecture) {
+        for named in &architecture.layers[index].tensors {
+            let rows = |role: Role| architecture.shape(Some(index), role, named.per)[1..].to_vec();
+            let first = named.roles[0];
+            let other = named.roles.iter().find(|role| rows(**role) != rows(first));
+            if let Some(other) = other {
+                let word = format!("tensors.\"{}\"", crate::waist::named::write_roles(&named.roles));
+                let message = format!(
+                    "layer {index}: `{other}` has rows of {:?} and `{first}` of {:?}, so they can't share a tensor",
+                    rows(*other),
+                    rows(first)
+                );
+                self.push(&word, message);
+            }
+        }
+    }
+
     /// Attributes where they mean something.
     pub(super) fn named(&mut self, tensors: &[Named]) {
         for named in tensors {

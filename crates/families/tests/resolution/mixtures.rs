@@ -97,6 +97,43 @@ fn a_delta_net_has_heads_that_divide_and_a_convolution_with_taps() {
     refused("qwen3.5", json!({ "linear_key_head_dim": 0 }), "delta.key_dim: 0 is not between 1 and");
 }
 
+/// A family of one's own over a built-in one's first size, refused with this.
+#[track_caller]
+fn refused_with(of: &str, own: &str, expected: &str) {
+    let mut library = Library::built_in().expect("the built-in families");
+    let text = format!("extends = \"{of}\"\n{own}");
+    library.insert("mine", "mine.toml", &text).expect("it is a family");
+    let config = library.get(of).expect("a family").sizes[0].config.clone();
+    let Err(unresolved) = library.get("mine").expect("it was added").resolve(&config, &[]) else {
+        panic!("it is taken: {own}")
+    };
+    let messages: Vec<_> = unresolved.problems.iter().map(ToString::to_string).collect();
+    assert!(messages.iter().any(|message| message.contains(expected)), "{expected:?} is not in {messages:?}");
+}
+
+#[test]
+fn roles_that_read_other_widths_share_no_tensor() {
+    refused_with(
+        "qwen3-next",
+        "[delta]\ngate_rank = 8\n[tensors]\ndelta_gate_down = \"model.layers.{layer}.linear_attn.down\"\n",
+        "layer 0: `delta_gate` has rows of [8] and `delta_query` of [2048], so they can't share a tensor",
+    );
+    refused_with(
+        "minicpm3",
+        "[tensors]\n\"query | attention_gate\" = { name = \"model.layers.{layer}.q\", by = \"head\" }\n",
+        "layer 0: `attention_gate` has rows of [2560] and `query` of [768]",
+    );
+}
+
+#[test]
+fn a_state_stands_beside_no_two_way_prefix() {
+    refused_with(
+        "qwen3-next",
+        "[prefix]\nuntil = 5\n",
+        "delta.value_heads: layer 0: beside a two-way [prefix] a state is not defined",
+    );
+}
+
 #[test]
 fn a_kind_of_layer_that_no_word_has_is_refused() {
     let mut kinds = vec!["full_attention"; 48];
