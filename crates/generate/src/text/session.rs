@@ -9,7 +9,8 @@ use crate::Error;
 /// common.
 ///
 /// A prompt is always the whole sequence: of the cache, the part that the prompt begins with is kept, where that changes
-/// nothing; so the continuation of a prompt does not depend on what the session held.
+/// nothing; so the continuation of a prompt does not depend on what the session held, but for rounding where a layer keeps a
+/// state.
 #[derive(Debug, Clone)]
 pub struct Session<'a> {
     pub(crate) model: &'a Model,

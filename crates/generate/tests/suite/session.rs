@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use camelid_checkpoint::{Checkpoint, Tensor};
 use camelid_families::{Allow, Backend, Library};
-use camelid_generate::{Error, Sampling, Session, Settings, Stop};
+use camelid_generate::{Error, How, Opened, Sampling, Session, Settings, Stop};
 use camelid_tokenizers::Specials;
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -214,5 +214,38 @@ fn the_cache_takes_the_memory_that_was_foretold() {
     for length in [1, 255, 256, 257, 500] {
         run(&mut session, &vec![5; length], &tokens(1));
         assert_eq!(session.bytes() as u64, stories.model.architecture().cache_bytes(length), "{length}");
+    }
+}
+
+/// A state can't be cut: a prompt goes on from what is held, from the end of the last prompt, or from nothing, and says the
+/// same in each case.
+#[test]
+fn a_state_goes_on_from_the_last_prompts_end() {
+    let stories = load();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases/qwen3.5/base");
+    let library = Library::built_in().expect("the families");
+    let opened = Opened::open(&library, folder, &How::default()).expect("it opens");
+    let model = opened.model(Backend::serial(), &mut |_, _| {}).expect("it loads");
+    let prompt: Vec<u32> = (3..33).collect();
+    let settings = Settings { max_new_tokens: 4, stop_ids: Vec::new(), ..Settings::default() };
+    let mut session = Session::new(&model, &*stories.tokenizer);
+    let (first, _, _) = run(&mut session, &prompt, &settings);
+    let held = session.ids().to_vec();
+    assert_eq!(held, [&prompt[..], &first[..3]].concat(), "all but the last, which nobody has seen");
+
+    let other = (first[0] + 1) % 200;
+    let turns = [
+        (prompt.clone(), 30, "the same prompt: its last token's logits are needed"),
+        ([&prompt[..], &[other, 7, 8]].concat(), 3, "another answer: from the prompt's end"),
+        ([&held[..], &[first[3], 9]].concat(), 2, "what is held goes on"),
+        ([&prompt[..5], &[other]].concat(), 6, "a start of the prompt: from nothing"),
+    ];
+    for (asked, computed, why) in turns {
+        let mut session = session.clone();
+        let mut generation = session.generate(&asked, &settings).expect("it begins");
+        let ids: Vec<u32> = generation.by_ref().map(|token| token.expect("a token").id).collect();
+        assert_eq!(generation.timings().prefill_tokens, computed, "{why}");
+        let (fresh, _, _) = run(&mut Session::new(&model, &*stories.tokenizer), &asked, &settings);
+        assert_eq!(ids, fresh, "{why}");
     }
 }
