@@ -338,3 +338,13 @@ fn beside_an_unknown_key_nothing_else_is_reported_that_fits() {
     let message = error.to_string();
     assert!(message.contains("`new_feature`") && !message.contains("tensor"), "{message}");
 }
+
+#[test]
+fn what_releases_say_of_a_delta_net_is_what_is_computed() {
+    let said = json!({ "attn_output_gate": true, "output_gate_type": "swish", "mamba_ssm_dtype": "float32",
+        "mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": false });
+    neutral("qwen3.5", said.clone());
+    neutral("qwen3.5-moe", said);
+    refused("qwen3-next", json!({ "attn_output_gate": false }), &["attn_output_gate", "false", "true"]);
+    refused("qwen3.5", json!({ "output_gate_type": "sigmoid" }), &["output_gate_type", "sigmoid", "swish"]);
+}

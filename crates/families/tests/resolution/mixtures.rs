@@ -146,4 +146,5 @@ fn a_kind_of_layer_that_no_word_has_is_refused() {
     let messages: Vec<_> = unresolved.problems.iter().map(ToString::to_string).collect();
     let wanted = "`layer_types` gives layer 2 the kind `mamba`: this family has `linear_attention` and `full_attention`";
     assert!(messages.len() == 1 && messages[0].contains(wanted), "{messages:?}");
+    assert!(!messages[0].contains("refuse("), "a refusal is a sentence of its own: {messages:?}");
 }
