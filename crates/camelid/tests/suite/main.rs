@@ -3,6 +3,7 @@
 mod broken;
 mod classes;
 mod convert;
+mod engines;
 mod folders;
 mod generate;
 mod models;
