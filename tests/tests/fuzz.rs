@@ -75,7 +75,7 @@ macro_rules! targets {
 }
 
 targets! {
-    beside case chat_template config_json conversation family_file folder formula gguf gguf_model pickle resolve safetensors sentencepiece
+    beside case chat_template config_json conversation family_file folder formula gguf gguf_model numpy pickle resolve safetensors sentencepiece
     tiktoken
     tokenizer_json
 }

@@ -57,6 +57,54 @@ fn a_case_of_another_family_that_loads_ends_with_1_and_the_cause() {
     check(&["yi", "--case", &case("llama1/base")], 0, &["read as yi; by its config.json it is llama1"]);
 }
 
+/// A copy of a case of which numbers of the reference are changed.
+fn bent(name: &str, change: impl Fn(&str, &mut [f64])) -> tempfile::TempDir {
+    use camelid::checkpoint::{Dtype, Mapping, Source, Tensor, read_safetensors, write_safetensors};
+    let folder = tempfile::tempdir().expect("a folder");
+    for entry in std::fs::read_dir(case(name)).expect("a case") {
+        let entry = entry.expect("an entry");
+        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
+    }
+    let path = folder.path().join("reference.safetensors");
+    let source = Source::open(&path, Mapping::Read).expect("the reference");
+    let tensors = read_safetensors(&source.into()).expect("tensors");
+    let changed = tensors.iter().map(|tensor| {
+        let Ok(mut values) = tensor.to_f64() else { return tensor.clone() };
+        change(tensor.name(), &mut values);
+        let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        Tensor::from_bytes(tensor.name(), Dtype::F64, tensor.shape(), bytes.into()).expect("a tensor")
+    });
+    let changed: Vec<Tensor> = changed.collect();
+    std::fs::remove_file(&path).expect("it was copied");
+    write_safetensors(&path, &changed).expect("written");
+    folder
+}
+
+#[test]
+fn a_reference_that_overflows_is_located_and_no_word_is_blamed() {
+    let folder = bent("llama3/base", |name, values| {
+        let size = values.len();
+        match name {
+            // The last token's, and from there on everything.
+            "attention.1" => values[size - 1] = f64::NAN,
+            "hidden.layer.1" | "mlp.1" | "hidden.final_norm" | "logits" => {
+                values[size - 1] = f64::INFINITY;
+            }
+            _ => {}
+        }
+    });
+    let case = folder.path().display().to_string();
+    let said = ["FAILED", "not finite", "attention of layer 1", "alone"];
+    check(&["llama3", "--case", &case], 1, &said);
+    // What others are judged by must be finite itself.
+    let judge = bent("llama3/base", |name, values| {
+        if name == "logits_f64" {
+            values[0] = f64::NAN;
+        }
+    });
+    check(&["llama3", "--case", &judge.path().display().to_string()], 2, &["logits_f64", "finite"]);
+}
+
 #[test]
 fn what_does_not_load_ends_with_2_and_names_every_key_and_each_tensor_once() {
     let missing = [

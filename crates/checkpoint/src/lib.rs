@@ -3,7 +3,7 @@
 //! A [`Checkpoint`] is a configuration and tensors by name. Opening reads headers only; a [`Tensor`] is a name, a
 //! [`Dtype`], a shape (`[out, in]` for a weight) and a range of a mapped file, whose bytes are shared, not copied.
 //! Formats: safetensors (one file or shards), `pytorch_model.bin` (likewise), GGUF, and [`hub`] for names in the local
-//! cache. [`Writer`] writes safetensors. One [`Error`] for all, with file, tensor, key and value.
+//! cache; NumPy's files for dumps. [`Writer`] writes safetensors. One [`Error`] for all, with file, tensor, key and value.
 //!
 //! ```
 //! use camelid_checkpoint::{Checkpoint, Dtype};
@@ -34,12 +34,14 @@ pub mod gguf;
 pub mod hub;
 mod index;
 mod json;
+mod numpy;
 mod quantised;
 mod safetensors;
 mod source;
 mod tensor;
 mod torch;
 mod writer;
+mod zip;
 
 pub use checkpoint::{Checkpoint, Options};
 pub use dtype::{Dtype, Unread};
@@ -47,6 +49,7 @@ pub use error::Error;
 pub use folder::things::told;
 pub use gguf::read_gguf;
 pub use json::{JSON_LIMIT, parse_json, read_json};
+pub use numpy::{read_npy, read_npz};
 pub use safetensors::read_safetensors;
 pub use source::{Mapping, Source};
 pub use tensor::Tensor;

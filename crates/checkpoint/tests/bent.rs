@@ -6,7 +6,9 @@ use std::alloc::System;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use camelid_checkpoint::{Error, Source, Tensor, parse_json, read_gguf, read_safetensors, read_torch};
+use camelid_checkpoint::{
+    Error, Source, Tensor, parse_json, read_gguf, read_npz, read_safetensors, read_torch,
+};
 use cap::Cap;
 use proptest::prelude::*;
 
@@ -25,12 +27,13 @@ fn files() -> Vec<(&'static str, Reader, Vec<u8>, usize)> {
             .unwrap()
     };
     let gguf: Reader = |source| read_gguf(source).map(|(_, tensors)| tensors);
-    let (module, reference) = (data("module.bin"), data("reference.gguf"));
-    let whole = module.len();
+    let (module, reference, arrays) = (data("module.bin"), data("reference.gguf"), data("stored.npz"));
+    let (whole, all) = (module.len(), arrays.len());
     vec![
         ("safetensors", read_safetensors, ones(&["a", "b.weight", "c"]), 200),
         ("gguf", gguf, reference, 3000),
         ("torch", read_torch, module, whole),
+        ("numpy", read_npz, arrays, all),
     ]
 }
 

@@ -12,7 +12,7 @@ mod tokenizers;
 use std::path::{Path, PathBuf};
 
 pub use changes::Changes;
-pub use files::{case, config_json, folder, gguf, gguf_model, pickle, safetensors};
+pub use files::{case, config_json, folder, gguf, gguf_model, numpy, pickle, safetensors};
 pub use text::{chat_template, conversation, family_file, formula, resolve};
 pub use tokenizers::{beside, sentencepiece, tiktoken, tokenizer_json};
 
@@ -26,7 +26,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "beside", run: beside },
     Target { name: "case", run: case },
     Target { name: "chat_template", run: chat_template },
@@ -37,6 +37,7 @@ pub const TARGETS: [Target; 16] = [
     Target { name: "formula", run: formula },
     Target { name: "gguf", run: gguf },
     Target { name: "gguf_model", run: gguf_model },
+    Target { name: "numpy", run: numpy },
     Target { name: "pickle", run: pickle },
     Target { name: "resolve", run: resolve },
     Target { name: "safetensors", run: safetensors },

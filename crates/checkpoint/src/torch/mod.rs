@@ -11,17 +11,15 @@
 mod calls;
 mod machine;
 mod values;
-mod zip;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::tensor::Strided;
+use crate::zip::{Archive, Record, Records};
 use crate::{Error, Source, Tensor};
 use values::{Stop, View};
-use zip::{Records, malformed};
 
 /// A pickle takes some 150 bytes for a tensor.
 const PICKLE_LIMIT: u64 = 4 << 20;
@@ -40,9 +38,11 @@ const OLDER: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 
 /// [`Error::Tensor`] for one entry, [`Error::Unsupported`] for the older format and big-endian files; [`Error::Io`].
 pub fn read_torch(source: &Arc<Source>) -> Result<Vec<Tensor>, Error> {
     refuse_older(source)?;
-    let records = zip::records(source)?;
+    let records = archive(source).records()?;
+    stored(source, &records)?;
     let folder = folder(source, &records)?;
     if let Some(order) = records.get(&format!("{folder}byteorder")) {
+        let order = &order.range;
         let order = source.read(order.start..order.end.min(order.start + 16))?;
         if order != b"little"[..] {
             return Err(unsupported(
@@ -54,7 +54,7 @@ pub fn read_torch(source: &Arc<Source>) -> Result<Vec<Tensor>, Error> {
     let pickle = pickle(source, &records[&format!("{folder}data.pkl")])?;
     let views = machine::tensors(&pickle).map_err(|stop| match stop {
         Stop::Refused(what) => Error::Code { path: source.path().to_owned(), what },
-        Stop::Wrong(problem) => malformed(source, problem),
+        Stop::Wrong(problem) => archive(source).malformed(problem),
     })?;
     let tensors = views.into_iter().map(|(name, view)| match view {
         Some(view) => tensor(source, &records, &folder, name, &view),
@@ -66,6 +66,18 @@ pub fn read_torch(source: &Arc<Source>) -> Result<Vec<Tensor>, Error> {
         }),
     });
     tensors.collect()
+}
+
+fn archive(source: &Source) -> Archive<'_> {
+    Archive { source, format: "PyTorch" }
+}
+
+/// PyTorch compresses nothing.
+fn stored(source: &Source, records: &Records) -> Result<(), Error> {
+    match records.iter().find(|(_, record)| record.inflated.is_some()) {
+        None => Ok(()),
+        Some((name, _)) => Err(archive(source).malformed(format!("record {name:?} is compressed"))),
+    }
 }
 
 fn refuse_older(source: &Source) -> Result<(), Error> {
@@ -81,14 +93,17 @@ fn folder(source: &Source, records: &Records) -> Result<String, Error> {
     let mut folders = records.keys().filter_map(|name| name.strip_suffix("data.pkl"));
     match (folders.next(), folders.next()) {
         (Some(folder), None) if folder.ends_with('/') => Ok(folder.to_owned()),
-        _ => Err(malformed(source, "not exactly one record NAME/data.pkl is in it".to_owned())),
+        _ => Err(archive(source).malformed("not exactly one record NAME/data.pkl is in it".to_owned())),
     }
 }
 
-fn pickle(source: &Source, range: &Range<u64>) -> Result<Bytes, Error> {
+fn pickle(source: &Source, record: &Record) -> Result<Bytes, Error> {
+    let range = &record.range;
     let size = range.end - range.start;
     if size > PICKLE_LIMIT {
-        return Err(malformed(source, format!("a pickle of {size} bytes, where {PICKLE_LIMIT} are allowed")));
+        return Err(
+            archive(source).malformed(format!("a pickle of {size} bytes, where {PICKLE_LIMIT} are allowed"))
+        );
     }
     source.read(range.clone())
 }
@@ -106,7 +121,7 @@ fn tensor(
         return Err(wrong(format!("its storage, record data/{}, is missing", storage.key)));
     };
     let size = storage.dtype.block().1 as u64;
-    let held = record.end - record.start;
+    let held = record.range.end - record.range.start;
     let numbers = u64::try_from(storage.numbers).unwrap_or(u64::MAX);
     if numbers.checked_mul(size) != Some(held) {
         let problem = format!(
@@ -121,7 +136,7 @@ fn tensor(
             "shape {shape:?}, strides {strides:?} and offset {offset} do not fit into {numbers} numbers"
         ))
     })?;
-    Tensor::strided(source, name, storage.dtype, strided, record.start)
+    Tensor::strided(source, name, storage.dtype, strided, record.range.start)
 }
 
 /// The view in unsigned terms, if each of its numbers is in the storage. They are no more than the storage's, save in small

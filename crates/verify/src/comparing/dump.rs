@@ -1,15 +1,15 @@
-//! A dump as people have it: a safetensors file, or a folder of them with one tensor each.
+//! A dump as people have it: a file of named tensors (safetensors, `.npz`, `.pt`), or a folder of files with one tensor each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use camelid_checkpoint::{Dtype, Mapping, Source, Tensor, read_safetensors, read_torch};
+use camelid_checkpoint::{Dtype, Mapping, Source, Tensor, read_npy, read_npz, read_safetensors, read_torch};
 use ndarray::Array2;
 
 use crate::error::Error;
 
 /// How the files of a folder that hold tensors end.
-const ENDINGS: [&str; 2] = ["safetensors", "pt"];
+const ENDINGS: [&str; 4] = ["safetensors", "pt", "npz", "npy"];
 /// So many files are more than one run's, and folders lie no deeper.
 const MOST_FILES: usize = 100_000;
 const DEEPEST: usize = 4;
@@ -22,8 +22,8 @@ pub struct Dump {
 }
 
 impl Dump {
-    /// Opens a file of named tensors (`.safetensors`, or a dictionary in `.pt`), or a folder with a file for each tensor, which
-    /// is then called as its file is, with the folders that it is in.
+    /// Opens a file of named tensors (`.safetensors`, `.npz`, or a dictionary in `.pt`), or a folder with a file for each tensor
+    /// (`.npy` too), which is then called as its file is, with the folders that it is in.
     ///
     /// # Errors
     /// There is no such file, it is none, or a folder holds none.
@@ -43,7 +43,7 @@ impl Dump {
         }
         if dump.tensors.is_empty() {
             return Err(
-                dump.wrong("there is no tensor in it: give a .safetensors file, or a folder of them".into())
+                dump.wrong("there is no tensor in it: give a .safetensors or .npz file, or a folder of files with a tensor each".into())
             );
         }
         Ok(dump)
@@ -169,6 +169,14 @@ fn squeezed(shape: &[usize]) -> Vec<usize> {
 
 fn read(path: &Path) -> Result<Vec<Tensor>, Error> {
     let source = Arc::new(Source::open(path, Mapping::Read)?);
-    let is_torch = path.extension().is_some_and(|ending| ending == "pt" || ending == "bin");
-    Ok(if is_torch { read_torch(&source)? } else { read_safetensors(&source)? })
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    Ok(match ending {
+        "pt" | "bin" => read_torch(&source)?,
+        "npz" => read_npz(&source)?,
+        "npy" => {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            vec![read_npy(&source, &name)?]
+        }
+        _ => read_safetensors(&source)?,
+    })
 }

@@ -39,6 +39,7 @@ impl Evidence<'_> {
     ) -> Result<Divergence, Error> {
         match (self.code.first(), self.reference.first()) {
             (None, None) => self.rounding(),
+            (None, Some(reference)) if !reference.is_finite() => Ok(self.not_finite(reference)),
             (Some(code), None) => {
                 let as_if = self.riddle(ours).explain()?;
                 Ok(self.code_fault(code, &as_if))
@@ -121,6 +122,19 @@ impl Evidence<'_> {
             text,
             Some(causes),
         )
+    }
+
+    /// The reference overflows, or divides by zero, where the inputs are finite: no declaration computes that.
+    fn not_finite(&self, fault: &Fault) -> Divergence {
+        let spread = fault.spread_of_infinite(self.parties.oracle);
+        let text = format!(
+            "the reference holds numbers that are not finite, first at {}, {}, and what goes in there is finite: no change of \
+             the declaration computes such numbers, so none was tried",
+            words::place(fault.tap),
+            spread.words()
+        );
+        let located = Located { fault: Some(fault), spread: Some(spread) };
+        located.divergence(Whose::Declaration, Vec::new(), text, None)
     }
 
     /// Which heads a change moves in the layer of a fault.

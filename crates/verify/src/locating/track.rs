@@ -182,6 +182,21 @@ impl Fault {
         }
     }
 
+    /// Whether ours, or the reference's, is a table of finite numbers.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.value.iter().all(|x| x.is_finite())
+    }
+
+    /// Where it is not.
+    pub(crate) fn spread_of_infinite(&self, oracle: &Oracle<'_>) -> Spread {
+        let mark = self.value.mapv(|x| if x.is_finite() { 1.0 } else { 2.0 });
+        let ones = Array2::ones(mark.dim());
+        match self.tap.and_then(|tap| oracle.heads(tap)) {
+            Some(heads) => Spread::of_heads(mark.view(), ones.view(), 0.0, heads),
+            None => Spread::of(mark.view(), ones.view(), 0.0),
+        }
+    }
+
     /// One constant that explains the whole difference.
     pub(crate) fn factor(&self, tolerance: f64) -> Option<f64> {
         factor(self.value.view(), self.oracle.view(), tolerance)

@@ -73,7 +73,8 @@ impl Reference {
     /// Reads a case's `reference.safetensors`.
     ///
     /// # Errors
-    /// It is no such file, a tensor is missing, has an impossible shape, or holds what is no finite number.
+    /// It is no such file, a tensor is missing, or has an impossible shape. What is no finite number is a difference, to be
+    /// located as any other; only `logits_f64`, which others are judged by, must be finite.
     pub fn read(source: &Arc<Source>) -> Result<Reference, Error> {
         let path = source.path();
         let tensors = read_safetensors(source)?;
@@ -90,7 +91,9 @@ impl Reference {
             let message = format!("`logits_f64` is {:?}, but `logits` is {:?}", other.dim(), logits.dim());
             return Err(wrong(path, message));
         }
-        logits_f64.as_ref().map_or(Ok(()), |exact| agrees_with_itself(path, &logits, exact))?;
+        if let Some(exact) = &logits_f64 {
+            agrees_with_itself(path, &logits, exact)?;
+        }
         let mut taps = Vec::new();
         for tensor in &tensors {
             if let Some(tap) = tap(tensor.name()) {
@@ -114,6 +117,13 @@ impl Reference {
 
 /// A reference whose own f32 and f64 are further apart than rounding takes them judges nobody.
 fn agrees_with_itself(path: &Path, logits: &Array2<f64>, exact: &Array2<f64>) -> Result<(), Error> {
+    if !exact.iter().all(|logit| logit.is_finite()) {
+        return Err(wrong(path, "`logits_f64` holds what is no finite number".into()));
+    }
+    // Located, where it first stands.
+    if !logits.iter().all(|logit| logit.is_finite()) {
+        return Ok(());
+    }
     let apart = Distance::between(logits.view(), exact.view()).relative;
     if apart <= NOISE {
         return Ok(());
@@ -169,7 +179,7 @@ fn ids(tensor: &Tensor) -> Result<Vec<u32>, Error> {
     tensor.to_i64()?.into_iter().map(id).collect()
 }
 
-/// A tensor of finite numbers as `[tokens, features]`; heads, where it has them, side by side.
+/// A tensor as `[tokens, features]`; heads, where it has them, side by side.
 fn table(tensor: &Tensor, tokens: usize) -> Result<Array2<f64>, Error> {
     let fits = tensor.shape().len() >= 2 && tensor.shape()[0] == tokens;
     let values = match tensor.dtype() {
@@ -178,10 +188,6 @@ fn table(tensor: &Tensor, tokens: usize) -> Result<Array2<f64>, Error> {
         _ => tensor.to_f64()?,
     };
     let shape = (tokens, values.len() / tokens.max(1));
-    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-        let message = format!("`{}` holds {} at place {at}, which is no number", tensor.name(), values[at]);
-        return Err(wrong(tensor.path(), message));
-    }
     let table = Array2::from_shape_vec(shape, values).ok().filter(|_| fits);
     table.ok_or_else(|| {
         let message = format!("`{}` is {:?}, but there are {tokens} tokens", tensor.name(), tensor.shape());

@@ -109,8 +109,10 @@ impl Observer for Watcher<'_> {
             None => ours,
         };
         let theirs = self.forced.and_then(|reference| reference.tap(tap));
-        let instead =
-            theirs.filter(|theirs| theirs.dim() == value.dim()).map(|theirs| theirs.mapv(|x| x as f32));
+        // From what is no number nothing is learnt of the stages behind it.
+        let is_fit =
+            |theirs: &&Array2<f64>| theirs.dim() == value.dim() && theirs.iter().all(|x| x.is_finite());
+        let instead = theirs.filter(is_fit).map(|theirs| theirs.mapv(|x| x as f32));
         let next = instead.as_ref().unwrap_or(&value).clone();
         self.stages.push(Shown { tap, value, instead });
         next

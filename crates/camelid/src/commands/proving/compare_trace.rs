@@ -24,7 +24,7 @@ pub struct Args {
     /// Where it runs.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// The dump: a .safetensors file of named tensors, or a folder of files with one tensor each
+    /// The dump: a .safetensors, .npz or .pt file of named tensors, or a folder of files with one tensor each (.npy too)
     #[arg(long, value_name = "FILE|DIR")]
     pub trace: PathBuf,
     /// A file that says what the dump's names mean: tables `[taps]` of tap = ["name", …]

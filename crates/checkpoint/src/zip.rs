@@ -1,8 +1,8 @@
-//! The directory of a zip archive whose records are stored uncompressed: where the bytes of each record are.
+//! The directory of a zip archive: where the bytes of each record are, and whether they are stored or deflated.
 //!
 //! Our own, since what is wanted is not a reader of records but their place in the file, so that a tensor can be a share
-//! of the map; and since stored records are all there is: what a general crate brings (a dozen compressions, dates,
-//! paths, extraction) would be surface to hostile files and nothing else.
+//! of the map; what a general crate brings (a dozen compressions, dates, paths, extraction) would be surface to hostile
+//! files and nothing else.
 //!
 //! ```text
 //! records │ directory: one entry each │ [end, 64 bits │ its locator] │ end │ comment
@@ -30,58 +30,81 @@ const RECORD_LEN: u64 = 30;
 const EXTRA_64: u16 = 1;
 const ENCRYPTED: u16 = 1;
 const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
 /// Half a million records.
 const DIRECTORY_LIMIT: u64 = 64 << 20;
 
-/// Where the records of an archive are, by name.
-pub(super) type Records = BTreeMap<String, Range<u64>>;
+/// The records of an archive, by name.
+pub(crate) type Records = BTreeMap<String, Record>;
 
-/// Reads the directory, and the head of each record.
-pub(super) fn records(source: &Source) -> Result<Records, Error> {
-    let (directory, count) = directory(source)?;
-    let bytes = source.read(directory)?;
-    let mut fields = Fields { source, bytes, position: 0 };
-    let mut records = Records::new();
-    for _ in 0..count {
-        let (name, range) = entry(&mut fields)?;
-        if let Some(first) = records.insert(name.clone(), range) {
-            return Err(malformed(source, format!("record {name:?} stands twice, at {} too", first.start)));
+/// Where a record's bytes are.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) range: Range<u64>,
+    /// How many bytes they become, where they are deflated.
+    pub(crate) inflated: Option<u64>,
+}
+
+/// An archive, and the format that it is part of, for messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Archive<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) format: &'static str,
+}
+
+impl Archive<'_> {
+    /// Reads the directory, and the head of each record.
+    pub(crate) fn records(self) -> Result<Records, Error> {
+        let (directory, count) = directory(self)?;
+        let bytes = self.source.read(directory)?;
+        let mut fields = Fields { archive: self, bytes, position: 0 };
+        let mut records = Records::new();
+        for _ in 0..count {
+            let (name, record) = entry(&mut fields)?;
+            if let Some(first) = records.insert(name.clone(), record) {
+                let start = first.range.start;
+                return Err(self.malformed(format!("record {name:?} stands twice, at {start} too")));
+            }
+        }
+        match fields.bytes.len() - fields.position {
+            0 => Ok(records),
+            surplus => {
+                Err(self.malformed(format!("{surplus} bytes more in its directory than {count} entries")))
+            }
         }
     }
-    match fields.bytes.len() - fields.position {
-        0 => Ok(records),
-        surplus => {
-            Err(malformed(source, format!("{surplus} bytes more in its directory than {count} entries")))
-        }
+
+    pub(crate) fn malformed(self, problem: String) -> Error {
+        Error::Malformed { path: self.source.path().to_owned(), format: self.format, problem }
     }
 }
 
 /// Where the directory is, and how many entries it says it has.
-fn directory(source: &Source) -> Result<(Range<u64>, u64), Error> {
-    let (at, mut end) = find_end(source)?;
+fn directory(archive: Archive<'_>) -> Result<(Range<u64>, u64), Error> {
+    let (at, mut end) = find_end(archive)?;
     end.skip(10)?;
     let count = u64::from(end.u16()?);
     let size = u64::from(end.u32()?);
     let offset = u64::from(end.u32()?);
-    let (count, size, offset) = end_64(source, at)?.unwrap_or((count, size, offset));
+    let (count, size, offset) = end_64(archive, at)?.unwrap_or((count, size, offset));
     let beyond = || {
-        malformed(source, format!("a directory of {size} bytes at {offset}, in a file of {at}: cut short?"))
+        archive.malformed(format!("a directory of {size} bytes at {offset}, in a file of {at}: cut short?"))
     };
     let stop = offset.checked_add(size).filter(|&stop| stop <= at).ok_or_else(beyond)?;
     if size > DIRECTORY_LIMIT || count > size / ENTRY_LEN as u64 {
-        return Err(malformed(source, format!("a directory of {count} entries in {size} bytes")));
+        return Err(archive.malformed(format!("a directory of {count} entries in {size} bytes")));
     }
     Ok((offset..stop, count))
 }
 
 /// The last record of all: its place, and its fields.
-fn find_end(source: &Source) -> Result<(u64, Fields<'_>), Error> {
-    let start = source.len().saturating_sub(END_LEN as u64 + LONGEST_COMMENT);
-    let tail = source.read(start..source.len())?;
+fn find_end(archive: Archive<'_>) -> Result<(u64, Fields<'_>), Error> {
+    let start = archive.source.len().saturating_sub(END_LEN as u64 + LONGEST_COMMENT);
+    let tail = archive.source.read(start..archive.source.len())?;
     let Some(at) = (0..tail.len()).rev().find(|&at| is_end(&tail[at..])) else {
-        return Err(malformed(source, "no end of a zip archive: cut short, or no such file".to_owned()));
+        return Err(archive.malformed("no end of a zip archive: cut short, or no such file".to_owned()));
     };
-    Ok((start + at as u64, Fields { source, bytes: tail.slice(at..), position: 0 }))
+    Ok((start + at as u64, Fields { archive, bytes: tail.slice(at..), position: 0 }))
 }
 
 /// Whether an end, with the comment whose length it gives, fills these bytes.
@@ -92,24 +115,24 @@ fn is_end(bytes: &[u8]) -> bool {
 }
 
 /// Count, size and offset in 64 bits, where a locator stands before the end at `at`.
-fn end_64(source: &Source, at: u64) -> Result<Option<(u64, u64, u64)>, Error> {
+fn end_64(archive: Archive<'_>, at: u64) -> Result<Option<(u64, u64, u64)>, Error> {
     let Some(start) = at.checked_sub(LOCATOR_LEN) else { return Ok(None) };
-    let mut locator = Fields { source, bytes: source.read(start..at)?, position: 0 };
+    let mut locator = Fields { archive, bytes: archive.source.read(start..at)?, position: 0 };
     if locator.u32()? != LOCATOR {
         return Ok(None);
     }
     locator.skip(4)?;
     let offset = locator.u64()?;
-    let beyond = || malformed(source, format!("its 64-bit end lies at {offset}, beyond {start}"));
+    let beyond = || archive.malformed(format!("its 64-bit end lies at {offset}, beyond {start}"));
     let stop = offset.checked_add(END_64_LEN).filter(|&stop| stop <= start).ok_or_else(beyond)?;
-    let mut end = Fields { source, bytes: source.read(offset..stop)?, position: 0 };
+    let mut end = Fields { archive, bytes: archive.source.read(offset..stop)?, position: 0 };
     end.signature(END_64, "the 64-bit end")?;
     end.skip(28)?;
     Ok(Some((end.u64()?, end.u64()?, end.u64()?)))
 }
 
 /// One entry of the directory: the record's name, and where its bytes are.
-fn entry(fields: &mut Fields<'_>) -> Result<(String, Range<u64>), Error> {
+fn entry(fields: &mut Fields<'_>) -> Result<(String, Record), Error> {
     fields.signature(ENTRY, "an entry of the directory")?;
     fields.skip(4)?;
     let (flags, method) = (fields.u16()?, fields.u16()?);
@@ -121,18 +144,19 @@ fn entry(fields: &mut Fields<'_>) -> Result<(String, Range<u64>), Error> {
     let name = fields.text(name_len)?;
     let extra = fields.part(extra_len)?;
     fields.skip(comment_len.into())?;
-    if flags & ENCRYPTED != 0 || method != STORED {
-        let problem =
-            format!("record {name:?} is compressed or encrypted (method {method}, flags {flags:#x})");
-        return Err(malformed(fields.source, problem));
+    if flags & ENCRYPTED != 0 || ![STORED, DEFLATED].contains(&method) {
+        let problem = format!(
+            "record {name:?} is encrypted, or compressed in a way that is not read (method {method}, flags {flags:#x})"
+        );
+        return Err(fields.archive.malformed(problem));
     }
     let [size, packed, offset] = widen(extra, [size, packed, offset])?;
-    if size != packed {
+    if method == STORED && size != packed {
         let problem = format!("record {name:?} is stored, yet {size} bytes are in {packed}");
-        return Err(malformed(fields.source, problem));
+        return Err(fields.archive.malformed(problem));
     }
-    let range = record(fields.source, &name, offset, size)?;
-    Ok((name, range))
+    let range = record(fields.archive, &name, offset, packed)?;
+    Ok((name, Record { range, inflated: (method == DEFLATED).then_some(size) }))
 }
 
 /// Fields that are all ones stand in the 64-bit part of `extra`, in this order.
@@ -150,21 +174,22 @@ fn widen(mut extra: Fields<'_>, mut fields: [u64; 3]) -> Result<[u64; 3], Error>
 }
 
 /// Where a record's bytes are: after its head at `offset`, whose name and extra fields have lengths of their own.
-fn record(source: &Source, name: &str, offset: u64, size: u64) -> Result<Range<u64>, Error> {
+fn record(archive: Archive<'_>, name: &str, offset: u64, size: u64) -> Result<Range<u64>, Error> {
     let beyond =
-        || malformed(source, format!("record {name:?}, {size} bytes at {offset}, is beyond its end"));
-    let head = offset.checked_add(RECORD_LEN).filter(|&end| end <= source.len()).ok_or_else(beyond)?;
-    let mut fields = Fields { source, bytes: source.read(offset..head)?, position: 0 };
+        || archive.malformed(format!("record {name:?}, {size} bytes at {offset}, is beyond its end"));
+    let head =
+        offset.checked_add(RECORD_LEN).filter(|&end| end <= archive.source.len()).ok_or_else(beyond)?;
+    let mut fields = Fields { archive, bytes: archive.source.read(offset..head)?, position: 0 };
     fields.signature(RECORD, "the head of a record")?;
     fields.skip(22)?;
     let start = head + u64::from(fields.u16()?) + u64::from(fields.u16()?);
-    let end = start.checked_add(size).filter(|&end| end <= source.len()).ok_or_else(beyond)?;
+    let end = start.checked_add(size).filter(|&end| end <= archive.source.len()).ok_or_else(beyond)?;
     Ok(start..end)
 }
 
 /// Little-endian fields, one after the other.
 struct Fields<'a> {
-    source: &'a Source,
+    archive: Archive<'a>,
     bytes: Bytes,
     position: usize,
 }
@@ -173,7 +198,7 @@ impl<'a> Fields<'a> {
     fn take(&mut self, len: usize) -> Result<Bytes, Error> {
         let end = self.position.saturating_add(len);
         if end > self.bytes.len() {
-            return Err(malformed(self.source, "a field of its directory is cut short".to_owned()));
+            return Err(self.archive.malformed("a field of its directory is cut short".to_owned()));
         }
         let part = self.bytes.slice(self.position..end);
         self.position = end;
@@ -185,13 +210,13 @@ impl<'a> Fields<'a> {
     }
 
     fn part(&mut self, len: u16) -> Result<Fields<'a>, Error> {
-        Ok(Fields { source: self.source, bytes: self.take(len.into())?, position: 0 })
+        Ok(Fields { archive: self.archive, bytes: self.take(len.into())?, position: 0 })
     }
 
     fn text(&mut self, len: u16) -> Result<String, Error> {
         let bytes = self.take(len.into())?;
         let text = String::from_utf8(bytes.to_vec());
-        text.map_err(|error| malformed(self.source, format!("a record's name is not UTF-8: {error}")))
+        text.map_err(|error| self.archive.malformed(format!("a record's name is not UTF-8: {error}")))
     }
 
     fn number<const N: usize>(&mut self) -> Result<[u8; N], Error> {
@@ -215,11 +240,7 @@ impl<'a> Fields<'a> {
     fn signature(&mut self, expected: u32, what: &str) -> Result<(), Error> {
         match self.u32()? {
             found if found == expected => Ok(()),
-            found => Err(malformed(self.source, format!("{found:#x} where {what} should begin"))),
+            found => Err(self.archive.malformed(format!("{found:#x} where {what} should begin"))),
         }
     }
-}
-
-pub(super) fn malformed(source: &Source, problem: String) -> Error {
-    Error::Malformed { path: source.path().to_owned(), format: "PyTorch", problem }
 }
