@@ -7,7 +7,8 @@ by stand. Run by hand:
     /tmp/venv/bin/python tests/reference/gguf_heads.py tests llama_cpp_python-0.3.36/vendor/llama.cpp
 
 Vocabularies are left out: the cases have none. Two things are mended on the way: the converter's class for Baichuan calls itself
-without end for every tensor but the packed one, and the one for Gemma 3 reads the size of a tokenizer.json.
+without end for every tensor but the packed one, and the one for Gemma 3 reads the size of a tokenizer.json. Cohere 2's wants a key
+`rotary_pct`, which transformers does not write.
 """
 
 import json
@@ -29,7 +30,10 @@ from conversion.base import ModelBase, ModelType  # noqa: E402
 
 CASES = """llama1/base llama2/bias llama2/gqa llama2/linear llama3/3.1-rope llama3/3.2-tied yi/llama qwen1/base qwen1.5/mha
 qwen2/tied qwen2/yarn gemma1/mqa gemma2/stdcap minicpm/gqa baichuan1/7b-base chatglm2/base chatglm3/base glm4/remote-ratio500
-glm4-hf/base gemma3/base qwen3/base phi3/base granite/base olmo2/base starcoder2/base"""
+glm4-hf/base gemma3/base qwen3/base phi3/base granite/base olmo2/base starcoder2/base
+qwen3-next/base qwen3.5/base qwen3.5-moe/base gpt-oss/base glm4.5/base smollm3/base cohere2/base olmo3/base"""
+# Of these the numbers are compared too, so the whole files are kept: experts with a correction, and a state.
+WHOLE = "glm4.5/base qwen3.5/base"
 
 
 def converter(config):
@@ -55,6 +59,9 @@ def convert(case, scratch):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(case, folder)
     config = json.loads((folder / "config.json").read_text())
+    if config["model_type"] == "cohere2":
+        config["rotary_pct"] = 1.0
+    (folder / "config.json").write_text(json.dumps(config))
     vocabulary = {str(id): id for id in range(config.get("vocab_size", 0))}
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": []}))
     file = scratch / "whole.gguf"
@@ -73,10 +80,14 @@ def main():
         importlib.import_module(f"conversion.{module.name}")
     heads = TESTS / "data" / "gguf-heads"
     heads.mkdir(parents=True, exist_ok=True)
+    (TESTS / "data" / "gguf-whole").mkdir(exist_ok=True)
+    ModelBase.no_mtp = True
     with tempfile.TemporaryDirectory() as scratch:
         for name in CASES.split():
             whole, data = convert(TESTS / "cases" / name, Path(scratch))
             (heads / f"{name.replace('/', '--')}.gguf").write_bytes(whole[: data + 256])
+            if name in WHOLE.split():
+                (TESTS / "data" / "gguf-whole" / f"{name.replace('/', '--')}.gguf").write_bytes(whole)
 
 
 main()

@@ -7,7 +7,7 @@
 //! o = S q
 //! ```
 //! q, k `[tokens, key_heads, key_dim]`, v and o `[tokens, value_heads, value_dim]`, S `[value_heads, value_dim, key_dim]`; value head h
-//! reads key head ⌊h · key_heads / value_heads⌋. g ≤ 0 is one number for each head, or one for each feature of a key
+//! reads key head ⌊h · key_heads / value_heads⌋, or h mod key_heads ([`Share`]). g ≤ 0 is one number for each head, or one for each feature of a key
 //! ([`Decay`]); β is one for each head. [`Forget`] makes g of what a projection gives: g = −e^A · softplus(a + b), or bounded
 //! from below, g = L · σ(e^A · (a + b)) with L < 0.
 //!
@@ -25,11 +25,13 @@
 //! Linear and Ling 3 (for each feature).
 //!
 //! ```
-//! use camelid_delta_net::{Decay, DeltaNet, Settings, Tokens};
+//! use camelid_delta_net::{Decay, DeltaNet, Settings, Share, Tokens};
 //! use camelid_kernels::Backend;
 //! use ndarray::{Array2, Array3};
 //!
-//! let settings = Settings { key_heads: 1, value_heads: 2, key_dim: 8, value_dim: 4, decay: Decay::Head, eps: 1e-6 };
+//! let settings = Settings {
+//!     key_heads: 1, value_heads: 2, share: Share::Groups, key_dim: 8, value_dim: 4, decay: Decay::Head, eps: 1e-6,
+//! };
 //! let net = DeltaNet::new(settings)?;
 //! let mut state = net.state();
 //! let (keys, values) = (Array3::ones((3, 1, 8)), Array3::ones((3, 2, 4)));
@@ -60,7 +62,7 @@ mod triangle;
 
 pub use forget::Forget;
 pub use net::{DeltaNet, Form, Tokens};
-pub use settings::{Decay, Error, Settings};
+pub use settings::{Decay, Error, Settings, Share};
 pub use state::State;
 
 /// The README's example, kept true.

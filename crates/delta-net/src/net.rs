@@ -151,8 +151,8 @@ impl DeltaNet {
     }
 
     fn of_head(&self, tokens: &Tokens<'_>, head: usize) -> OfHead {
-        let Settings { key_heads, value_heads, key_dim, decay, eps, .. } = self.settings;
-        let key_head = head * key_heads / value_heads;
+        let Settings { key_dim, decay, eps, .. } = self.settings;
+        let key_head = self.settings.key_head(head);
         let unit = |x: ArrayView3<'_, f32>, length: f64| -> Vec<f32> {
             let own = x.index_axis_move(Axis(1), key_head);
             let mut out = Vec::with_capacity(own.len());

@@ -11,6 +11,17 @@ pub enum Decay {
     Feature,
 }
 
+/// Which key head a value head reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Share {
+    /// Value heads that lie together read one key head: ⌊h · key_heads / value_heads⌋.
+    #[default]
+    Groups,
+    /// By turns: h mod key_heads, the order in which llama.cpp lays value heads out.
+    Turns,
+}
+
 /// The sizes of one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -18,6 +29,8 @@ pub struct Settings {
     pub key_heads: usize,
     /// Heads of values, of the state and of the result: a multiple of `key_heads`.
     pub value_heads: usize,
+    /// Which key head a value head reads.
+    pub share: Share,
     /// Features of a query or a key.
     pub key_dim: usize,
     /// Features of a value.
@@ -84,7 +97,7 @@ impl Settings {
     /// # Errors
     /// What does not.
     pub fn check(&self) -> Result<(), Error> {
-        let &Settings { key_heads, value_heads, key_dim, value_dim, decay: _, eps } = self;
+        let &Settings { key_heads, value_heads, share: _, key_dim, value_dim, decay: _, eps } = self;
         let sizes = [
             ("key_heads", key_heads),
             ("value_heads", value_heads),
@@ -105,6 +118,15 @@ impl Settings {
             return Err(Error::Range { name: "eps", value: eps, wanted: "finite and not negative" });
         }
         Ok(())
+    }
+
+    /// The key head that a value head reads.
+    #[must_use]
+    pub fn key_head(&self, value_head: usize) -> usize {
+        match self.share {
+            Share::Groups => value_head * self.key_heads / self.value_heads,
+            Share::Turns => value_head % self.key_heads,
+        }
     }
 
     /// Numbers of the state.

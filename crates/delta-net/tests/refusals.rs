@@ -1,11 +1,19 @@
 //! What does not fit is refused, each with its message.
 
-use camelid_delta_net::{Decay, DeltaNet, Forget, Settings, Tokens};
+use camelid_delta_net::{Decay, DeltaNet, Forget, Settings, Share, Tokens};
 use camelid_kernels::Backend;
 use ndarray::{Array2, Array3};
 
 fn settings() -> Settings {
-    Settings { key_heads: 2, value_heads: 4, key_dim: 3, value_dim: 5, decay: Decay::Head, eps: 1e-6 }
+    Settings {
+        key_heads: 2,
+        value_heads: 4,
+        share: Share::Groups,
+        key_dim: 3,
+        value_dim: 5,
+        decay: Decay::Head,
+        eps: 1e-6,
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Both forms against the definition in f64, and against each other.
 
-use camelid_delta_net::{Decay, DeltaNet, Forget, Form, Settings, State, Tokens};
+use camelid_delta_net::{Decay, DeltaNet, Forget, Form, Settings, Share, State, Tokens};
 use camelid_kernels::{Backend, Compute};
 use ndarray::{Array2, Array3, Axis, Slice, concatenate};
 use proptest::prelude::*;
@@ -35,7 +35,8 @@ fn texts(tokens: impl Strategy<Value = usize>) -> impl Strategy<Value = Text> {
     (sizes, decays, tokens, fastest, most_rate, any::<u64>()).prop_map(
         |((key_heads, ratio, key_dim, value_dim), decay, tokens, fastest, most_rate, seed)| {
             let value_heads = key_heads * ratio;
-            let settings = Settings { key_heads, value_heads, key_dim, value_dim, decay, eps: 1e-6 };
+            let share = if seed % 2 == 0 { Share::Groups } else { Share::Turns };
+            let settings = Settings { key_heads, value_heads, share, key_dim, value_dim, decay, eps: 1e-6 };
             let seed = seed >> 8;
             let heads = |heads: usize, dim: usize, seed: u64| {
                 let numbers = numbers(tokens * heads * dim, seed);
@@ -90,15 +91,17 @@ impl Text {
 
     /// The rule as it is written, in f64.
     fn defined(&self) -> (Array3<f64>, Array3<f64>) {
-        let Settings { key_heads, value_heads, key_dim, value_dim, decay, eps } = self.settings;
+        let Settings { key_heads, value_heads, share, key_dim, value_dim, decay, eps } = self.settings;
         let mut s = Array3::<f64>::zeros((value_heads, value_dim, key_dim));
         let mut o = Array3::zeros((self.len(), value_heads, value_dim));
         for token in 0..self.len() {
             for head in 0..value_heads {
+                let key_head = match share {
+                    Share::Groups => head / (value_heads / key_heads),
+                    Share::Turns => head - head / key_heads * key_heads,
+                };
                 let unit = |x: &Array3<f32>, length: f64| -> Vec<f64> {
-                    let row: Vec<f64> = (0..key_dim)
-                        .map(|i| f64::from(x[(token, head * key_heads / value_heads, i)]))
-                        .collect();
+                    let row: Vec<f64> = (0..key_dim).map(|i| f64::from(x[(token, key_head, i)])).collect();
                     let root = (row.iter().map(|x| x * x).sum::<f64>() + eps).sqrt();
                     row.iter().map(|x| x / root * length).collect()
                 };

@@ -51,7 +51,7 @@ pub use waist::named::{At, By, EXPERT, Lies, Named, Per, Suffix};
 pub use waist::plan::{Part, Plan, Planned};
 pub use waist::roles::Role;
 pub use waist::scaling::Scaling;
-pub use waist::tables::delta::Delta;
+pub use waist::tables::delta::{Delta, Share};
 pub use waist::tables::experts::Experts;
 pub use waist::tables::latent::Latent;
 pub use waist::tables::per_layer::PerLayer;

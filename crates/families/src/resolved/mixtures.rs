@@ -90,10 +90,11 @@ impl Found<'_> {
     }
 
     pub(super) fn delta(&mut self, index: usize, delta: &Delta, layer: &Layer) {
-        // How the decay is shared and what is activated may be anything that the type takes.
+        // How key heads and the decay are shared and what is activated may be anything that the type takes.
         let &Delta {
             key_heads,
             value_heads,
+            share: _,
             key_dim,
             value_dim,
             conv_width,

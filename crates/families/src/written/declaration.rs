@@ -139,8 +139,9 @@ impl Declaration {
         for (roles, entry) in bias {
             self.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
         }
-        let Gguf { words, config, neutral, tensors } = gguf;
+        let Gguf { words, instead, config, neutral, tensors } = gguf;
         self.gguf.words.extend(words.clone());
+        self.gguf.instead.extend(instead.clone());
         self.gguf.config.extend(config.clone());
         self.gguf.neutral.extend(neutral.clone());
         overlay(&mut self.gguf.tensors, tensors)

@@ -28,8 +28,10 @@ pub struct Size {
 /// How the family's tensors and metadata are called in a GGUF file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gguf {
-    /// `architecture`, `permuted`, `offset`, `ignore`.
+    /// `architecture`, `permuted`, `exponents`, `ignore`.
     pub words: Entries,
+    /// Words of the mathematics, `table.key`, that are others in such files.
+    pub instead: Entries,
     /// Metadata key → the value, or the list of values, at which it means nothing.
     pub neutral: Entries,
     /// Key of config.json → formula over the metadata.
@@ -275,17 +277,34 @@ impl Reader<'_> {
                 "config" => gguf.config = self.entries(k, v)?,
                 "neutral" => gguf.neutral = self.entries(k, v)?,
                 "tensors" => gguf.tensors = self.tensors(k, v)?,
-                name @ ("architecture" | "permuted" | "offset" | "ignore") => {
+                "words" => gguf.instead = self.instead(k, v)?,
+                name @ ("architecture" | "permuted" | "exponents" | "ignore") => {
                     gguf.words.insert(name.to_owned(), self.entry(k, v)?);
                 }
                 name => {
-                    let known = "architecture, permuted, offset, ignore, config, neutral, tensors";
+                    let known = "architecture, permuted, exponents, ignore, words, config, neutral, tensors";
                     return Err(self
                         .error(k.span().start, format!("`{name}` is no key of [gguf]; there are {known}")));
                 }
             }
         }
         Ok(gguf)
+    }
+
+    /// Words as `"table.key" = value`.
+    fn instead(&self, key: &Key<'_>, value: &Val<'_>) -> Result<Entries, Error> {
+        let entries = self.entries(key, value)?;
+        let known = |word: &str| {
+            let (table, key) = word.split_once('.')?;
+            (words::TABLES.contains(&table) && words::keys(table).contains(key)).then_some(())
+        };
+        match entries.keys().find(|word| known(word).is_none()) {
+            None => Ok(entries),
+            Some(word) => {
+                let message = format!("`{word}` is no word of a family: write \"norm.offset\" = 0, say");
+                Err(self.error(key.span().start, message))
+            }
+        }
     }
 
     fn sizes(&self, key: &Key<'_>, value: &Val<'_>, release: &Map<String, Json>) -> Result<Vec<Size>, Error> {

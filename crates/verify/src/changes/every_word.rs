@@ -24,7 +24,7 @@ every_word! {
     }
     Latent as "latent" { rank, query_rank, unturned, turned, value_dim }
     Delta as "delta" {
-        key_heads, value_heads, key_dim, value_dim, conv_width, decay, floor, decay_rank, gate_rank, rate_scale, eps,
+        key_heads, value_heads, share, key_dim, value_dim, conv_width, decay, floor, decay_rank, gate_rank, rate_scale, eps,
         activation, gate,
     }
     Rope as "rope" { theta, pairing, fraction, rest, context, scaling, length, axes, round }

@@ -235,6 +235,9 @@ const LIST: &[Mistake] = &[
     mistake("rope.rest", "which pairs stay", |s| {
         values(s, "rope.rest", &[json!("trailing"), json!("slowest")])
     }),
+    mistake("delta.share", "which key head a value head reads", |s| {
+        values(s, "delta.share", &[json!("groups"), json!("turns")])
+    }),
     mistake("experts.score", "the router's score", |s| {
         values(s, "experts.score", &["softmax", "sigmoid", "sqrt_softplus"].map(|name| json!(name)))
     }),

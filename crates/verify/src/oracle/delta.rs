@@ -1,6 +1,6 @@
 //! A gated delta net, one token and one number at a time.
 
-use camelid_families::{Delta, Role, Stage, Tap};
+use camelid_families::{Delta, Role, Share, Stage, Tap};
 use ndarray::Array2;
 
 use super::layers::{activation, name};
@@ -34,7 +34,10 @@ impl Oracle<'_> {
         let fading = self.fading(index, delta, x)?;
         let mut out = Array2::zeros((x.nrows(), delta.values()));
         for head in 0..delta.value_heads {
-            let of = head * delta.key_heads / delta.value_heads;
+            let of = match delta.share {
+                Share::Groups => head / (delta.value_heads / delta.key_heads),
+                Share::Turns => head % delta.key_heads,
+            };
             let keys = self.unit(&key, of, delta, 1.0);
             let queries = self.unit(&query, of, delta, (delta.key_dim as f64).powf(-0.5));
             let each = fading.ncols() / delta.value_heads;

@@ -1,5 +1,6 @@
 //! Whether a declaration is proved, not only passed: every word of it is changed in turn, and some case must fail for it.
 
+mod heads;
 mod kinds;
 mod known;
 mod mutations;

@@ -142,6 +142,9 @@ pub(super) const TABLE: &[Line] = &[
     line("delta.value_heads", "half as many, twice as large", |t| {
         vec![t.value_heads(1, 2), t.value_heads(2, 1)]
     }),
+    line("delta.share", "the other", |t| {
+        if t.shares_keys() { t.other(&["groups", "turns"]) } else { Vec::new() }
+    }),
     line("delta.key_dim", "half as large, twice as many", |t| vec![t.delta_heads(2, 1), t.delta_heads(1, 2)]),
     line("delta.value_dim", "half as large, twice as many", |t| {
         vec![t.value_heads(2, 1), t.value_heads(1, 2)]
@@ -278,58 +281,6 @@ impl Target<'_> {
     fn put_in(&self, value: Json) -> Tries {
         let nothing = self.editor.values(self.word).iter().all(Json::is_null);
         if nothing { self.map(|_| Some(value.clone())) } else { Vec::new() }
-    }
-
-    /// So many times the heads, so many times as large: the tensors keep their shapes.
-    fn heads(&self, more: usize, larger: usize) -> Option<Architecture> {
-        self.editor.changed(|architecture| {
-            // Under a latent the parts of a head have words of their own.
-            for layer in architecture.layers.iter_mut().filter(|layer| layer.latent.is_none()) {
-                let attention = &mut layer.attention;
-                let divides = |x: usize, by: usize, to: usize| (x * to).is_multiple_of(by);
-                let whole = divides(attention.heads, larger, more)
-                    && divides(attention.kv_heads, larger, more)
-                    && divides(attention.head_dim, more, larger);
-                let turning = attention.head_dim * larger / more;
-                let even = layer.rope.as_ref().is_none_or(|rope| {
-                    let turning = rope.rotary_dim(turning);
-                    turning >= 2 && turning.is_multiple_of(2 * rope.axes)
-                });
-                if whole && even {
-                    attention.heads = attention.heads * more / larger;
-                    attention.kv_heads = attention.kv_heads * more / larger;
-                    attention.head_dim = turning;
-                }
-            }
-        })
-    }
-
-    /// So many times a delta net's key heads, so many times as large.
-    fn delta_heads(&self, more: usize, larger: usize) -> Option<Architecture> {
-        self.editor.changed(|architecture| {
-            for delta in architecture.layers.iter_mut().filter_map(|layer| layer.delta.as_mut()) {
-                let whole = (delta.key_heads * more).is_multiple_of(larger)
-                    && (delta.key_dim * larger).is_multiple_of(more);
-                let heads = delta.key_heads * more / larger;
-                if whole && heads > 0 && delta.value_heads.is_multiple_of(heads) {
-                    (delta.key_heads, delta.key_dim) = (heads, delta.key_dim * larger / more);
-                }
-            }
-        })
-    }
-
-    /// So many times a delta net's value heads, so many times as large.
-    fn value_heads(&self, more: usize, larger: usize) -> Option<Architecture> {
-        self.editor.changed(|architecture| {
-            for delta in architecture.layers.iter_mut().filter_map(|layer| layer.delta.as_mut()) {
-                let whole = (delta.value_heads * more).is_multiple_of(larger)
-                    && (delta.value_dim * larger).is_multiple_of(more);
-                let heads = delta.value_heads * more / larger;
-                if whole && heads > 0 && heads.is_multiple_of(delta.key_heads) {
-                    (delta.value_heads, delta.value_dim) = (heads, delta.value_dim * larger / more);
-                }
-            }
-        })
     }
 
     /// Each layer has the position of the next, and its rotary turns with it.

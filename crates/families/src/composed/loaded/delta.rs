@@ -18,6 +18,7 @@ impl Place<'_> {
         let &Delta {
             key_heads: _,
             value_heads: _,
+            share: _,
             key_dim: _,
             value_dim: _,
             conv_width,

@@ -2,8 +2,8 @@
 //!
 //! How a family's files are called is its `[gguf]` table: `architecture`, the file's own name for it; `[gguf.config]`, a
 //! formula over the metadata for each key of config.json; `[gguf.tensors]`, laid over `[tensors]` as a child's are;
-//! `permuted`, the roles whose rows the converter reorders; `offset`, what the norms' weights still lack (0 where the file
-//! holds 1 + w); `ignore`, metadata that means nothing; `[gguf.neutral]`, values at which metadata mean nothing.
+//! `permuted`, the roles whose rows the converter reorders; `exponents`, those of which it writes −e^x for x; `[gguf.words]`,
+//! words that are others in such a file (`"norm.offset" = 0` where it holds 1 + w); `ignore`, metadata that means nothing; `[gguf.neutral]`, values at which metadata mean nothing.
 //!
 //! Formulas see `arch`, the metadata under the architecture's own prefix (a list of the same number for every layer is that
 //! number), `general`, `tokenizer`, `tensors`, the names of all tensors, and `rope_freqs`, `rope_factors_long` and
@@ -13,7 +13,7 @@ mod file;
 mod words;
 
 use camelid_checkpoint::gguf::{Value as Meta, original_rows};
-use camelid_checkpoint::{Checkpoint, Tensor};
+use camelid_checkpoint::{Checkpoint, Dtype, Tensor};
 use serde_json::{Map, Value as Json};
 
 use crate::doors::open::Allow;
@@ -25,7 +25,7 @@ use crate::waist::roles::Role;
 use crate::written::declaration::{Declaration, overlay};
 use crate::written::library::Library;
 use file::File;
-use words::{distinct, permuted};
+use words::{distinct, exponents, permuted};
 
 /// The tensor in which the format keeps what rotary frequencies are divided by, whatever the reason.
 const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
@@ -37,6 +37,8 @@ const DIVISORS: [(&str, &str); 3] = [
 ];
 /// More pairs than any head has.
 const MOST_DIVISORS: usize = 1 << 16;
+/// More layers that draft than any model has.
+const MOST_DRAFTS: u64 = 64;
 /// How far the file's factors, in f32, may lie from ours.
 const FACTOR_TOLERANCE: f64 = 1e-5;
 
@@ -147,17 +149,16 @@ fn adapt(
         declaration.gguf.tensors.iter().filter(|(roles, _)| roles.iter().all(|role| owned.contains(role)));
     let names: Vec<_> = names.cloned().collect();
     overlay(&mut declaration.tensors, &names)?;
-    if let Some(offset) = declaration.gguf.words.get("offset") {
-        declaration.words.insert("norm.offset".into(), offset.clone());
-    }
+    declaration.words.extend(family.gguf.instead.clone());
     let place = checkpoint.path().display().to_string();
     let architecture = declaration.resolve(&config, &allow.keys).map_err(|unresolved| Error::Misfit {
         place: place.clone(),
         family: family.name.clone(),
         problems: unresolved.problems,
     })?;
+    let drafts = drafts(checkpoint, architecture.layers.len());
     let mut tensors = Vec::new();
-    for tensor in checkpoint.tensors() {
+    for tensor in checkpoint.tensors().filter(|tensor| !drafts.contains(&block(tensor.name()))) {
         match DIVISORS.iter().position(|(name, _)| *name == tensor.name()) {
             Some(0) => check_factors(&architecture, tensor)?,
             // The family's formulas have what they hold, or it is a tensor that nothing claims.
@@ -167,6 +168,19 @@ fn adapt(
     }
     let checkpoint = Checkpoint::from_parts(checkpoint.path(), config.clone(), tensors)?;
     Ok(FromGguf { declaration, config, checkpoint })
+}
+
+/// The blocks behind the layers that draft further tokens, which the metadata count among the blocks.
+fn drafts(checkpoint: &Checkpoint, layers: usize) -> Vec<Option<usize>> {
+    let of = |key: &str| checkpoint.gguf_metadata()?.get(key)?.to_json();
+    let named = of("general.architecture").and_then(|name| name.as_str().map(str::to_owned));
+    let count = named.and_then(|name| of(&format!("{name}.nextn_predict_layers"))?.as_u64()).unwrap_or(0);
+    (layers..layers.saturating_add(count.min(MOST_DRAFTS) as usize)).map(Some).collect()
+}
+
+/// The number of the block that a tensor is of.
+fn block(tensor: &str) -> Option<usize> {
+    tensor.strip_prefix("blk.")?.split_once('.')?.0.parse().ok()
 }
 
 /// The lists that rotary frequencies are divided by.
@@ -185,7 +199,7 @@ fn divisors(checkpoint: &Checkpoint) -> Result<Vec<(&'static str, Json)>, Error>
     Ok(lists)
 }
 
-/// A tensor with the rows of its heads in their original order, where its role is permuted in the file.
+/// A tensor as the original has it, where the converter writes its role otherwise: rows of heads in another order, or −e^x for x.
 fn original(
     declaration: &Declaration,
     architecture: &Architecture,
@@ -195,6 +209,9 @@ fn original(
     let Some((layer, role)) = layers.find_map(|layer| Some((layer, sole_role(layer, tensor.name())?))) else {
         return Ok(tensor.clone());
     };
+    if exponents(declaration)?.contains(&role) {
+        return logarithm(tensor);
+    }
     if !permuted(declaration)?.contains(&role) {
         return Ok(tensor.clone());
     }
@@ -206,6 +223,21 @@ fn original(
     }
     let bytes = original_rows(&tensor.bytes()?, heads, head_dim);
     Ok(Tensor::from_bytes(tensor.name(), tensor.dtype(), tensor.shape(), bytes)?)
+}
+
+/// x for each −e^x.
+fn logarithm(tensor: &Tensor) -> Result<Tensor, Error> {
+    let mut bytes = Vec::with_capacity(4 * tensor.elements());
+    for value in tensor.to_f64()? {
+        if !(value <= 0.0 && value.is_finite()) {
+            return Err(Error::Input(format!(
+                "tensor `{}` holds {value}: in such a file it holds −e^x, which is never above zero",
+                tensor.name()
+            )));
+        }
+        bytes.extend_from_slice(&((-value).ln() as f32).to_le_bytes());
+    }
+    Ok(Tensor::from_bytes(tensor.name(), Dtype::F32, tensor.shape(), bytes.into())?)
 }
 
 fn sole_role(layer: &Layer, tensor: &str) -> Option<Role> {

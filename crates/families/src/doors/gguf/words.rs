@@ -11,6 +11,10 @@ pub(super) fn permuted(declaration: &Declaration) -> Result<Vec<Role>, Error> {
     list(declaration, "permuted", "a list of roles", |text| text.parse().ok())
 }
 
+pub(super) fn exponents(declaration: &Declaration) -> Result<Vec<Role>, Error> {
+    list(declaration, "exponents", "a list of roles", |text| text.parse().ok())
+}
+
 pub(super) fn globs(declaration: &Declaration) -> Result<Vec<glob::Pattern>, Error> {
     list(declaration, "ignore", "a list of names, with * for any run of letters", |text| {
         glob::Pattern::new(text).ok()

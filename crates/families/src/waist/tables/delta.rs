@@ -1,6 +1,7 @@
 //! `[delta]`: a state of fixed size in place of keys and values.
 
 use camelid_delta_net::Decay;
+pub use camelid_delta_net::Share;
 use camelid_mlp::Activation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,12 @@ use serde::{Deserialize, Serialize};
 pub struct Delta {
     /// Heads of queries and keys.
     pub key_heads: usize,
-    /// Heads of values, a multiple of `key_heads`: value head h reads key head ⌊h · key_heads / value_heads⌋.
+    /// Heads of values, a multiple of `key_heads`.
     pub value_heads: usize,
+    /// Which key head value head h reads: `groups`, ⌊h · key_heads / value_heads⌋; or `turns`, h mod key_heads.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub share: Share,
     /// Features of a query or a key.
     pub key_dim: usize,
     /// Features of a value.
@@ -56,8 +61,8 @@ pub struct Delta {
 impl Delta {
     /// The sizes that crate `delta-net` takes.
     pub(crate) fn settings(&self) -> camelid_delta_net::Settings {
-        let &Delta { key_heads, value_heads, key_dim, value_dim, decay, eps, .. } = self;
-        camelid_delta_net::Settings { key_heads, value_heads, key_dim, value_dim, decay, eps }
+        let &Delta { key_heads, value_heads, share, key_dim, value_dim, decay, eps, .. } = self;
+        camelid_delta_net::Settings { key_heads, value_heads, share, key_dim, value_dim, decay, eps }
     }
 
     /// Features of the queries, or of the keys, of all heads.
