@@ -31,7 +31,8 @@ from conversion.base import ModelBase, ModelType  # noqa: E402
 CASES = """llama1/base llama2/bias llama2/gqa llama2/linear llama3/3.1-rope llama3/3.2-tied yi/llama qwen1/base qwen1.5/mha
 qwen2/tied qwen2/yarn gemma1/mqa gemma2/stdcap minicpm/gqa baichuan1/7b-base chatglm2/base chatglm3/base glm4/remote-ratio500
 glm4-hf/base gemma3/base qwen3/base phi3/base granite/base olmo2/base starcoder2/base
-qwen3-next/base qwen3.5/base qwen3.5-moe/base gpt-oss/base glm4.5/base smollm3/base cohere2/base olmo3/base"""
+qwen3-next/base qwen3.5/base qwen3.5-moe/base gpt-oss/base glm4.5/base smollm3/base cohere2/base olmo3/base
+gemma4/e gemma4/moe llama4/base"""
 # Of these the numbers are compared too, so the whole files are kept: experts with a correction, and a state.
 WHOLE = "glm4.5/base qwen3.5/base"
 

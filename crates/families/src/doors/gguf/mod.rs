@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::doors::open::Allow;
 use crate::error::Error;
-use crate::waist::architecture::{Architecture, Layer, Rope};
+use crate::waist::architecture::{Architecture, Layer, Rest, Rope};
 use crate::waist::named::Named;
 use crate::waist::plan::Part;
 use crate::waist::roles::Role;
@@ -39,6 +39,8 @@ const DIVISORS: [(&str, &str); 3] = [
 const MOST_DIVISORS: usize = 1 << 16;
 /// More layers that draft than any model has.
 const MOST_DRAFTS: u64 = 64;
+/// What is divided by so much does not turn.
+const STAYS: f32 = 1e20;
 /// How far the file's factors, in f32, may lie from ours.
 const FACTOR_TOLERANCE: f64 = 1e-5;
 
@@ -250,26 +252,37 @@ fn sole_role(layer: &Layer, tensor: &str) -> Option<Role> {
     }
 }
 
-/// The file's factors must be those of the scaling that the config.json says.
+/// The file's factors must be those of the scaling that the config.json says, in every layer that has as many pairs.
 fn check_factors(architecture: &Architecture, tensor: &Tensor) -> Result<(), Error> {
     let factors = tensor.to_f32()?;
+    let mut met = false;
     for layer in &architecture.layers {
         let Some(rope) = &layer.rope else { continue };
         let frequencies = |rope: &Rope| {
             rope.frequencies(layer.attention.head_dim, rope.context.unwrap_or(1)).map_err(Error::Input)
         };
         let scaled = frequencies(rope)?;
-        let plain = frequencies(&Rope { scaling: None, ..rope.clone() })?;
-        let equal = scaled.inverse.len() == factors.len()
-            && scaled.inverse.iter().zip(&plain.inverse).zip(&factors).all(|((scaled, plain), factor)| {
-                (plain / scaled / f64::from(*factor) - 1.0).abs() < FACTOR_TOLERANCE
+        if scaled.inverse.len() != factors.len() {
+            continue;
+        }
+        met = true;
+        let fraction = if rope.rest == Rest::Slowest { 1.0 } else { rope.fraction };
+        let plain = frequencies(&Rope { scaling: None, rest: Rest::Trailing, fraction, ..rope.clone() })?;
+        let equal =
+            scaled.inverse.iter().zip(&plain.inverse).zip(&factors).all(|((scaled, plain), factor)| {
+                let stays = *factor >= STAYS && *scaled == 0.0;
+                stays || (plain / scaled / f64::from(*factor) - 1.0).abs() < FACTOR_TOLERANCE
             });
         if !equal {
-            return Err(Error::Input(format!(
-                "tensor `{FREQUENCY_FACTORS}`: it divides the rotary frequencies by other factors than the family's \
-                 rope.scaling does; give the model's own rope_scaling with --spec, under [gguf.config]"
-            )));
+            return Err(factors_differ());
         }
     }
-    Ok(())
+    if met { Ok(()) } else { Err(factors_differ()) }
+}
+
+fn factors_differ() -> Error {
+    Error::Input(format!(
+        "tensor `{FREQUENCY_FACTORS}`: it divides the rotary frequencies by other factors than the family's \
+         rope.scaling does; give the model's own rope_scaling with --spec, under [gguf.config]"
+    ))
 }
