@@ -108,7 +108,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } d
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .15rem .75rem; border-bottom: 1px solid var(--line); } th:nth-child(2), td:nth-child(2), td:last-child, th:last-child { text-align: left; }
 tr.different td { color: var(--hot); font-weight: 600; }
-svg { display: block; max-width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } svg text.faint { fill: var(--faint); }
+figure { margin: 0; overflow-x: auto; } svg { display: block; max-width: 100%; min-width: 34rem; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } svg text.faint { fill: var(--faint); }
 .axis { stroke: var(--line); stroke-width: 1; } .floor { fill: var(--calm); fill-opacity: .16; } .limit { stroke: var(--calm); stroke-width: 1.5; }
 .near { fill: var(--calm); } .far { fill: var(--hot); } .first { fill: none; stroke: var(--hot); stroke-width: 2; } .cell { fill: var(--hot); } .frame { fill: none; stroke: var(--line); }
 li { overflow-wrap: anywhere; }
