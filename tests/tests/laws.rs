@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use camelid::checkpoint::Checkpoint;
-use camelid::families::{Allow, Backend, Cache, Compute, Library, Model};
+use camelid::families::{Allow, Backend, Cache, Compute, Library, Model, Next};
 use camelid::verify::{Case, Reference};
 use ndarray::{Array2, Axis, concatenate};
 
@@ -108,6 +108,59 @@ fn a_truncated_cache_equals_one_that_never_grew() {
         assert_eq!(hidden(model, rest, &mut grown), hidden(model, rest, &mut never), "{name}");
         grown.truncate(0).expect("everything may be forgotten");
         assert_eq!(hidden(model, tokens, &mut grown), hidden(model, tokens, &mut model.cache()), "{name}");
+        true
+    });
+}
+
+/// Hidden states of several sequences, each by itself, or all in one call.
+fn alone(model: &Model, tokens: &[&[u32]], caches: &mut [Cache]) -> Vec<Array2<f32>> {
+    tokens.iter().zip(caches).map(|(tokens, cache)| hidden(model, tokens, cache)).collect()
+}
+
+fn together(model: &Model, tokens: &[&[u32]], caches: &mut [Cache]) -> Vec<Array2<f32>> {
+    let all = tokens.iter().zip(caches).map(|(tokens, cache)| Next { tokens, cache });
+    model.forward_all(&mut all.collect::<Vec<_>>(), &mut ()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn several_sequences_at_once_give_each_the_bits_that_it_has_alone() {
+    for backend in [Backend::serial(), Backend::new(2, Compute::Bf16), Backend::new(2, Compute::Q8)] {
+        each(&backend, |name, model, Reference { input_ids: tokens, .. }| {
+            let whole = model.architecture().prefix.is_some();
+            // Prompts of one token, of few and of many; then steps of ten sequences, some of which still read.
+            let cuts =
+                [tokens.len(), 1, 3, 7, 8, 9, 20, 12, 5, tokens.len()].map(|cut| cut.min(tokens.len()));
+            let prompts = cuts.map(|cut| if whole { &tokens[..] } else { &tokens[..cut] });
+            let steps = [1, 1, 2, 1, 1, 11, 1, 1, 7, 1].map(|count| &tokens[2..2 + count]);
+            let mut own = prompts.map(|_| model.cache());
+            let mut shared = own.clone();
+            for tokens in [prompts, steps, steps.map(|step| &step[..1])] {
+                let (alone, together) =
+                    (alone(model, &tokens, &mut own), together(model, &tokens, &mut shared));
+                for (index, (alone, together)) in alone.iter().zip(&together).enumerate() {
+                    assert!(alone == together, "{name}: sequence {index}");
+                }
+            }
+            true
+        });
+    }
+}
+
+#[test]
+fn a_cut_prompt_gives_the_bits_of_the_whole_where_the_architecture_says_so() {
+    each(&Backend::serial(), |name, model, Reference { input_ids: tokens, .. }| {
+        if !model.architecture().cuts_exactly() {
+            return false;
+        }
+        let tokens: Vec<u32> = tokens.iter().copied().cycle().take(600).collect();
+        let whole = hidden(model, &tokens, &mut model.cache());
+        for cut in [8, 9, 255, 256, 300, 592] {
+            let mut cache = model.cache();
+            let parts =
+                [hidden(model, &tokens[..cut], &mut cache), hidden(model, &tokens[cut..], &mut cache)];
+            let joined = concatenate(Axis(0), &[parts[0].view(), parts[1].view()]).expect("equal widths");
+            assert!(joined == whole, "{name} cut at {cut}");
+        }
         true
     });
 }

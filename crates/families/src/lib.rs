@@ -31,7 +31,7 @@ mod written;
 pub use camelid_kernels::{Backend, Compute};
 pub use composed::cache::Cache;
 pub use composed::loaded::stored::in_blocks;
-pub use composed::model::Model;
+pub use composed::model::{Model, Next};
 pub use composed::tap::{Observer, Stage, Tap};
 pub use doors::convert::Conversion;
 pub use doors::gguf::FromGguf;

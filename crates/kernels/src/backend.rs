@@ -32,9 +32,15 @@ pub struct Backend {
     scratch: Arc<Scratch>,
     isa: Isa,
     compute: Compute,
+    /// From this number of tokens on, products are summed as for many.
+    many: usize,
 }
 
 impl Backend {
+    /// From this number of tokens on, products are summed in another order than for fewer: on either side of it a token's
+    /// result is the same bits whatever stands beside it.
+    pub const MANY: usize = 8;
+
     /// The calling thread alone, in f32, with the machine's best instruction set.
     pub fn serial() -> Self {
         Self::new(1, Compute::F32)
@@ -43,7 +49,7 @@ impl Backend {
     /// `threads` threads, the calling one among them (0 is taken as 1). Where the system refuses a thread, fewer run.
     pub fn new(threads: usize, compute: Compute) -> Self {
         let pool = (threads > 1).then(|| Arc::new(Pool::new(threads - 1)));
-        Self { pool, scratch: Arc::default(), isa: Isa::best(), compute }
+        Self { pool, scratch: Arc::default(), isa: Isa::best(), compute, many: Self::MANY }
     }
 
     /// The same threads with another instruction set; `None` where this machine lacks it.
@@ -54,6 +60,17 @@ impl Backend {
     /// The same threads with another compute type.
     pub fn with_compute(&self, compute: Compute) -> Self {
         Self { compute, ..self.clone() }
+    }
+
+    /// The same threads, which sum a product for any number of tokens as for a single one: the same bits for each of them
+    /// as alone. Slower for many.
+    pub fn one_by_one(&self) -> Self {
+        Self { many: usize::MAX, ..self.clone() }
+    }
+
+    /// Whether products with so many tokens are summed as for many.
+    pub(crate) fn are_many(&self, tokens: usize) -> bool {
+        tokens >= self.many
     }
 
     /// Number of threads that take part in a region, the calling one among them.

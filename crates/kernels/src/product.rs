@@ -69,7 +69,7 @@ impl Backend {
         let [rows, others] = weights.map(|weight| rows(weight, cols));
         assert_eq!(rows, others, "weights of {rows} and {others} rows");
         let [gate, up] = weights.map(|weight| weight.dtype());
-        if tokens < many::WORTH_PACKING || gate != up || self.rounds(gate) {
+        if !self.are_many(tokens) || gate != up || self.rounds(gate) {
             let [mut gate, mut up] = self.multiply(x, tokens, weights);
             self.combine((&mut gate, &mut up), rows, &combine);
             return gate;
@@ -109,7 +109,7 @@ impl Backend {
             self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
         }
         // Few tokens wait for memory, and pairs halve what is read of x; many are as fast as the multipliers.
-        let pairs = self.isa().has_pairs() && (tokens < many::WORTH_PACKING || self.isa().has_fast_pairs());
+        let pairs = self.isa().has_pairs() && (!self.are_many(tokens) || self.isa().has_fast_pairs());
         if !bf16.is_empty() && pairs {
             self.compute_jobs(Region { x, tokens, cols, jobs: &bf16 }, true);
         } else if !bf16.is_empty() {
@@ -129,10 +129,10 @@ impl Backend {
 
     /// The same in one way: in f32, or in pairs of bf16.
     fn compute_jobs(&self, region: Region<'_>, pairs: bool) {
-        if region.tokens < many::WORTH_PACKING {
-            few::multiply(self, region, pairs);
-        } else {
+        if self.are_many(region.tokens) {
             many::multiply(self, region, pairs);
+        } else {
+            few::multiply(self, region, pairs);
         }
     }
 }

@@ -113,7 +113,7 @@ proptest! {
         }
     }
 
-    /// The bits do not depend on the threads, nor on the other tokens of a call as long as they are few; weights of several
+    /// The bits do not depend on the threads, nor on the other tokens of a call as long as they are few, or one by one; weights of several
     /// types share a region.
     #[test]
     fn bits_do_not_depend_on_threads_or_company(
@@ -128,13 +128,17 @@ proptest! {
         let one = Backend::serial().multiply(&x, tokens, weights);
         let three = Backend::new(3, Compute::F32).multiply(&x, tokens, weights);
         prop_assert_eq!(&one, &three);
-        if tokens < 8 {
+        for backend in [Backend::serial(), Backend::serial().with_compute(Compute::Q8)] {
+            let one = backend.one_by_one().multiply(&x, tokens, weights);
             for (token, x) in x.chunks_exact(cols).enumerate() {
-                let alone = Backend::serial().multiply(x, 1, weights);
+                let alone = backend.multiply(x, 1, weights);
                 for (alone, all) in alone.iter().zip(&one) {
                     prop_assert_eq!(&alone[..], &all[token * rows..(token + 1) * rows]);
                 }
             }
+        }
+        if tokens < Backend::MANY {
+            prop_assert_eq!(&one, &Backend::serial().one_by_one().multiply(&x, tokens, weights));
         }
     }
 

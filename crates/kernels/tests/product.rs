@@ -243,6 +243,26 @@ proptest! {
     }
 
     #[test]
+    fn one_by_one_any_number_of_tokens_gives_the_bits_of_each_alone(shape in shapes(), tokens in 8..70_usize) {
+        let all = Shape { tokens, ..shape };
+        for isa in Isa::available() {
+            for (dtype, compute) in DTYPES.map(|dtype| (dtype, Compute::F32)).into_iter().chain([(Dtype::Bf16, Compute::Bf16)]) {
+                let backend = Backend::new(2, compute).with_isa(isa).expect("available");
+                let (x, weight) = all.operands(dtype);
+                let together = multiply(&backend.one_by_one(), &x, tokens, weight.rows());
+                let gated = backend.one_by_one().multiply_gated(&x, tokens, [weight.rows(), weight.rows()], combine);
+                for (token, x) in x.chunks_exact(shape.cols).enumerate() {
+                    let own = token * shape.rows..(token + 1) * shape.rows;
+                    let alone = multiply(&backend, x, 1, weight.rows());
+                    prop_assert!(together[own.clone()] == alone, "{isa:?} {dtype:?} {compute:?}");
+                    let alone = backend.multiply_gated(x, 1, [weight.rows(), weight.rows()], combine);
+                    prop_assert!(gated[own] == alone, "gated {isa:?} {dtype:?} {compute:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn two_products_meet_as_they_would_afterwards(shape in shapes(), dtypes in prop::array::uniform2(prop::sample::select(&DTYPES))) {
         let x = noise(shape.tokens * shape.cols, 3);
         let weights = [4, 5].map(|seed| noise(shape.rows * shape.cols, seed));

@@ -4,9 +4,8 @@ use camelid_norm::Norm;
 use ndarray::Array2;
 
 use crate::composed::attending::mixer::Branch;
-use crate::composed::cache::Kept;
 use crate::composed::layered::LayeredPart;
-use crate::composed::pass::Pass;
+use crate::composed::pass::{AllKept, Pass};
 use crate::composed::rows;
 use crate::composed::sparse::{MlpPart, applied};
 use crate::composed::tap::{Observer, Stage, Tap};
@@ -37,7 +36,7 @@ impl LayerParts {
         &self,
         x: Array2<f32>,
         pass: &Pass<'_>,
-        kept: &mut [Kept],
+        kept: &mut AllKept<'_>,
         observer: &mut O,
     ) -> Array2<f32> {
         let x = match self.wiring {
@@ -73,7 +72,7 @@ impl LayerParts {
         &self,
         normed: &Array2<f32>,
         pass: &Pass<'_>,
-        kept: &mut [Kept],
+        kept: &mut AllKept<'_>,
         observer: &mut O,
     ) -> Array2<f32> {
         let out = self.attention.forward(normed, self.index, pass, kept, observer);

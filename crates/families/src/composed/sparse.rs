@@ -3,7 +3,7 @@
 use camelid_experts::{Choice, Experts};
 use camelid_mlp::Mlp;
 use camelid_norm::Norm;
-use ndarray::Array2;
+use ndarray::{Array2, Axis, Slice};
 
 use crate::composed::pass::Pass;
 use crate::composed::rows;
@@ -71,7 +71,22 @@ impl Sparse {
         let read = read.as_ref().unwrap_or(normed);
         let choice = self.experts.router().route(routed.as_ref().unwrap_or(read).view(), pass.backend);
         let choice = self.shown(choice, layer, observer);
-        applied(&self.output_norm, self.experts.run(read.view(), &choice, pass.backend), pass)
+        applied(&self.output_norm, self.run(read, &choice, pass), pass)
+    }
+
+    /// What the experts give. One token at a time, all sequences share each expert's weights; of prompts each goes by itself,
+    /// since how an expert's product is summed depends on how many tokens came to it.
+    fn run(&self, read: &Array2<f32>, choice: &Choice, pass: &Pass<'_>) -> Array2<f32> {
+        if pass.one_by_one {
+            return self.experts.run(read.view(), choice, pass.backend);
+        }
+        pass.each(|_, sequence| {
+            let own = Choice {
+                experts: choice.experts.slice_axis(Axis(0), Slice::from(sequence.rows.clone())).to_owned(),
+                weights: sequence.of(&choice.weights).to_owned(),
+            };
+            self.experts.run(sequence.of(read), &own, pass.backend)
+        })
     }
 
     /// The choice, as the observer has it.

@@ -22,6 +22,18 @@ impl Architecture {
         } = self;
         prefix.is_none() && !layers.iter().any(Layer::depends_on_length)
     }
+
+    /// Whether a prompt gives the same bits wherever it is cut, into calls of as many tokens as count as many
+    /// (`Backend::MANY`) and more.
+    ///
+    /// Elsewhere a cut rounds otherwise: the form of latent attention, and the sums of an expert's products, depend on how
+    /// many tokens come at once, and a state is stepped on in chunks.
+    #[must_use]
+    pub fn cuts_exactly(&self) -> bool {
+        let parts =
+            |layer: &Layer| layer.latent.is_some() || layer.delta.is_some() || layer.experts.is_some();
+        self.chunks_freely() && !self.layers.iter().any(parts)
+    }
 }
 
 impl Layer {

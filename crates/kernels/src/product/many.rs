@@ -19,9 +19,6 @@ use super::pack;
 use super::region::{Job, Meeting, Region};
 use super::source::{Plain, Quantised, Source, unpacked};
 
-/// From this number of tokens on, packing pays.
-pub(super) const WORTH_PACKING: usize = 8;
-
 /// Units of depth in one block, at most, so that a packed panel of rows stays in the first-level cache.
 const BLOCK: usize = 192;
 

@@ -4,12 +4,12 @@ use camelid_attention::{Attention, Cache, Reach, Segment};
 use camelid_linear::{Linear, forward_all};
 use camelid_norm::Norm;
 use camelid_rope::{Pairing, Table};
-use ndarray::{Array2, Array3, Axis, Slice};
+use ndarray::{Array2, Array3, ArrayViewMut3, Axis, Slice};
 
 use crate::composed::attending::grown::Grown;
 use crate::composed::attending::heads::{flat, gated, heads};
 use crate::composed::cache::Kept;
-use crate::composed::pass::Pass;
+use crate::composed::pass::{AllKept, Pass, Sequence};
 use crate::composed::rotary::Turns;
 use crate::composed::rows;
 use crate::composed::tap::{Observer, Stage, Tap};
@@ -52,19 +52,16 @@ pub(crate) struct Keys {
 }
 
 impl AttentionBranch {
-    /// `[tokens, width]` → `[tokens, width]`; keys and values go to the cache.
+    /// `[tokens, width]` → `[tokens, width]`; keys and values go to each sequence's cache.
     pub(crate) fn forward<O: Observer>(
         &self,
         x: &Array2<f32>,
         layer: usize,
         pass: &Pass<'_>,
-        kept: &mut [Kept],
+        kept: &mut AllKept<'_>,
         observer: &mut O,
     ) -> Array2<f32> {
         let settings = self.core.settings();
-        let Kept::Heads(cache) = &mut kept[self.source] else {
-            unreachable!("the cache was made by this model")
-        };
         let mut show = |stage, value| observer.at(Tap { layer: Some(layer), stage }, value);
         let (queries, own) = match &self.keys {
             Some(keys) => {
@@ -75,45 +72,71 @@ impl AttentionBranch {
         };
         let mut queries = heads(queries, settings.heads);
         normalise(&self.query_norm, &mut queries, At::BeforeRope, pass);
-        self.turn_queries(&mut queries, pass);
+        for sequence in pass.sequences {
+            self.turn_queries(sequence.of_mut(&mut queries), sequence, pass);
+        }
         normalise(&self.query_norm, &mut queries, At::AfterRope, pass);
-        self.grown.apply(&mut queries, pass.first);
+        for sequence in pass.sequences {
+            self.grown.apply(sequence.of_mut(&mut queries), sequence.first);
+        }
         let queries = heads(show(Stage::Query, flat(queries)), settings.heads);
         if let Some((keys, mut key, value)) = own {
             normalise(&keys.key_norm, &mut key, At::BeforeRope, pass);
-            self.turn_keys(&mut key, pass);
+            for sequence in pass.sequences {
+                self.turn_keys(sequence.of_mut(&mut key), sequence, pass);
+            }
             normalise(&keys.key_norm, &mut key, At::AfterRope, pass);
             let key = heads(show(Stage::Key, flat(key)), settings.kv_heads);
             let value = heads(show(Stage::Value, flat(value)), settings.kv_heads);
-            cache.append(key.view(), value.view(), pass.backend);
+            for (sequence, kept) in pass.sequences.iter().zip(kept.iter_mut()) {
+                heads_of(&mut kept[self.source]).append(sequence.of(&key), sequence.of(&value), pass.own);
+            }
         }
-        let summed = show(Stage::Heads, flat(self.attend(&queries, pass, cache)));
+        let summed = pass.each(|index, sequence| {
+            self.attend(&queries, sequence, pass, heads_of(&mut kept[index][self.source]))
+        });
+        let summed = show(Stage::Heads, flat(summed));
         let summed = gated(&self.gate, summed, x, settings.heads, pass);
         show(Stage::AttentionOutput, self.output.forward(summed.view(), pass.backend))
     }
 
     /// The three turns of a query in chunks are made where its runs are known.
-    fn turn_queries(&self, queries: &mut Array3<f32>, pass: &Pass<'_>) {
-        if let Some(Turns::Axes(tables, pairing)) = self.turn.map(|turn| &pass.turns[turn]) {
+    fn turn_queries(&self, queries: ArrayViewMut3<'_, f32>, sequence: &Sequence, pass: &Pass<'_>) {
+        if let Some(Turns::Axes(tables, pairing)) = self.turn.map(|turn| &sequence.turns[turn]) {
             turn_heads(queries, tables, *pairing, pass);
         }
     }
 
-    fn turn_keys(&self, keys: &mut Array3<f32>, pass: &Pass<'_>) {
-        match self.turn.map(|turn| &pass.turns[turn]) {
+    fn turn_keys(&self, keys: ArrayViewMut3<'_, f32>, sequence: &Sequence, pass: &Pass<'_>) {
+        match self.turn.map(|turn| &sequence.turns[turn]) {
             None => {}
             Some(Turns::Axes(tables, pairing)) => turn_heads(keys, tables, *pairing, pass),
-            Some(Turns::Chunks(chunks)) => chunks.turn_keys(keys.view_mut()),
+            Some(Turns::Chunks(chunks)) => chunks.turn_keys(keys),
         }
     }
 
-    fn attend(&self, queries: &Array3<f32>, pass: &Pass<'_>, cache: &Cache) -> Array3<f32> {
-        if let Some(Turns::Chunks(chunks)) = self.turn.map(|turn| &pass.turns[turn]) {
-            return chunks.attend(&self.core, queries.view(), cache, pass.backend);
+    fn attend(
+        &self,
+        queries: &Array3<f32>,
+        sequence: &Sequence,
+        pass: &Pass<'_>,
+        cache: &Cache,
+    ) -> Array3<f32> {
+        let queries = sequence.of(queries);
+        if let Some(Turns::Chunks(chunks)) = self.turn.map(|turn| &sequence.turns[turn]) {
+            return chunks.attend(&self.core, queries, cache, pass.own);
         }
-        let rule = pass.prefix.map_or(self.reach, Reach::Prefix);
-        let reach = rule.runs(pass.first..pass.first + queries.shape()[0]);
-        self.core.forward(&[Segment { queries: queries.view(), reach: &reach }], cache, pass.backend)
+        let rule = sequence.prefix.map_or(self.reach, Reach::Prefix);
+        let reach = rule.runs(sequence.first..sequence.first + sequence.rows.len());
+        self.core.forward(&[Segment { queries, reach: &reach }], cache, pass.own)
+    }
+}
+
+/// The keys and values that a layer keeps.
+fn heads_of(kept: &mut Kept) -> &mut Cache {
+    match kept {
+        Kept::Heads(cache) => cache,
+        Kept::Latent(_) | Kept::State(_) | Kept::Nothing => unreachable!("the cache was made by this model"),
     }
 }
 
@@ -144,11 +167,11 @@ impl Keys {
 }
 
 /// One table turns the leading features of a head; two turn one half of the head each.
-fn turn_heads(x: &mut Array3<f32>, tables: &[Table], pairing: Pairing, pass: &Pass<'_>) {
+fn turn_heads(mut x: ArrayViewMut3<'_, f32>, tables: &[Table], pairing: Pairing, pass: &Pass<'_>) {
     let part = x.shape()[2] / tables.len();
     for (axis, table) in tables.iter().enumerate() {
         let half = x.slice_axis_mut(Axis(2), Slice::from(axis * part..(axis + 1) * part));
-        rows::each_heads(half, pass.backend, |heads| table.turn(heads, pairing));
+        rows::each_heads(half, pass.own, |heads| table.turn(heads, pairing));
     }
 }
 

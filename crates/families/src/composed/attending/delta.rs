@@ -9,7 +9,7 @@ use ndarray::{Array2, Array3};
 
 use crate::composed::attending::heads::{flat, heads};
 use crate::composed::cache::{Kept, Stepped};
-use crate::composed::pass::Pass;
+use crate::composed::pass::{AllKept, Pass};
 use crate::composed::rows;
 use crate::composed::tap::{Observer, Stage, Tap};
 
@@ -55,21 +55,20 @@ impl DeltaBranch {
         Stepped { tokens: 0, convs, heads: self.core.state() }
     }
 
-    /// `[tokens, width]` → `[tokens, width]`; the state goes on.
+    /// `[tokens, width]` → `[tokens, width]`; each sequence's state goes on.
     pub(crate) fn forward<O: Observer>(
         &self,
         x: &Array2<f32>,
         layer: usize,
         pass: &Pass<'_>,
-        kept: &mut Kept,
+        kept: &mut AllKept<'_>,
         observer: &mut O,
     ) -> Array2<f32> {
-        let Kept::State(state) = kept else { unreachable!("the cache was made by this model") };
         let settings = self.core.settings();
         let mut show = |stage, value| observer.at(Tap { layer: Some(layer), stage }, value);
         let projections = self.projections.each_ref();
         let [queries, keys, values] = forward_all(projections, x.view(), pass.backend);
-        let mut mixed = |which: usize, x: Array2<f32>| self.convolved(which, &x, state, pass);
+        let mut mixed = |which: usize, x: Array2<f32>| self.convolved((which, layer), &x, kept, pass);
         let queries = show(Stage::Query, mixed(0, queries));
         let keys = show(Stage::Key, mixed(1, keys));
         let values = show(Stage::Value, mixed(2, values));
@@ -79,23 +78,35 @@ impl DeltaBranch {
         let decay = self.forget.of(self.decay.forward(x, pass).view(), pass.backend);
         let (queries, keys) = (heads(queries, settings.key_heads), heads(keys, settings.key_heads));
         let values = heads(values, settings.value_heads);
-        let tokens = Tokens {
-            queries: queries.view(),
-            keys: keys.view(),
-            values: values.view(),
-            decay: decay.view(),
-            rate: rate.view(),
-        };
-        let out = self.core.forward(&tokens, &mut state.heads, pass.backend);
-        state.tokens += x.nrows();
+        let out = pass.each(|index, sequence| {
+            let tokens = Tokens {
+                queries: sequence.of(&queries),
+                keys: sequence.of(&keys),
+                values: sequence.of(&values),
+                decay: sequence.of(&decay),
+                rate: sequence.of(&rate),
+            };
+            let state = state_of(&mut kept[index][layer]);
+            state.tokens += sequence.rows.len();
+            self.core.forward(&tokens, &mut state.heads, pass.own)
+        });
         let out = show(Stage::Heads, flat(out));
         let out = self.gated(heads(out, settings.value_heads), x, pass);
         show(Stage::AttentionOutput, self.output.forward(out.view(), pass.backend))
     }
 
     /// act(conv(x)) of queries, keys or values.
-    fn convolved(&self, which: usize, x: &Array2<f32>, state: &mut Stepped, pass: &Pass<'_>) -> Array2<f32> {
-        let mut out = self.convs[which].forward(x.view(), &mut state.convs[which], pass.backend);
+    fn convolved(
+        &self,
+        (which, layer): (usize, usize),
+        x: &Array2<f32>,
+        kept: &mut AllKept<'_>,
+        pass: &Pass<'_>,
+    ) -> Array2<f32> {
+        let mut out = pass.each(|index, sequence| {
+            let state = &mut state_of(&mut kept[index][layer]).convs[which];
+            self.convs[which].forward(sequence.of(x), state, pass.own)
+        });
         self.activation.apply(out.as_slice_mut().expect("just made"), pass.backend);
         out
     }
@@ -108,5 +119,13 @@ impl DeltaBranch {
         let mut by = self.gate.forward(x, pass);
         self.opened_by.apply(by.as_slice_mut().expect("a result of linear is contiguous"), pass.backend);
         flat(out) * by
+    }
+}
+
+/// The state that a layer keeps.
+fn state_of(kept: &mut Kept) -> &mut Stepped {
+    match kept {
+        Kept::State(state) => state,
+        Kept::Heads(_) | Kept::Latent(_) | Kept::Nothing => unreachable!("the cache was made by this model"),
     }
 }

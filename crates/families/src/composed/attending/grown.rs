@@ -1,7 +1,7 @@
 //! How queries grow with their place.
 
 use camelid_attention::{log_n, warmth};
-use ndarray::{Array3, Axis};
+use ndarray::{ArrayViewMut3, Axis};
 
 use crate::waist::tables::temperature::Temperature;
 
@@ -14,7 +14,7 @@ pub(crate) struct Grown {
 
 impl Grown {
     /// Queries `[tokens, heads, head_dim]`, the first of which is at place `first`.
-    pub(crate) fn apply(&self, queries: &mut Array3<f32>, first: usize) {
+    pub(crate) fn apply(&self, mut queries: ArrayViewMut3<'_, f32>, first: usize) {
         for (token, mut query) in queries.axis_iter_mut(Axis(0)).enumerate() {
             if let Some(trained) = self.logn {
                 query *= log_n(first + token, trained);

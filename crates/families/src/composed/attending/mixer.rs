@@ -7,7 +7,7 @@ use crate::composed::attending::branch::AttentionBranch;
 use crate::composed::attending::delta::DeltaBranch;
 use crate::composed::attending::latent::LatentBranch;
 use crate::composed::cache::Kept;
-use crate::composed::pass::Pass;
+use crate::composed::pass::{AllKept, Pass};
 use crate::composed::tap::Observer;
 
 /// What mixes the tokens in one layer, of any kind.
@@ -32,19 +32,19 @@ impl Branch {
         }
     }
 
-    /// `[tokens, width]` → `[tokens, width]`; `kept` is what every layer keeps.
+    /// `[tokens, width]` → `[tokens, width]`; `kept` is what every layer of each sequence keeps.
     pub(crate) fn forward<O: Observer>(
         &self,
         x: &Array2<f32>,
         layer: usize,
         pass: &Pass<'_>,
-        kept: &mut [Kept],
+        kept: &mut AllKept<'_>,
         observer: &mut O,
     ) -> Array2<f32> {
         match self {
             Branch::Heads(branch) => branch.forward(x, layer, pass, kept, observer),
-            Branch::Latent(branch) => branch.forward(x, layer, pass, &mut kept[layer], observer),
-            Branch::Delta(branch) => branch.forward(x, layer, pass, &mut kept[layer], observer),
+            Branch::Latent(branch) => branch.forward(x, layer, pass, kept, observer),
+            Branch::Delta(branch) => branch.forward(x, layer, pass, kept, observer),
         }
     }
 }

@@ -20,7 +20,6 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 
-use super::many::WORTH_PACKING;
 use super::region::Region;
 use crate::Backend;
 
@@ -31,9 +30,9 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>) {
     let layout = activations::Layout::of(region.cols);
     let mut buffer = backend.scratch().buffer(region.tokens * layout.width());
     let x = Rounded::new(backend, region, layout, &mut buffer);
-    if region.tokens < WORTH_PACKING {
-        few::multiply(backend, region, x);
-    } else {
+    if backend.are_many(region.tokens) {
         many::multiply(backend, region, x);
+    } else {
+        few::multiply(backend, region, x);
     }
 }
