@@ -114,6 +114,14 @@ impl Conversation {
             .map_err(|error| Error::Conversation(format!("no UTF-8 from byte {} on", error.valid_up_to())))?;
         let json = serde_json::from_str(text.trim_start_matches('\u{feff}'))
             .map_err(|error| Error::Conversation(format!("no JSON: {error}")))?;
+        Conversation::of_json(json)
+    }
+
+    /// The same of JSON that has been read.
+    ///
+    /// # Errors
+    /// As [`Conversation::read`].
+    pub fn of_json(json: Json) -> Result<Conversation, Error> {
         let (list, names) = match json {
             Json::Object(mut names) => (names.remove("messages").unwrap_or_default(), names),
             other => (other, Map::new()),

@@ -38,6 +38,13 @@ impl Default for Sampling {
     }
 }
 
+/// Some 64 bits of chance, to begin a stream of chance with.
+#[must_use]
+pub fn any_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
 impl Sampling {
     /// Whether the likeliest token is always taken.
     #[must_use]

@@ -9,6 +9,8 @@ use crate::choice::sampling::Sampling;
 pub struct Defaults {
     /// As the file says; greedy unless it says `do_sample`. Drawn among 50 where it does not say `top_k`, as transformers does.
     pub sampling: Sampling,
+    /// `top_k`, where the file says it.
+    pub top_k: Option<usize>,
     /// Ids that end a text; from `config.json` where this file names none.
     pub eos: Vec<u32>,
     /// Texts that end a text.
@@ -65,7 +67,14 @@ const NEUTRAL: [(&str, f64); 12] = [
 impl Default for Defaults {
     fn default() -> Defaults {
         let sampling = Sampling { top_k: TOP_K, ..Sampling::default() };
-        Defaults { sampling, eos: vec![], stop_texts: vec![], max_new_tokens: None, unread: vec![] }
+        Defaults {
+            sampling,
+            top_k: None,
+            eos: vec![],
+            stop_texts: vec![],
+            max_new_tokens: None,
+            unread: vec![],
+        }
     }
 }
 
@@ -87,9 +96,10 @@ impl Defaults {
         };
         let plain = Sampling::default();
         let temperature = if samples { number("temperature")?.unwrap_or(1.0) as f32 } else { 0.0 };
+        let top_k = number("top_k")?.map(|k| k.max(0.0) as usize);
         let sampling = Sampling {
             temperature,
-            top_k: number("top_k")?.map_or(TOP_K, |k| k.max(0.0) as usize),
+            top_k: top_k.unwrap_or(TOP_K),
             top_p: number("top_p")?.map_or(plain.top_p, |p| p as f32),
             min_p: number("min_p")?.map_or(plain.min_p, |p| p as f32),
             repetition_penalty: number("repetition_penalty")?.map_or(plain.repetition_penalty, |r| r as f32),
@@ -97,7 +107,7 @@ impl Defaults {
         };
         let max_new_tokens = number("max_new_tokens")?.map(|n| n.max(0.0) as usize);
         let (eos, stop_texts) = (ids(file.get("eos_token_id"))?, texts(file.get("stop_strings"))?);
-        Ok(Defaults { sampling, eos, stop_texts, max_new_tokens, unread: unread(file) })
+        Ok(Defaults { sampling, top_k, eos, stop_texts, max_new_tokens, unread: unread(file) })
     }
 }
 

@@ -1,28 +1,15 @@
 //! The loop: one forward pass, one token, its text.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use camelid_tokenizers::{Stream, Tokenizer};
-
 use crate::choice::logits;
-use crate::choice::sampler::Sampler;
-use crate::choice::sampling::Sampling;
+use crate::text::continuation::{Continuation, Settings, Token};
+use crate::text::pieces;
 use crate::text::session::Session;
-use crate::text::stop::{Stop, StopTexts};
+use crate::text::stop::Stop;
 use crate::{Error, memory};
-
-/// A generated token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
-    /// Its id.
-    pub id: u32,
-    /// The text that it makes certain: often a word, sometimes nothing, since half a character is held back, and so is
-    /// what may yet become a stop text. A special token has none. The texts of all tokens joined are the text.
-    pub text: String,
-}
 
 /// How long it took.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -55,51 +42,6 @@ fn rate(tokens: usize, time: Duration) -> Option<f64> {
     (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
 }
 
-/// A stop text that spells a special token is that token: it never shows as text.
-fn by_id(settings: &mut Settings, tokenizer: &dyn Tokenizer) {
-    let Settings { stop_ids, stop_texts, .. } = settings;
-    stop_texts.retain(|text| {
-        let special = tokenizer.specials().iter().find(|special| special.name == *text);
-        stop_ids.extend(special.map(|special| special.id));
-        special.is_none()
-    });
-}
-
-/// How a text is generated.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// How the next token is chosen.
-    pub sampling: Sampling,
-    /// At most so many tokens are generated.
-    pub max_new_tokens: usize,
-    /// Ids that end the text.
-    pub stop_ids: Vec<u32>,
-    /// Texts that end the text; they are not part of it. The name of a special token means the token.
-    pub stop_texts: Vec<String>,
-    /// The longest sequence, in tokens, in place of the length that the checkpoint was made for.
-    pub context: Option<usize>,
-    /// The text goes on where the prompt's ends: both joined are the text of all ids. An answer of a conversation is a text
-    /// of its own instead, without the space that a vocabulary puts before a text.
-    pub continues: bool,
-    /// A prompt is read in pieces of so many tokens, where that is a law of the architecture: it bounds memory, and lets an
-    /// interrupt in.
-    pub piece: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            sampling: Sampling::default(),
-            max_new_tokens: 256,
-            stop_ids: Vec::new(),
-            stop_texts: Vec::new(),
-            context: None,
-            continues: true,
-            piece: 512,
-        }
-    }
-}
-
 impl<'a> Session<'a> {
     /// Continues a prompt, token by token. Nothing is computed before the first is asked for.
     ///
@@ -111,23 +53,25 @@ impl<'a> Session<'a> {
         prompt: &[u32],
         settings: &Settings,
     ) -> Result<Generation<'s, 'a>, Error> {
-        let mut sampler = Sampler::new(settings.sampling)?;
-        let context = settings.context.or(self.model.architecture().stack.context).unwrap_or(usize::MAX);
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        if prompt.len() > context {
-            return Err(Error::TooLong { tokens: prompt.len(), context });
-        }
-        let tokens = prompt.len().saturating_add(settings.max_new_tokens).min(context);
-        let needed = memory::sequence_bytes(self.model.architecture(), tokens);
+        let architecture = self.model.architecture();
+        let continuation = Continuation::new(architecture, self.tokenizer, prompt, settings)?;
+        let tokens = continuation.longest();
+        let needed = memory::sequence_bytes(architecture, tokens);
         let free = memory::free().map_or(u64::MAX, |free| free.saturating_add(self.cache.bytes() as u64));
         if needed > free {
             return Err(Error::Memory { tokens, needed, free });
         }
         self.keep_common(prompt)?;
-        sampler.see(prompt);
-        Ok(Generation::new(self, prompt, settings.clone(), context, sampler))
+        let pending = prompt[self.ids.len()..].to_vec();
+        Ok(Generation {
+            timings: Timings { prefill_tokens: pending.len(), ..Timings::default() },
+            session: self,
+            continuation,
+            piece: settings.piece,
+            pending,
+            failed: false,
+            interrupt: None,
+        })
     }
 }
 
@@ -135,53 +79,16 @@ impl<'a> Session<'a> {
 /// then says why. Dropped early, it leaves the session with the tokens that were computed.
 pub struct Generation<'s, 'a> {
     session: &'s mut Session<'a>,
-    settings: Settings,
-    context: usize,
-    sampler: Sampler,
-    stream: Stream<'a>,
-    /// Tokens that stand for no text of their own.
-    specials: HashSet<u32>,
-    stop_texts: StopTexts,
+    continuation: Continuation<'a>,
+    piece: usize,
     /// Tokens that the model has yet to see: of the prompt, later the last one.
     pending: Vec<u32>,
-    generated: Vec<u32>,
-    stop: Option<Stop>,
     failed: bool,
     interrupt: Option<Arc<AtomicBool>>,
     timings: Timings,
 }
 
-impl<'s, 'a> Generation<'s, 'a> {
-    pub(crate) fn new(
-        session: &'s mut Session<'a>,
-        prompt: &[u32],
-        mut settings: Settings,
-        context: usize,
-        sampler: Sampler,
-    ) -> Generation<'s, 'a> {
-        by_id(&mut settings, session.tokenizer);
-        let pending = prompt[session.ids.len()..].to_vec();
-        let stop = (settings.max_new_tokens == 0).then_some(Stop::Length);
-        Generation {
-            stream: match settings.continues {
-                true => Stream::after(session.tokenizer, prompt),
-                false => Stream::over(session.tokenizer),
-            },
-            specials: session.tokenizer.specials().iter().map(|special| special.id).collect(),
-            stop_texts: StopTexts::new(&settings.stop_texts),
-            timings: Timings { prefill_tokens: pending.len(), ..Timings::default() },
-            generated: Vec::new(),
-            failed: false,
-            interrupt: None,
-            session,
-            settings,
-            context,
-            sampler,
-            pending,
-            stop,
-        }
-    }
-
+impl Generation<'_, '_> {
     /// Ends the text as soon as `flag` is true: before the next token, or the next piece of the prompt.
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
@@ -192,13 +99,13 @@ impl<'s, 'a> Generation<'s, 'a> {
     /// Why the text ended; `None` while it goes on, and after an error.
     #[must_use]
     pub fn stop(&self) -> Option<Stop> {
-        self.stop
+        self.continuation.stop()
     }
 
     /// The ids so far, the one that ended the text among them.
     #[must_use]
     pub fn ids(&self) -> &[u32] {
-        &self.generated
+        self.continuation.ids()
     }
 
     /// How long it took so far.
@@ -215,86 +122,45 @@ impl<'s, 'a> Generation<'s, 'a> {
     fn step(&mut self) -> Result<Option<Token>, Error> {
         let begin = Instant::now();
         let Some(logits) = self.forward()? else {
-            self.stop = Some(Stop::Interrupt);
+            self.continuation.interrupt();
             return Ok(None);
         };
-        self.check(&logits)?;
-        let id = self.sampler.choose(&logits);
-        self.count(begin.elapsed());
-        self.generated.push(id);
-        self.pending = vec![id];
-        self.token(id).map(Some)
+        let is_first = self.ids().is_empty();
+        let token = self.continuation.choose(&logits)?;
+        self.count(begin.elapsed(), is_first);
+        self.pending = vec![token.id];
+        Ok(Some(token))
     }
 
     /// The logits after the pending tokens; `None` on an interrupt.
     fn forward(&mut self) -> Result<Option<Vec<f32>>, Error> {
         let Session { model, cache, ids, .. } = &mut *self.session;
-        let whole = !model.architecture().chunks_freely();
-        let piece = if whole { self.pending.len() } else { self.settings.piece.max(1) };
         let mut last = None;
-        for piece in self.pending.chunks(piece) {
+        let mut left = self.pending.as_slice();
+        while !left.is_empty() {
             if self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 return Ok(None);
             }
+            let end = pieces::end(model.architecture(), ids.len(), ids.len() + left.len(), self.piece);
+            let (piece, rest) = left.split_at(end - ids.len());
             last = Some(model.forward(piece, cache, &mut ())?);
             ids.extend_from_slice(piece);
+            left = rest;
         }
-        if self.generated.is_empty() {
+        if self.continuation.ids().is_empty() {
             cache.mark();
         }
         let hidden = last.ok_or(Error::EmptyPrompt)?;
         Ok(Some(logits::of_last_row(model, &hidden)))
     }
 
-    fn check(&self, logits: &[f32]) -> Result<(), Error> {
-        let Some(of) = logits.iter().position(|logit| !logit.is_finite()) else { return Ok(()) };
-        let place = self.session.ids.len() - 1;
-        Err(Error::NotFinite { place, id: self.session.ids[place], of, value: logits[of] })
-    }
-
-    fn count(&mut self, time: Duration) {
-        if self.generated.is_empty() {
+    fn count(&mut self, time: Duration, is_first: bool) {
+        if is_first {
             self.timings.prefill = time;
         } else {
             self.timings.decode_tokens += 1;
             self.timings.decode += time;
         }
-    }
-
-    /// The token's text, and whether it is the last.
-    fn token(&mut self, id: u32) -> Result<Token, Error> {
-        if self.settings.stop_ids.contains(&id) {
-            self.stop = Some(Stop::Eos);
-            return Ok(Token { id, text: self.rest() });
-        }
-        // A row beyond the vocabulary fills the embedding up; it has no text.
-        let certain = match self.specials.contains(&id) {
-            true => String::new(),
-            false => self.stream.push(id).unwrap_or_default(),
-        };
-        let (mut text, ended) = self.stop_texts.push(&certain);
-        if ended {
-            self.stop = Some(Stop::Text);
-        } else if self.generated.len() >= self.settings.max_new_tokens {
-            self.stop = Some(Stop::Length);
-        } else if self.session.ids.len() >= self.context {
-            self.stop = Some(Stop::Context);
-        }
-        if self.stop.is_some() && !ended {
-            let rest = self.rest();
-            text.push_str(&rest);
-        }
-        Ok(Token { id, text })
-    }
-
-    /// What was held back, up to a stop text.
-    fn rest(&mut self) -> String {
-        let tail = self.stream.finish();
-        let (mut text, ended) = self.stop_texts.push(&tail);
-        if !ended {
-            text.push_str(&self.stop_texts.finish());
-        }
-        text
     }
 }
 
@@ -302,11 +168,11 @@ impl Iterator for Generation<'_, '_> {
     type Item = Result<Token, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.stop.is_some() || self.failed {
+        if self.stop().is_some() || self.failed {
             return None;
         }
         if self.is_interrupted() {
-            self.stop = Some(Stop::Interrupt);
+            self.continuation.interrupt();
             return None;
         }
         let step = self.step();
@@ -317,6 +183,6 @@ impl Iterator for Generation<'_, '_> {
 
 impl std::fmt::Debug for Generation<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generation").field("generated", &self.generated).field("stop", &self.stop).finish()
+        f.debug_struct("Generation").field("continuation", &self.continuation).finish()
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::bail;
-use camelid_generate::{Defaults, Opened, Sampling, Session, Settings, Stop};
+use camelid_generate::{Defaults, Opened, Sampling, Session, Settings, Stop, any_seed};
 use camelid_tokenizers::Tokenizer;
 
 use crate::commands::options::model::{MachineArgs, ModelArgs, load};
@@ -143,7 +143,7 @@ fn settings(
         top_p: top_p.unwrap_or(said.top_p),
         min_p: min_p.unwrap_or(said.min_p),
         repetition_penalty: repetition_penalty.unwrap_or(said.repetition_penalty),
-        seed: seed.unwrap_or_else(anywhere),
+        seed: seed.unwrap_or_else(any_seed),
     };
     if sampling.is_greedy() && (top_k.is_some() || top_p.is_some() || min_p.is_some() || seed.is_some()) {
         note(
@@ -170,12 +170,6 @@ fn settings(
         continues: talk.is_none(),
         ..Settings::default()
     })
-}
-
-/// Some 64 bits of chance.
-fn anywhere() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 /// The prompt that waits for a text, as text and as ids; refused where it is too long, before anything is loaded.

@@ -3,8 +3,8 @@
 use std::io::Read;
 
 use anyhow::Context;
-use camelid_generate::Opened;
-use camelid_tokenizers::{Specials, Tokenizer};
+use camelid_generate::{Opened, framed};
+use camelid_tokenizers::Tokenizer;
 
 /// A prompt, or standard input, and its ids, within the frame that the tokenizer puts around a text.
 pub(crate) fn plain(prompt: Option<&str>, tokenizer: &dyn Tokenizer) -> anyhow::Result<(String, Vec<u32>)> {
@@ -16,12 +16,8 @@ pub(crate) fn plain(prompt: Option<&str>, tokenizer: &dyn Tokenizer) -> anyhow::
             text
         }
     };
-    let ids = tokenizer.encode(&text, Specials::Parse)?;
-    let frame = tokenizer.frame();
-    // Who writes BOS into the prompt does not want it twice.
-    let framed =
-        if !frame.before.is_empty() && ids.starts_with(&frame.before) { ids } else { frame.around(&ids) };
-    Ok((text, framed))
+    let ids = framed(tokenizer, &text)?;
+    Ok((text, ids))
 }
 
 /// Refuses a prompt that is longer than the context, the given one or the checkpoint's.
