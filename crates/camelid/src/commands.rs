@@ -12,6 +12,8 @@ pub use explaining::{convert, describe, diff, families};
 pub use options::model;
 pub use options::which::Which;
 pub use proving::{compare_trace, trace, verify, verify_tokenizer};
+#[cfg(feature = "serve")]
+pub use running::serve;
 pub use running::{bench, generate, perplexity, tokenize};
 
 use std::process::ExitCode;

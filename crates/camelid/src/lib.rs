@@ -42,6 +42,9 @@ pub use camelid_mlp as mlp;
 pub use camelid_norm as norm;
 #[doc(inline)]
 pub use camelid_rope as rope;
+#[cfg(feature = "serve")]
+#[doc(inline)]
+pub use camelid_serve as serve;
 #[doc(inline)]
 pub use camelid_short_conv as short_conv;
 #[doc(inline)]

@@ -20,6 +20,8 @@ struct Command {
 #[derive(Subcommand)]
 enum Commands {
     Generate(Box<commands::generate::Args>),
+    #[cfg(feature = "serve")]
+    Serve(commands::serve::Args),
     Perplexity(commands::perplexity::Args),
     Describe(commands::describe::Args),
     Diff(commands::diff::Args),
@@ -35,6 +37,8 @@ enum Commands {
 fn main() -> ExitCode {
     commands::finish(match Command::parse().command {
         Commands::Generate(args) => commands::generate::run(*args),
+        #[cfg(feature = "serve")]
+        Commands::Serve(args) => commands::serve::run(args),
         Commands::Perplexity(args) => commands::perplexity::run(args),
         Commands::Describe(args) => commands::describe::run(args),
         Commands::Diff(args) => commands::diff::run(args),

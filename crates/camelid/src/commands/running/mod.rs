@@ -9,4 +9,6 @@ pub(super) mod messages;
 pub mod perplexity;
 pub(super) mod prompt;
 mod reading;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod tokenize;
