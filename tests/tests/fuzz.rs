@@ -75,7 +75,8 @@ macro_rules! targets {
 }
 
 targets! {
-    beside case chat_template config_json conversation family_file folder formula gguf gguf_model numpy pickle resolve safetensors sentencepiece
+    beside case chat_template config_json conversation family_file folder formula gguf gguf_model numpy pickle request resolve safetensors
+    sentencepiece
     tiktoken
     tokenizer_json
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use changes::Changes;
 pub use files::{case, config_json, folder, gguf, gguf_model, numpy, pickle, safetensors};
-pub use text::{chat_template, conversation, family_file, formula, resolve};
+pub use text::{chat_template, conversation, family_file, formula, request, resolve};
 pub use tokenizers::{beside, sentencepiece, tiktoken, tokenizer_json};
 
 /// A parser and what is done with all that it accepts.
@@ -26,7 +26,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "beside", run: beside },
     Target { name: "case", run: case },
     Target { name: "chat_template", run: chat_template },
@@ -39,6 +39,7 @@ pub const TARGETS: [Target; 17] = [
     Target { name: "gguf_model", run: gguf_model },
     Target { name: "numpy", run: numpy },
     Target { name: "pickle", run: pickle },
+    Target { name: "request", run: request },
     Target { name: "resolve", run: resolve },
     Target { name: "safetensors", run: safetensors },
     Target { name: "sentencepiece", run: sentencepiece },

@@ -102,3 +102,15 @@ pub fn chat_template(data: &[u8]) -> bool {
     let _ = template.render(&said, Ending::Open); // a template may leave the last message out
     [Ending::Answer, Ending::Message].into_iter().all(|ending| template.render(&said, ending).is_ok())
 }
+
+/// A request to the server, read as each of its two kinds. A refusal has a message and a shape.
+pub fn request(data: &[u8]) -> bool {
+    let completion = camelid::serve::Completion::read(data);
+    let chat = camelid::serve::Chat::read(data);
+    let read = completion.is_ok() || chat.is_ok();
+    for error in [completion.err(), chat.err()].into_iter().flatten() {
+        assert!((400..500).contains(&error.status), "{error}");
+        assert!(!error.message.is_empty() && error.body()["error"]["message"].is_string(), "{error}");
+    }
+    read
+}
