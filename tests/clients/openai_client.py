@@ -42,9 +42,10 @@ whole = client.chat.completions.create(
 assert whole.choices[0].message.role == "assistant" and whole.choices[0].message.content
 tokens = whole.choices[0].logprobs.content
 assert bytes(byte for token in tokens for byte in token.bytes).decode().strip() == whole.choices[0].message.content.strip()
-with client.chat.completions.stream(model="stories", messages=said, max_completion_tokens=30, temperature=0) as stream:
-    final = stream.get_final_completion()
-assert final.choices[0].message.content == whole.choices[0].message.content
+stream = client.chat.completions.create(model="stories", messages=said, max_completion_tokens=30, temperature=0, stream=True)
+pieces = list(stream)
+assert pieces[0].choices[0].delta.role == "assistant" and pieces[-1].choices[0].finish_reason == "length"
+assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == whole.choices[0].message.content
 turn = client.chat.completions.create(
     model="stories", temperature=0, max_completion_tokens=5,
     messages=[*said, {"role": "assistant", "content": whole.choices[0].message.content}, {"role": "user", "content": "And then?"}],
