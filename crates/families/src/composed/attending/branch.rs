@@ -62,7 +62,7 @@ impl AttentionBranch {
         observer: &mut O,
     ) -> Array2<f32> {
         let settings = self.core.settings();
-        let Kept::Heads(cache) = &mut kept[self.source] else {
+        let Kept::Heads(cache, _) = &mut kept[self.source] else {
             unreachable!("the cache was made by this model")
         };
         let mut show = |stage, value| observer.at(Tap { layer: Some(layer), stage }, value);
