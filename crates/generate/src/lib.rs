@@ -22,12 +22,13 @@ mod text;
 
 pub use chat::{ChatTemplate, Conversation, Ending, Join, Message, Piece, Prompt};
 pub use choice::logits::{argmax, next_logits};
+pub use choice::logprobs::Logprobs;
 pub use choice::sampler::Sampler;
 pub use choice::sampling::Sampling;
 pub use error::Error;
 pub use opening::beside::Beside;
 pub use opening::defaults::Defaults;
-pub use opening::how::{How, Purpose};
+pub use opening::how::{How, Purpose, locate};
 pub use opening::opened::Opened;
 pub use opening::templates::{Chat, WhichTemplate};
 pub use opening::vocabulary::{of_folder, vocabulary};
@@ -35,3 +36,6 @@ pub use text::generation::{Generation, Settings, Timings, Token};
 pub use text::perplexity::{Nll, perplexity};
 pub use text::session::Session;
 pub use text::stop::Stop;
+
+pub use camelid_families as families;
+pub use camelid_tokenizers as tokenizers;

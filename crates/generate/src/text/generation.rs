@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use camelid_tokenizers::{Stream, Tokenizer};
 
 use crate::choice::logits;
+use crate::choice::logprobs::Logprobs;
 use crate::choice::sampler::Sampler;
 use crate::choice::sampling::Sampling;
 use crate::text::session::Session;
@@ -15,13 +16,15 @@ use crate::text::stop::{Stop, StopTexts};
 use crate::{Error, memory};
 
 /// A generated token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     /// Its id.
     pub id: u32,
     /// The text that it makes certain: often a word, sometimes nothing, since half a character is held back, and so is
     /// what may yet become a stop text. A special token has none. The texts of all tokens joined are the text.
     pub text: String,
+    /// How likely it was, where [`Settings::logprobs`] asks for it.
+    pub logprobs: Option<Logprobs>,
 }
 
 /// How long it took.
@@ -84,6 +87,8 @@ pub struct Settings {
     /// A prompt is read in pieces of so many tokens, where that is a law of the architecture: it bounds memory, and lets an
     /// interrupt in.
     pub piece: usize,
+    /// Tells of each token how likely it was, and so many of the likeliest.
+    pub logprobs: Option<usize>,
 }
 
 impl Default for Settings {
@@ -96,6 +101,7 @@ impl Default for Settings {
             context: None,
             continues: true,
             piece: 512,
+            logprobs: None,
         }
     }
 }
@@ -148,8 +154,12 @@ pub struct Generation<'s, 'a> {
     stop: Option<Stop>,
     failed: bool,
     interrupt: Option<Arc<AtomicBool>>,
+    watch: Option<Watch<'s>>,
     timings: Timings,
 }
+
+/// Hears how many tokens of the prompt are read, of how many that are to be.
+type Watch<'s> = &'s mut dyn FnMut(usize, usize);
 
 impl<'s, 'a> Generation<'s, 'a> {
     pub(crate) fn new(
@@ -173,6 +183,7 @@ impl<'s, 'a> Generation<'s, 'a> {
             generated: Vec::new(),
             failed: false,
             interrupt: None,
+            watch: None,
             session,
             settings,
             context,
@@ -186,6 +197,13 @@ impl<'s, 'a> Generation<'s, 'a> {
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.interrupt = Some(flag);
+        self
+    }
+
+    /// Tells how many tokens of the prompt are read, of how many, after each piece of it.
+    #[must_use]
+    pub fn watched_by(mut self, watch: &'s mut dyn FnMut(usize, usize)) -> Self {
+        self.watch = Some(watch);
         self
     }
 
@@ -220,10 +238,11 @@ impl<'s, 'a> Generation<'s, 'a> {
         };
         self.check(&logits)?;
         let id = self.sampler.choose(&logits);
+        let logprobs = self.settings.logprobs.map(|count| Logprobs::of(&logits, id, count));
         self.count(begin.elapsed());
         self.generated.push(id);
         self.pending = vec![id];
-        self.token(id).map(Some)
+        Ok(Some(Token { id, text: self.text(id), logprobs }))
     }
 
     /// The logits after the pending tokens; `None` on an interrupt.
@@ -231,13 +250,16 @@ impl<'s, 'a> Generation<'s, 'a> {
         let Session { model, cache, ids, .. } = &mut *self.session;
         let whole = !model.architecture().chunks_freely();
         let piece = if whole { self.pending.len() } else { self.settings.piece.max(1) };
-        let mut last = None;
+        let (mut last, end) = (None, ids.len() + self.pending.len());
         for piece in self.pending.chunks(piece) {
             if self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 return Ok(None);
             }
             last = Some(model.forward(piece, cache, &mut ())?);
             ids.extend_from_slice(piece);
+            if let (true, Some(watch)) = (self.generated.is_empty(), &mut self.watch) {
+                watch(self.pending.len() + ids.len() - end, self.pending.len());
+            }
         }
         if self.generated.is_empty() {
             cache.mark();
@@ -262,10 +284,10 @@ impl<'s, 'a> Generation<'s, 'a> {
     }
 
     /// The token's text, and whether it is the last.
-    fn token(&mut self, id: u32) -> Result<Token, Error> {
+    fn text(&mut self, id: u32) -> String {
         if self.settings.stop_ids.contains(&id) {
             self.stop = Some(Stop::Eos);
-            return Ok(Token { id, text: self.rest() });
+            return self.rest();
         }
         // A row beyond the vocabulary fills the embedding up; it has no text.
         let certain = match self.specials.contains(&id) {
@@ -284,7 +306,7 @@ impl<'s, 'a> Generation<'s, 'a> {
             let rest = self.rest();
             text.push_str(&rest);
         }
-        Ok(Token { id, text })
+        text
     }
 
     /// What was held back, up to a stop text.
