@@ -1,6 +1,8 @@
 //! The project's own chores: thin calls into the crates.
 
+mod examples;
 mod trust;
+mod weigh;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,8 @@ enum Commands {
     Assets(commands::assets::Args),
     Docs(commands::docs::Args),
     Trust(trust::Args),
+    Examples(examples::Args),
+    Weigh(weigh::Args),
 }
 
 fn main() -> ExitCode {
@@ -35,5 +39,7 @@ fn main() -> ExitCode {
         Commands::Assets(args) => commands::assets::run(args),
         Commands::Docs(args) => commands::docs::run(args),
         Commands::Trust(args) => trust::run(args),
+        Commands::Examples(args) => examples::run(&args),
+        Commands::Weigh(args) => weigh::run(&args),
     })
 }

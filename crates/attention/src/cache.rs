@@ -25,11 +25,14 @@ pub const BLOCK: usize = 256;
 ///
 /// Memory is linear in the length: 8 · kv_heads · head_dim bytes for each position (more where head_dim is no
 /// multiple of 16, in bf16 of 32), half of it in bf16, reserved block by block; nothing that is stored moves when the
-/// cache grows. A clone shares all blocks, and copies one only when it writes to it.
+/// cache grows. A clone shares all blocks, and copies one only when it writes to it. [`Cache::forget_before`] gives
+/// back the blocks that no query sees any more, so that a window bounds memory.
 #[derive(Clone, Debug)]
 pub struct Cache {
     layout: Layout,
     len: usize,
+    /// Blocks from the beginning that are forgotten.
+    forgotten: usize,
     blocks: Vec<Arc<Block>>,
 }
 
@@ -66,7 +69,7 @@ impl Cache {
     #[track_caller]
     pub fn new(kv_heads: usize, head_dim: usize, compute: Compute) -> Self {
         assert!(kv_heads > 0 && head_dim > 0, "a cache of {kv_heads} kv heads of {head_dim} features");
-        Self { layout: Layout { kv_heads, head_dim, compute }, len: 0, blocks: Vec::new() }
+        Self { layout: Layout { kv_heads, head_dim, compute }, len: 0, forgotten: 0, blocks: Vec::new() }
     }
 
     /// Appends the keys and values of the next tokens, `[tokens, kv_heads, head_dim]` each.
@@ -85,9 +88,9 @@ impl Cache {
         );
         let (first, tokens) = (self.len, keys.len_of(Axis(0)));
         let end = first + tokens;
-        self.blocks.resize_with(end.div_ceil(BLOCK), || Arc::new(self.layout.block()));
-        let layout = self.layout;
-        let changed = self.blocks.iter_mut().enumerate().skip(first / BLOCK);
+        let (layout, forgotten) = (self.layout, self.forgotten);
+        self.blocks.resize_with(end.div_ceil(BLOCK) - forgotten, || Arc::new(layout.block()));
+        let changed = (forgotten..).zip(&mut self.blocks).skip(first / BLOCK - forgotten);
         let mut parts: Vec<Part<'_>> = changed
             .flat_map(|(index, block)| {
                 let from = first.max(index * BLOCK);
@@ -106,23 +109,50 @@ impl Cache {
         self.len = end;
     }
 
-    /// Forgets all positions from `len` on; does nothing where there are none.
+    /// Forgets all positions from `len` on; does nothing where there are none. With 0 it is as new.
+    ///
+    /// # Panics
+    /// Where positions before `len` are forgotten already, and `len` is not 0.
+    #[track_caller]
     pub fn truncate(&mut self, len: usize) {
         if len >= self.len {
             return;
         }
-        self.blocks.truncate(len.div_ceil(BLOCK));
+        if len == 0 {
+            (self.len, self.forgotten) = (0, 0);
+            self.blocks.clear();
+            return;
+        }
+        assert!(
+            len >= self.first(),
+            "{len} positions of a cache that has forgotten those before {}",
+            self.first()
+        );
+        self.blocks.truncate(len.div_ceil(BLOCK) - self.forgotten);
         if !len.is_multiple_of(self.depth()) {
             let end = self.len.min(len.next_multiple_of(BLOCK));
             let positions = len % BLOCK..len % BLOCK + end - len;
-            self.layout.forget(Arc::make_mut(&mut self.blocks[len / BLOCK]), positions);
+            self.layout.forget(Arc::make_mut(&mut self.blocks[len / BLOCK - self.forgotten]), positions);
         }
         self.len = len;
     }
 
-    /// Positions held.
+    /// Forgets positions before this one, as far as they fill blocks; those that are left keep their places. What a
+    /// query sees must begin at [`Cache::first`] or later from then on.
+    pub fn forget_before(&mut self, position: usize) {
+        let blocks = (position.min(self.len) / BLOCK).saturating_sub(self.forgotten);
+        self.blocks.drain(..blocks);
+        self.forgotten += blocks;
+    }
+
+    /// Positions from the beginning of the sequence, those that are forgotten among them.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// The first position that is not forgotten.
+    pub fn first(&self) -> usize {
+        self.forgotten * BLOCK
     }
 
     /// Whether nothing is held.
@@ -152,19 +182,19 @@ impl Cache {
         self.blocks.iter().map(|block| size(block)).sum()
     }
 
-    /// A copy of the keys, `[len, kv_heads, head_dim]`.
+    /// A copy of the keys from the first on, `[len − first, kv_heads, head_dim]`.
     pub fn keys(&self) -> Array3<f32> {
         self.copy(|block, at| element(&block.keys, self.layout.key(at), self.layout.compute))
     }
 
-    /// A copy of the values, `[len, kv_heads, head_dim]`.
+    /// A copy of the values from the first on, `[len − first, kv_heads, head_dim]`.
     pub fn values(&self) -> Array3<f32> {
         self.copy(|block, at| element(&block.values, self.layout.value(at), self.layout.compute))
     }
 
     fn copy(&self, element: impl Fn(&Block, [usize; 3]) -> f32) -> Array3<f32> {
         let Layout { kv_heads, head_dim, .. } = self.layout;
-        Array3::from_shape_fn((self.len, kv_heads, head_dim), |(position, head, feature)| {
+        Array3::from_shape_fn((self.len - self.first(), kv_heads, head_dim), |(position, head, feature)| {
             element(&self.blocks[position / BLOCK], [head, position % BLOCK, feature])
         })
     }
@@ -178,13 +208,13 @@ impl Cache {
     pub(crate) fn key_panels(&self, block: usize, kv_head: usize, panels: Range<usize>) -> &[Lane] {
         let size = self.layout.key_lanes();
         let panel = size / (BLOCK / LANES / PANEL);
-        &self.blocks[block].keys[kv_head * size..][panels.start * panel..panels.end * panel]
+        &self.blocks[block - self.forgotten].keys[kv_head * size..][panels.start * panel..panels.end * panel]
     }
 
     /// The values of one head in one block: `[panel][units of positions][2]` lanes.
     pub(crate) fn value_panels(&self, block: usize, kv_head: usize) -> &[Lane] {
         let size = self.layout.value_lanes();
-        &self.blocks[block].values[kv_head * size..][..size]
+        &self.blocks[block - self.forgotten].values[kv_head * size..][..size]
     }
 }
 

@@ -7,6 +7,7 @@ use ndarray::{Array3, ArrayView2, ArrayView3, Axis, CowArray, Ix3};
 
 use crate::cache::Cache;
 use crate::partial::Partial;
+use crate::reach::Reach;
 use crate::settings::{Error, Settings};
 use crate::tile::{Call, Part, Tile};
 
@@ -79,6 +80,31 @@ impl Attention {
         } else {
             backend.run_each(&mut work, |_, (tile, out)| finish(tile, &tile.all(), out));
         }
+        out
+    }
+
+    /// The next tokens of one sequence, by one rule: appends their keys and values, `[tokens, kv_heads, head_dim]`, and
+    /// gives the results of their queries, `[tokens, heads, head_dim]`. The cache then forgets what no later query sees.
+    /// A prefix that is seen both ways must be in the first call whole.
+    ///
+    /// # Panics
+    /// As [`Attention::forward`] and [`Cache::append`].
+    #[track_caller]
+    #[allow(clippy::too_many_arguments, reason = "queries, keys and values stand apart, as in the formula")]
+    pub fn attend(
+        &self,
+        queries: ArrayView3<'_, f32>,
+        keys: ArrayView3<'_, f32>,
+        values: ArrayView3<'_, f32>,
+        reach: Reach,
+        cache: &mut Cache,
+        backend: &Backend,
+    ) -> Array3<f32> {
+        let first = cache.len();
+        cache.append(keys, values, backend);
+        let runs = reach.runs(first..cache.len());
+        let out = self.forward(&[Segment { queries, reach: &runs }], cache, backend);
+        cache.forget_before(reach.run(cache.len()).start);
         out
     }
 
@@ -184,5 +210,11 @@ fn check(settings: &Settings, segments: &[Segment<'_>], tokens: usize, cache: &C
         assert_eq!(reach.len(), tokens, "{} runs for {tokens} tokens", reach.len());
         let end = reach.iter().filter(|run| !run.is_empty()).map(|run| run.end).max().unwrap_or(0);
         assert!(end <= cache.len(), "a run to {end} in a cache of {} positions", cache.len());
+        let start = reach.iter().filter(|run| !run.is_empty()).map(|run| run.start).min().unwrap_or(end);
+        let first = cache.first();
+        assert!(
+            start >= first || end == 0,
+            "a run from {start} in a cache that has forgotten those before {first}"
+        );
     }
 }

@@ -15,17 +15,14 @@
 //! Llama 4's.
 //!
 //! ```
-//! use camelid_attention::{Attention, Reach, Segment, Settings};
-//! use camelid_kernels::{Backend, Compute};
-//! use ndarray::Array3;
+//! use camelid_attention::ndarray::Array3;
+//! use camelid_attention::{Attention, Backend, Compute, Reach, Settings};
 //!
 //! let attention = Attention::new(Settings::plain(8, 2, 64))?;
 //! let mut cache = attention.cache(Compute::F32);
 //! let (queries, keys, values) = (Array3::ones((5, 8, 64)), Array3::ones((5, 2, 64)), Array3::ones((5, 2, 64)));
-//! let reach = Reach::Causal.runs(cache.len()..cache.len() + 5);
 //! let backend = Backend::serial();
-//! cache.append(keys.view(), values.view(), &backend);
-//! let y = attention.forward(&[Segment { queries: queries.view(), reach: &reach }], &cache, &backend);
+//! let y = attention.attend(queries.view(), keys.view(), values.view(), Reach::Causal, &mut cache, &backend);
 //! assert_eq!(y, Array3::<f32>::ones((5, 8, 64))); // a mean of equal values
 //! # Ok::<(), camelid_attention::Error>(())
 //! ```
@@ -52,6 +49,10 @@ pub use reach::Reach;
 pub use settings::{Error, Settings};
 pub use softcap::softcap;
 pub use warmth::warmth;
+
+pub use camelid_kernels::{Backend, Compute};
+/// The arrays that stand in the signatures.
+pub use ndarray;
 
 /// The README's example, kept true.
 #[cfg(doctest)]

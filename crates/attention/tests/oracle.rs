@@ -78,7 +78,7 @@ fn softcap_and_slopes() {
 
 #[test]
 fn chunks() {
-    let chunk = |size| Reach::Chunk(std::num::NonZeroUsize::new(size).expect("at least one"));
+    let chunk = |size| Reach::Chunk(size);
     check(plain(4, 2, 12), chunk(1), [0, 9]);
     check(plain(4, 2, 12), chunk(16), [0, 45]);
     check(plain(6, 2, 12), chunk(300), [590, 20]);

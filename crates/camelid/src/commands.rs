@@ -8,10 +8,13 @@ mod proving;
 mod running;
 
 pub use chores::{assets, docs};
-pub use explaining::{convert, describe, diff, families};
+pub use explaining::{convert, describe, diff, families, manual};
 pub use options::model;
+pub use options::name::NameArgs;
 pub use options::which::Which;
 pub use proving::{compare_trace, trace, verify, verify_tokenizer};
+#[cfg(feature = "fetch")]
+pub use running::fetch;
 #[cfg(feature = "serve")]
 pub use running::serve;
 pub use running::{bench, generate, perplexity, tokenize};

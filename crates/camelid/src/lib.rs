@@ -28,6 +28,9 @@ pub use camelid_dual_chunk as dual_chunk;
 pub use camelid_experts as experts;
 #[doc(inline)]
 pub use camelid_families as families;
+#[cfg(feature = "fetch")]
+#[doc(inline)]
+pub use camelid_fetch as fetch;
 #[doc(inline)]
 pub use camelid_generate as generate;
 #[doc(inline)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use camelid::commands;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Keeps freed memory at hand: an activation of a long prompt would else be mapped anew, page by page, in every layer.
 #[global_allocator]
@@ -30,11 +30,17 @@ enum Commands {
     Verify(commands::verify::Args),
     Trace(Box<commands::trace::Args>),
     CompareTrace(Box<commands::compare_trace::Args>),
+    #[cfg(feature = "fetch")]
+    Fetch(commands::fetch::Args),
     Families(commands::families::Args),
     Tokenize(commands::tokenize::Args),
+    Completions(commands::manual::CompletionsArgs),
+    Man(commands::manual::ManArgs),
 }
 
 fn main() -> ExitCode {
+    // Who reads our output may have had enough: that ends the command, as it ends others.
+    sigpipe::reset();
     commands::finish(match Command::parse().command {
         Commands::Generate(args) => commands::generate::run(*args),
         #[cfg(feature = "serve")]
@@ -47,7 +53,11 @@ fn main() -> ExitCode {
         Commands::Verify(args) => commands::verify::run(args),
         Commands::Trace(args) => commands::trace::run(&args),
         Commands::CompareTrace(args) => commands::compare_trace::run(&args),
+        #[cfg(feature = "fetch")]
+        Commands::Fetch(args) => commands::fetch::run(&args),
         Commands::Families(args) => commands::families::run(args),
         Commands::Tokenize(args) => commands::tokenize::run(args),
+        Commands::Completions(args) => commands::manual::completions(&args, Command::command()),
+        Commands::Man(args) => commands::manual::man(&args, Command::command()),
     })
 }

@@ -139,6 +139,20 @@ pub enum Error {
         /// What is wrong there.
         problem: &'static str,
     },
+    /// A name that can't be one of the hub's.
+    #[error("{name}: a hub name has the form ORG/NAME, with @REVISION and :VARIANT where one is meant")]
+    HubName {
+        /// The name.
+        name: String,
+    },
+    /// A model of the hub's has no GGUF file of the variant that is asked for, or several.
+    #[error("{name}: {problem}")]
+    NoVariant {
+        /// The hub name.
+        name: String,
+        /// Which files there are.
+        problem: String,
+    },
     /// A tensor was asked for in a type that it does not convert to.
     #[error("{}: tensor {tensor:?} is {dtype} and was asked for as {wanted}", .path.display())]
     Conversion {

@@ -65,6 +65,10 @@ pub use net::{DeltaNet, Form, Tokens};
 pub use settings::{Decay, Error, Settings, Share};
 pub use state::State;
 
+pub use camelid_kernels::Backend;
+/// The arrays that stand in the signatures.
+pub use ndarray;
+
 /// The README's example, kept true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -47,6 +47,11 @@ pub use pass::Pass;
 pub use places::DualChunk;
 pub use settings::{Error, Settings};
 
+pub use camelid_attention::{Attention, Backend, Cache, Compute};
+pub use camelid_rope::{Frequencies, Pairing};
+/// The arrays that stand in the signatures.
+pub use ndarray;
+
 /// The README's example, kept true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

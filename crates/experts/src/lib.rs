@@ -52,6 +52,10 @@ pub use expert::{Expert, Lies, Packing, Side, Sides};
 pub use router::{Choice, Router};
 pub use settings::{GroupBy, Over, Score, Settings, Weigh};
 
+pub use camelid_mlp::{Activation, Backend, Compute, Glu, Linear, Mlp, Weight};
+/// The arrays that stand in the signatures.
+pub use ndarray;
+
 /// The README's example, kept true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

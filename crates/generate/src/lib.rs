@@ -28,7 +28,7 @@ pub use choice::sampling::{Sampling, any_seed};
 pub use error::Error;
 pub use opening::beside::Beside;
 pub use opening::defaults::Defaults;
-pub use opening::how::{How, Purpose};
+pub use opening::how::{How, Purpose, locate};
 pub use opening::opened::Opened;
 pub use opening::templates::{Chat, WhichTemplate};
 pub use opening::vocabulary::{of_folder, vocabulary};
@@ -39,3 +39,6 @@ pub use text::perplexity::{Nll, perplexity};
 pub use text::pieces;
 pub use text::session::Session;
 pub use text::stop::Stop;
+
+pub use camelid_families as families;
+pub use camelid_tokenizers as tokenizers;

@@ -50,6 +50,10 @@ pub use latent::{Form, Latent};
 pub use project::{Compression, Queries};
 pub use settings::{Error, Settings, yarn_growth};
 
+pub use camelid_linear::{Backend, Compute, Linear, Weight};
+/// The arrays that stand in the signatures.
+pub use ndarray;
+
 /// The README's example, kept true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -29,3 +29,9 @@ pub use weight::{Error, Weight};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// What weights are kept in.
+pub use bytes;
+pub use camelid_kernels::{Backend, Compute};
+/// The arrays that stand in the signatures.
+pub use ndarray;

@@ -40,6 +40,10 @@ pub use block::{Layers, Mlp};
 pub use error::Error;
 pub use glu::Glu;
 
+pub use camelid_linear::{Backend, Compute, Linear, Weight};
+/// The arrays that stand in the signatures.
+pub use ndarray;
+
 /// The README's example, kept true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,9 +1,7 @@
 //! RMSNorm and LayerNorm with their weights.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis};
-
 use crate::Error;
-use crate::row::{edit, mean, rescale};
+use crate::row::{mean, rescale};
 
 /// What is divided out of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +40,13 @@ impl Norm {
     ///
     /// # Errors
     /// If ε is negative or not finite, the weight is empty, or the bias has another length.
-    pub fn new(settings: Settings, weight: Array1<f32>, bias: Option<Array1<f32>>) -> Result<Self, Error> {
+    pub fn new<W: IntoIterator<Item = f32>>(
+        settings: Settings,
+        weight: W,
+        bias: Option<W>,
+    ) -> Result<Self, Error> {
+        let weight: Vec<f32> = weight.into_iter().collect();
+        let bias: Option<Vec<f32>> = bias.map(|bias| bias.into_iter().collect());
         if !(settings.eps.is_finite() && settings.eps >= 0.0) {
             return Err(Error::Eps(settings.eps));
         }
@@ -54,7 +58,7 @@ impl Norm {
         {
             return Err(Error::BiasLength { weight: weight.len(), bias: bias.len() });
         }
-        Ok(Self { settings, weight: weight.to_vec(), bias: bias.map(|bias| bias.to_vec()) })
+        Ok(Self { settings, weight, bias })
     }
 
     /// The settings given to [`new`](Self::new).
@@ -62,70 +66,24 @@ impl Norm {
         self.settings
     }
 
-    /// Normalises each row of `x`, `[tokens, features]`.
+    /// Normalises one row of as many features as the weight has, in place.
     ///
     /// # Panics
-    /// If `x` has another number of features than the weight.
+    /// If it has another number.
     #[track_caller]
-    pub fn forward(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
-        let mut y = Array2::zeros(x.raw_dim());
-        self.check_features(x.dim());
-        for (from, mut to) in x.outer_iter().zip(y.outer_iter_mut()) {
-            to.assign(&from);
-            edit(to, |row| self.normalise(row, 0));
-        }
-        y
+    pub fn row(&self, row: &mut [f32]) {
+        let (weight, features) = (self.weight.len(), row.len());
+        assert!(features == weight, "norm weight has {weight} elements, the row has {features}");
+        self.normalise(row, 0);
     }
 
-    /// Normalises each row of `x`, `[tokens, features]`, in place.
-    ///
-    /// # Panics
-    /// If `x` has another number of features than the weight.
-    #[track_caller]
-    pub fn forward_in_place(&self, mut x: ArrayViewMut2<'_, f32>) {
-        self.check_features(x.dim());
-        for row in x.outer_iter_mut() {
-            edit(row, |row| self.normalise(row, 0));
-        }
-    }
-
-    /// Normalises each head of `x`, `[tokens, heads, head_dim]`, by itself and in place: the norm of queries
-    /// and keys.
-    ///
-    /// A weight of `head_dim` elements is shared by all heads; one of `heads · head_dim` elements, head after
-    /// head, gives each head its own. A norm over all heads at once is [`forward_in_place`](Self::forward_in_place)
-    /// on `[tokens, heads · head_dim]`.
-    ///
-    /// # Panics
-    /// If the weight has neither length.
-    #[track_caller]
-    pub fn forward_heads(&self, mut x: ArrayViewMut3<'_, f32>) {
-        let (tokens, heads, head_dim) = x.dim();
-        let shared = self.weight.len() == head_dim;
-        assert!(
-            shared || self.weight.len() == heads * head_dim,
-            "norm weight has {} elements, x is [{tokens}, {heads}, {head_dim}]",
-            self.weight.len()
-        );
-        for (head, mut rows) in x.axis_iter_mut(Axis(1)).enumerate() {
-            let start = if shared { 0 } else { head * head_dim };
-            for row in rows.outer_iter_mut() {
-                edit(row, |row| self.normalise(row, start));
-            }
-        }
-    }
-
-    #[track_caller]
-    fn check_features(&self, (tokens, features): (usize, usize)) {
-        assert!(
-            features == self.weight.len(),
-            "norm weight has {} elements, x is [{tokens}, {features}]",
-            self.weight.len()
-        );
+    /// How many elements the weight has.
+    pub(crate) fn features(&self) -> usize {
+        self.weight.len()
     }
 
     /// Normalises one row with the part of the weight that begins at `start`.
-    fn normalise(&self, row: &mut [f32], start: usize) {
+    pub(crate) fn normalise(&self, row: &mut [f32], start: usize) {
         let part = start..start + row.len();
         let bias = self.bias.as_ref().map(|bias| &bias[part.clone()]);
         let weight = &self.weight[part];
@@ -147,6 +105,6 @@ impl Norm {
 /// offset + wᵢ: the weight of a norm that is stored as its distance from `offset` (Gemma: 1).
 ///
 /// Added in f32, as the reference does, so that a folded norm is the norm by definition, bit for bit.
-pub fn offset_weight(weight: Array1<f32>, offset: f32) -> Array1<f32> {
-    weight + offset
+pub fn offset_weight(weight: impl IntoIterator<Item = f32>, offset: f32) -> Vec<f32> {
+    weight.into_iter().map(|weight| weight + offset).collect()
 }

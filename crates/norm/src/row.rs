@@ -1,7 +1,5 @@
 //! One row at a time: the sums and the rescaling that every norm is made of.
 
-use ndarray::{ArrayView1, ArrayViewMut1};
-
 /// Lanes of a sum: enough for the compiler to use whole vectors, and a fixed order of addition.
 const LANES: usize = 8;
 
@@ -41,16 +39,5 @@ pub(crate) fn rescale(
                 *x = (center(f64::from(*x)) * (factor * f64::from(w)) + f64::from(b)) as f32;
             }
         }
-    }
-}
-
-/// Hands a row to `edit` as a slice, by way of a copy where its elements do not lie side by side.
-pub(crate) fn edit(mut row: ArrayViewMut1<'_, f32>, edit: impl FnOnce(&mut [f32])) {
-    if let Some(slice) = row.as_slice_mut() {
-        edit(slice);
-    } else {
-        let mut copy = row.to_vec();
-        edit(&mut copy);
-        row.assign(&ArrayView1::from(&copy));
     }
 }

@@ -16,15 +16,14 @@
 //!
 //! ```
 //! use camelid_rope::{Pairing, Rope, Scaling, Settings, Table};
-//! use ndarray::Array3;
 //!
 //! let settings = Settings { theta: 500_000.0, head_dim: 64, rotary_dim: 64, context: None };
 //! let rope = Rope::new(settings, Scaling::Linear { factor: 4.0 })?;
-//! let mut queries = Array3::<f32>::ones((3, 8, 64)); // tokens, heads, head_dim
+//! let mut queries = vec![1.0; 3 * 8 * 64]; // tokens, heads, head_dim
 //! let table = Table::new(&rope.frequencies(3), &[0, 1, 2]);
-//! table.turn(queries.view_mut(), Pairing::Half);
-//! assert_eq!(queries[[0, 0, 0]], 1.0); // position 0 stays where it is
-//! assert_eq!(queries[[1, 0, 0]], 0.25_f64.cos() as f32 - 0.25_f64.sin() as f32);
+//! table.turn_slice(&mut queries, 8, Pairing::Half);
+//! assert_eq!(queries[0], 1.0); // position 0 stays where it is
+//! assert_eq!(queries[8 * 64], 0.25_f64.cos() as f32 - 0.25_f64.sin() as f32);
 //! # Ok::<(), camelid_rope::Error>(())
 //! ```
 //!
@@ -35,6 +34,8 @@ mod frequencies;
 mod rope;
 mod scaling;
 mod table;
+#[cfg(feature = "ndarray")]
+mod views;
 
 pub use error::Error;
 pub use frequencies::{Frequencies, Settings};
@@ -42,7 +43,11 @@ pub use rope::Rope;
 pub use scaling::Scaling;
 pub use table::{Pairing, Table};
 
+/// The arrays that [`Table::turn`] takes; [`Table::turn_slice`] needs none.
+#[cfg(feature = "ndarray")]
+pub use ndarray;
+
 /// The README's example, kept true.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "ndarray"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

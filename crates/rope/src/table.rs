@@ -1,7 +1,5 @@
 //! Cosines and sines for the positions at hand, and the turn itself.
 
-use ndarray::{ArrayView1, ArrayViewMut1, ArrayViewMut3};
-
 use crate::Frequencies;
 
 /// Which features of a head make a pair.
@@ -30,14 +28,25 @@ impl Table {
     ///
     /// Costs one sine and cosine for each token and pair: make it once for all layers that share frequencies.
     pub fn new(frequencies: &Frequencies, positions: &[usize]) -> Self {
-        let (tokens, pairs) = (positions.len(), frequencies.inverse.len());
+        Self::of(frequencies, positions.iter().map(|position| *position as f64), frequencies.factor)
+    }
+
+    /// The table that moves what was turned already by these distances, forwards or, where they are negative, back:
+    /// keys in a cache, where the context shifts. The frequencies' factor is in them already, and is not applied again,
+    /// so that −p undoes the turn of position p up to the factor.
+    pub fn moving(frequencies: &Frequencies, distances: &[isize]) -> Self {
+        Self::of(frequencies, distances.iter().map(|distance| *distance as f64), 1.0)
+    }
+
+    fn of(frequencies: &Frequencies, places: impl ExactSizeIterator<Item = f64>, factor: f64) -> Self {
+        let (tokens, pairs) = (places.len(), frequencies.inverse.len());
         let mut cos = Vec::with_capacity(tokens * pairs);
         let mut sin = Vec::with_capacity(tokens * pairs);
-        for &position in positions {
+        for place in places {
             for inverse in &frequencies.inverse {
-                let (sine, cosine) = (position as f64 * inverse).sin_cos();
-                cos.push((cosine * frequencies.factor) as f32);
-                sin.push((sine * frequencies.factor) as f32);
+                let (sine, cosine) = (place * inverse).sin_cos();
+                cos.push((cosine * factor) as f32);
+                sin.push((sine * factor) as f32);
             }
         }
         Self { tokens, pairs, cos, sin }
@@ -59,31 +68,38 @@ impl Table {
         (&self.cos[row.clone()], &self.sin[row])
     }
 
-    /// Turns the leading `2 × pairs` features of each head of `x`, `[tokens, heads, head_dim]`, in place.
-    ///
-    /// `x` may be any part of a larger array: some of the heads (to share the work among threads), or half of
-    /// each head (two rotary axes: one table and one call for each half).
+    /// Turns the leading `2 × pairs` features of each head of `x`, `[tokens, heads, head_dim]` row by row, in place.
     ///
     /// # Panics
-    /// If `x` has another number of tokens than the table, or heads too small for its pairs.
+    /// If `x` is not as long as the table's tokens and this many heads ask for, or the heads are too small for its pairs.
     #[track_caller]
-    pub fn turn(&self, mut x: ArrayViewMut3<'_, f32>, pairing: Pairing) {
-        let (tokens, heads, head_dim) = x.dim();
+    pub fn turn_slice(&self, x: &mut [f32], heads: usize, pairing: Pairing) {
+        let rows = self.tokens * heads;
+        let head_dim = x.len().checked_div(rows).unwrap_or(0);
         assert!(
-            tokens == self.tokens && head_dim >= 2 * self.pairs,
-            "rotary table has {} tokens and {} pairs, x is [{tokens}, {heads}, {head_dim}]",
+            rows * head_dim == x.len() && (rows == 0 || head_dim >= 2 * self.pairs),
+            "rotary table has {} tokens and {} pairs, x has {} elements of {heads} heads",
             self.tokens,
-            self.pairs
+            self.pairs,
+            x.len()
         );
-        for (token, mut heads) in x.outer_iter_mut().enumerate() {
-            let (cos, sin) = self.row(token);
-            for head in heads.outer_iter_mut() {
-                edit(head, |head| match pairing {
-                    Pairing::Half => turn_half(head, cos, sin),
-                    Pairing::Adjacent => turn_adjacent(head, cos, sin),
-                });
-            }
+        for (row, head) in x.chunks_exact_mut(head_dim.max(1)).enumerate() {
+            self.turn_head(head, row / heads, pairing);
         }
+    }
+
+    /// Turns one head of a token.
+    pub(crate) fn turn_head(&self, head: &mut [f32], token: usize, pairing: Pairing) {
+        let (cos, sin) = self.row(token);
+        match pairing {
+            Pairing::Half => turn_half(head, cos, sin),
+            Pairing::Adjacent => turn_adjacent(head, cos, sin),
+        }
+    }
+
+    /// How many pairs of features it turns.
+    pub fn pairs(&self) -> usize {
+        self.pairs
     }
 }
 
@@ -106,16 +122,5 @@ fn turn_adjacent(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     for ((pair, &cos), &sin) in pairs.iter_mut().zip(cos).zip(sin) {
         let [a, b] = *pair;
         *pair = [a * cos - b * sin, a * sin + b * cos];
-    }
-}
-
-/// Hands a head to `edit` as a slice, by way of a copy where its features do not lie side by side.
-fn edit(mut head: ArrayViewMut1<'_, f32>, edit: impl FnOnce(&mut [f32])) {
-    if let Some(slice) = head.as_slice_mut() {
-        edit(slice);
-    } else {
-        let mut copy = head.to_vec();
-        edit(&mut copy);
-        head.assign(&ArrayView1::from(&copy));
     }
 }

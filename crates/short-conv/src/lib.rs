@@ -24,8 +24,11 @@
 
 use std::sync::Arc;
 
-use camelid_kernels::Backend;
 use ndarray::{Array2, ArrayView2, Axis, Slice, concatenate};
+
+pub use camelid_kernels::Backend;
+/// The arrays that stand in the signatures.
+pub use ndarray;
 
 /// The README's example, kept true.
 #[cfg(doctest)]

@@ -31,6 +31,8 @@ mod yarn;
 
 pub use yarn::Yarn;
 
+pub use camelid_rope::{Error, Frequencies, Pairing, Settings, Table};
+
 /// The README's example, kept true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,8 +4,11 @@ mod broken;
 mod classes;
 mod convert;
 mod engines;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod folders;
 mod generate;
+mod hands;
 mod models;
 mod ports;
 mod refusals;

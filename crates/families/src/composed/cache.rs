@@ -1,7 +1,10 @@
 //! What a sequence leaves behind for its next tokens: keys and values, latents or a state of every layer, and where its prefix ended.
 
+use camelid_attention::Reach;
+
 use crate::error::Error;
 use crate::waist::architecture::Prefix;
+use crate::waist::memory::SLACK;
 
 /// The state of one sequence. `Clone` forks it: both go on from here, sharing what they have in common.
 #[derive(Debug, Clone)]
@@ -24,8 +27,8 @@ pub(crate) struct Mark {
 /// What one layer keeps.
 #[derive(Debug, Clone)]
 pub(crate) enum Kept {
-    /// Keys and values of its heads.
-    Heads(camelid_attention::Cache),
+    /// Keys and values of its heads, and what they are read by.
+    Heads(camelid_attention::Cache, Reach),
     /// The latent that they are made of.
     Latent(camelid_latent::Cache),
     /// A state that takes their place.
@@ -71,16 +74,16 @@ impl Cache {
         self.layers.iter().chain(marked).map(Kept::bytes).sum()
     }
 
-    /// Whether it can be cut anywhere: not so where a layer keeps a state, which holds all tokens in one.
-    #[must_use]
-    pub fn cuts_freely(&self) -> bool {
-        !self.layers.iter().any(Kept::is_state)
+    /// Whether it can be cut to `len` tokens: not so where a layer keeps a state, which holds all tokens in one, or where a
+    /// window has forgotten what the next query would see.
+    fn cuts(&self, len: usize) -> bool {
+        len >= self.len() || len == 0 || self.layers.iter().all(|kept| kept.cuts(len))
     }
 
-    /// Makes this place one that [`Cache::truncate`] can come back to, in place of the last such; for nothing where it can be
-    /// cut anywhere.
+    /// Makes this place one that [`Cache::truncate`] can come back to, in place of the last such; for nothing where no layer
+    /// keeps a state.
     pub fn mark(&mut self) {
-        if !self.cuts_freely() {
+        if self.layers.iter().any(Kept::is_state) {
             self.mark = Some(Mark { len: self.len(), layers: self.layers.clone() });
         }
     }
@@ -88,7 +91,7 @@ impl Cache {
     /// The longest start of at most `len` tokens that [`Cache::truncate`] can go back to.
     #[must_use]
     pub fn reachable(&self, len: usize) -> usize {
-        if self.cuts_freely() || len >= self.len() {
+        if self.cuts(len) {
             return len.min(self.len());
         }
         self.mark.as_ref().map(|mark| mark.len).filter(|marked| *marked <= len).unwrap_or(0)
@@ -97,22 +100,22 @@ impl Cache {
     /// Forgets all tokens from `len` on.
     ///
     /// # Errors
-    /// [`Error::Input`] if that would cut a two-way prefix, whose tokens have seen one another; or a state, anywhere but at its
-    /// start and at its [`Cache::mark`].
+    /// [`Error::Input`] if that would cut a two-way prefix, whose tokens have seen one another; or, anywhere but at its start and
+    /// at its [`Cache::mark`], a state, or keys that a window has forgotten.
     pub fn truncate(&mut self, len: usize) -> Result<(), Error> {
         if let Some(prefix) = self.prefix.filter(|prefix| len > 0 && len < prefix.end) {
             let message = format!("{len} tokens would cut the two-way prefix of {} tokens", prefix.end);
             return Err(Error::Input(message));
         }
         let held = self.len();
-        if len > 0 && len < held && !self.cuts_freely() {
+        if !self.cuts(len) {
             let Some(mark) = self.mark.as_ref().filter(|mark| mark.len == len) else {
                 let places = match &self.mark {
                     Some(mark) => format!("0 or {}", mark.len),
                     None => "0".into(),
                 };
                 let message = format!(
-                    "a state of {held} tokens can't be cut to {len}: it holds all of them in one; it can go back to {places}"
+                    "what is held of {held} tokens can't be cut to {len}: a state holds all in one, and a window forgets; it can go back to {places}"
                 );
                 return Err(Error::Input(message));
             };
@@ -128,6 +131,15 @@ impl Cache {
             layer.truncate(len);
         }
         Ok(())
+    }
+
+    /// Forgets what no query sees any more, but for some tokens by which the text may be cut.
+    pub(crate) fn forget(&mut self) {
+        for kept in &mut self.layers {
+            if let Kept::Heads(cache, reach) = kept {
+                cache.forget_before(reach.run(cache.len()).start.saturating_sub(SLACK));
+            }
+        }
     }
 
     /// Finds the prefix in the first call; a later call has it already.
@@ -159,7 +171,7 @@ impl Cache {
 impl Kept {
     fn len(&self) -> usize {
         match self {
-            Kept::Heads(cache) => cache.len(),
+            Kept::Heads(cache, _) => cache.len(),
             Kept::Latent(cache) => cache.len(),
             Kept::State(state) => state.tokens,
             Kept::Nothing => 0,
@@ -168,7 +180,7 @@ impl Kept {
 
     fn bytes(&self) -> usize {
         match self {
-            Kept::Heads(cache) => cache.bytes(),
+            Kept::Heads(cache, _) => cache.bytes(),
             Kept::Latent(cache) => cache.bytes(),
             Kept::State(state) => {
                 state.convs.iter().map(camelid_short_conv::State::bytes).sum::<usize>() + state.heads.bytes()
@@ -179,7 +191,7 @@ impl Kept {
 
     fn truncate(&mut self, len: usize) {
         match self {
-            Kept::Heads(cache) => cache.truncate(len),
+            Kept::Heads(cache, _) => cache.truncate(len),
             Kept::Latent(cache) => cache.truncate(len),
             Kept::State(state) if len == 0 => {
                 state.tokens = 0;
@@ -191,10 +203,19 @@ impl Kept {
         }
     }
 
+    /// Whether it holds what the token at `len` sees, so that the text can be cut there.
+    fn cuts(&self, len: usize) -> bool {
+        match self {
+            Kept::Heads(cache, reach) => reach.run(len).start >= cache.first(),
+            Kept::State(_) => false,
+            Kept::Latent(_) | Kept::Nothing => true,
+        }
+    }
+
     fn is_state(&self) -> bool {
         match self {
             Kept::State(_) => true,
-            Kept::Heads(_) | Kept::Latent(_) | Kept::Nothing => false,
+            Kept::Heads(..) | Kept::Latent(_) | Kept::Nothing => false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The model that an architecture and a checkpoint's tensors compose: ids in, hidden states and logits out.
 
+use camelid_attention::Reach;
 use camelid_kernels::Backend;
 use camelid_linear::{Linear, Weight};
 use camelid_norm::Norm;
@@ -96,8 +97,25 @@ impl Model {
     /// An empty cache for one sequence.
     #[must_use]
     pub fn cache(&self) -> Cache {
-        let layers = self.layers.iter().map(|layer| layer.attention.kept(self.backend.compute()));
+        let kept = |(index, layer): (usize, &LayerParts)| {
+            layer.attention.kept(self.backend.compute(), self.seen(index))
+        };
+        let layers = self.layers.iter().enumerate().map(kept);
         Cache { layers: layers.collect(), first: 0, prefix: None, mark: None }
+    }
+
+    /// What is seen of a layer's keys: all where those who read them differ, see a prefix both ways, or in chunks that look
+    /// back to all before.
+    fn seen(&self, layer: usize) -> Reach {
+        let mut seen = None;
+        for (source, reach, turn) in self.layers.iter().filter_map(|reader| reader.attention.reads()) {
+            let chunks = turn.is_some_and(|turn| self.rotaries[turn].dual_chunk.is_some());
+            let reach = if chunks || self.prefix.is_some() { Reach::Causal } else { reach };
+            if source == layer {
+                seen = Some(seen.filter(|other| *other != reach).map_or(reach, |_| Reach::Causal));
+            }
+        }
+        seen.unwrap_or(Reach::Causal)
     }
 
     /// The hidden states `[tokens, width]` after the final norm, for the next tokens of a sequence: a whole prompt, a part
@@ -139,6 +157,7 @@ impl Model {
         if !many.is_empty() {
             self.pass(many, (&self.backend, false), observer);
         }
+        all.iter_mut().for_each(|next| next.cache.forget());
         Ok(made)
     }
 

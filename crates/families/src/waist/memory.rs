@@ -6,20 +6,44 @@ use crate::waist::architecture::{Architecture, Layer};
 const BLOCK: u64 = 256;
 const LANES: u64 = 16;
 
+/// Positions that a window keeps beyond what it sees, so that the end of a text can be cut off.
+pub(crate) const SLACK: usize = 1024;
+
+/// Tokens of a call, at most, by which a window may have grown before it forgets.
+const CALL: u64 = 512;
+
 /// Of one number.
 const F32: u64 = 4;
 
 impl Architecture {
-    /// Bytes that keys and values, or latents, of `tokens` tokens take in f32, over all layers; states not among them.
+    /// Bytes that keys and values, or latents, of `tokens` tokens take in f32, over all layers; states not among them. Of a
+    /// window or a chunk that is the most that it comes to, where the text is read in calls of 512 tokens.
     ///
     /// ```text
-    /// 4 · ⌈tokens⌉₂₅₆ · Σ over layers of kv_heads · (head_dim + ⌈head_dim⌉₁₆), or of rank + turned
+    /// 4 · Σ over layers of n · kv_heads · (head_dim + ⌈head_dim⌉₁₆), or of n · (rank + turned)
+    /// n = ⌈tokens⌉₂₅₆, of a window of W tokens at most ⌈W + 1024 + 512⌉₂₅₆ + 256
     /// ```
     #[must_use]
     pub fn cache_bytes(&self, tokens: usize) -> u64 {
-        let each = self.layers.iter().map(Layer::kept_numbers).fold(0, u64::saturating_add);
-        let positions = (tokens as u64).div_ceil(BLOCK).saturating_mul(BLOCK);
-        each.saturating_mul(positions).saturating_mul(F32)
+        let each = self.layers.iter().enumerate().map(|(index, layer)| {
+            let most = self
+                .seen(index)
+                .map_or(u64::MAX, |seen| (seen as u64).saturating_add(SLACK as u64 + CALL + BLOCK));
+            layer.kept_numbers().saturating_mul(blocks((tokens as u64).min(most)))
+        });
+        each.fold(0, u64::saturating_add).saturating_mul(F32)
+    }
+
+    /// How many positions are seen of a layer's keys at most, where that is bounded: as those who read them all have it.
+    fn seen(&self, layer: usize) -> Option<usize> {
+        let readers = self.layers.iter().enumerate();
+        let readers = readers.filter(|(index, reader)| reader.attention.source.unwrap_or(*index) == layer);
+        let mut bounds = readers.map(|(_, reader)| {
+            let chunks = reader.attention.dual_chunk.is_some() || self.prefix.is_some();
+            reader.attention.window.or(reader.attention.chunk).filter(|seen| *seen > 0 && !chunks)
+        });
+        let first = bounds.next()??;
+        bounds.all(|other| other == Some(first)).then_some(first)
     }
 
     /// Bytes of the states of all layers, which no text makes larger.
@@ -37,6 +61,11 @@ impl Architecture {
         });
         states.fold(0, u64::saturating_add).saturating_mul(F32)
     }
+}
+
+/// Positions that are reserved for so many.
+fn blocks(positions: u64) -> u64 {
+    positions.div_ceil(BLOCK).saturating_mul(BLOCK)
 }
 
 impl Layer {

@@ -137,6 +137,18 @@ impl Conversation {
         Ok(Conversation { messages: messages.collect::<Result<_, _>>()?, names })
     }
 
+    /// As [`Conversation::read`] reads it: a list of messages, or an object where there are further names.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let messages: Json = self.messages.iter().map(|message| Json::Object(message.0.clone())).collect();
+        if self.names.is_empty() {
+            return messages;
+        }
+        let mut all = self.names.clone();
+        all.insert("messages".into(), messages);
+        Json::Object(all)
+    }
+
     /// Whether it ends within an answer.
     #[must_use]
     pub fn ends_in_an_answer(&self) -> bool {

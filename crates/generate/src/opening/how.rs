@@ -60,21 +60,24 @@ pub(crate) fn makes_no_text(metadata: &Metadata) -> Option<String> {
 }
 
 /// The path of a model: as given, else as a name of the hub's, in the local cache.
-pub(crate) fn resolve(model: &str) -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// [`Error::NoModel`] says what it is not.
+pub fn locate(model: &str) -> Result<PathBuf, Error> {
     let path = Path::new(model);
     if path.exists() {
         return Ok(path.to_owned());
     }
     let no_model = |also: Option<String>| Err(Error::NoModel { name: model.to_owned(), also });
     let own_path = model.starts_with(['.', '/', '~']);
-    let of_ollama = !own_path && model.rsplit('/').next().is_some_and(|name| name.contains(':'));
-    if of_ollama {
+    let of_hub = !own_path && model.parse::<hub::Name>().is_ok();
+    if !of_hub && !own_path && model.rsplit('/').next().is_some_and(|name| name.contains(':')) {
         return no_model(Some(
             "as a name of ollama's it is not looked up: name its file, ~/.ollama/models/blobs/sha256-…"
                 .into(),
         ));
     }
-    if own_path || model.split('/').count() != 2 {
+    if !of_hub {
         return no_model(None);
     }
     hub::resolve(model).or_else(|error| {

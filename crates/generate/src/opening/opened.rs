@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use crate::Error;
 use crate::opening::beside::Beside;
 use crate::opening::defaults::{Defaults, ids};
-use crate::opening::how::{How, POOLED, Purpose, is_pooled, makes_no_text, resolve, told};
+use crate::opening::how::{How, POOLED, Purpose, is_pooled, locate, makes_no_text, told};
 use crate::opening::vocabulary;
 
 /// An opened checkpoint: nothing but headers and small files was read.
@@ -35,7 +35,7 @@ impl Opened {
     /// # Errors
     /// [`Error::NoModel`]; no family reads the checkpoint, or several do and differ; a file that can't be read.
     pub fn open(library: &Library, model: &str, how: &How) -> Result<Opened, Error> {
-        let path = resolve(model)?;
+        let path = locate(model)?;
         let source = Checkpoint::open_with(&path, Options { mapping: how.mapping });
         let source = source.or_else(|error| match (&error, how.purpose) {
             (camelid_checkpoint::Error::NoWeights { .. }, Purpose::Look) => {

@@ -71,6 +71,7 @@ impl<'a> Session<'a> {
             pending,
             failed: false,
             interrupt: None,
+            watch: None,
         })
     }
 }
@@ -85,14 +86,25 @@ pub struct Generation<'s, 'a> {
     pending: Vec<u32>,
     failed: bool,
     interrupt: Option<Arc<AtomicBool>>,
+    watch: Option<Watch<'s>>,
     timings: Timings,
 }
 
-impl Generation<'_, '_> {
+/// Hears how many tokens of the prompt are read, of how many that are to be.
+type Watch<'s> = &'s mut dyn FnMut(usize, usize);
+
+impl<'s> Generation<'s, '_> {
     /// Ends the text as soon as `flag` is true: before the next token, or the next piece of the prompt.
     #[must_use]
     pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
         self.interrupt = Some(flag);
+        self
+    }
+
+    /// Tells how many tokens of the prompt are read, of how many, after each piece of it.
+    #[must_use]
+    pub fn watched_by(mut self, watch: &'s mut dyn FnMut(usize, usize)) -> Self {
+        self.watch = Some(watch);
         self
     }
 
@@ -135,7 +147,7 @@ impl Generation<'_, '_> {
     /// The logits after the pending tokens; `None` on an interrupt.
     fn forward(&mut self) -> Result<Option<Vec<f32>>, Error> {
         let Session { model, cache, ids, .. } = &mut *self.session;
-        let mut last = None;
+        let (mut last, whole) = (None, self.pending.len());
         let mut left = self.pending.as_slice();
         while !left.is_empty() {
             if self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
@@ -146,6 +158,9 @@ impl Generation<'_, '_> {
             last = Some(model.forward(piece, cache, &mut ())?);
             ids.extend_from_slice(piece);
             left = rest;
+            if let (true, Some(watch)) = (self.continuation.ids().is_empty(), &mut self.watch) {
+                watch(whole - left.len(), whole);
+            }
         }
         if self.continuation.ids().is_empty() {
             cache.mark();

@@ -52,6 +52,14 @@ fn centering(x: &Array1<f32>, spread: f64) -> f64 {
 
 proptest! {
     #[test]
+    fn a_row_is_normed_as_a_view_is(kind in kind(), [x, weight, bias] in rows()) {
+        let norm = norm(kind, 1e-6, &weight, Some(&bias));
+        let mut row = x.to_vec();
+        norm.row(&mut row);
+        prop_assert_eq!(Array1::from(row), forward(&norm, &x));
+    }
+
+    #[test]
     fn a_norm_equals_its_definition_rounded_once(kind in kind(), [x, weight, bias] in rows(), eps in 1e-7..1e-3_f64) {
         let plain = forward(&norm(kind, eps, &weight, None), &x);
         let shifted = forward(&norm(kind, eps, &weight, Some(&bias)), &x);
@@ -134,7 +142,7 @@ proptest! {
 
     #[test]
     fn folding_an_offset_equals_the_definition([x, weight, _] in rows(), offset in -2.0..2.0_f32, eps in 1e-6..1e-3_f64) {
-        let found = forward(&norm(Kind::Rms, eps, &offset_weight(weight.clone(), offset), None), &x);
+        let found = forward(&norm(Kind::Rms, eps, &Array1::from(offset_weight(weight.clone(), offset)), None), &x);
         let unit = oracle(Kind::Rms, eps, &x, &Array1::ones(x.len()));
         for ((found, unit), w) in found.iter().zip(unit).zip(&weight) {
             let wanted = unit * f64::from(offset + w); // the sum in f32, as the reference has it

@@ -82,7 +82,7 @@ fn rms_norm_equals_that_of_llama() {
 fn rms_norm_with_an_offset_of_one_equals_that_of_gemma() {
     let file = File::open();
     for eps in EPS {
-        let weight = offset_weight(file.row("w_gemma"), 1.0);
+        let weight = Array1::from(offset_weight(file.row("w_gemma"), 1.0));
         check(&file, &format!("gemma.eps{eps}"), &norm(Kind::Rms, eps, weight, None), 2.0); // 1 + w is the other
     }
 }
@@ -121,7 +121,7 @@ fn both_orders_of_rounding_to_bf16_can_be_had() {
         let unit = norm(Kind::Rms, eps, Array1::ones(37), None).forward(x.view()).mapv(to_bf16);
         let llama = (unit * file.row("w").mapv(to_bf16)).mapv(to_bf16);
         assert_eq!(as_f64(&llama), file.numbers(&format!("llama.eps{eps}.bf16")));
-        let weight = offset_weight(file.row("w_gemma").mapv(to_bf16), 1.0);
+        let weight = Array1::from(offset_weight(file.row("w_gemma").mapv(to_bf16), 1.0));
         let gemma = norm(Kind::Rms, eps, weight, None).forward(x.view()).mapv(to_bf16);
         assert_eq!(as_f64(&gemma), file.numbers(&format!("gemma.eps{eps}.bf16")));
     }

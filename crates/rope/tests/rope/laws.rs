@@ -58,6 +58,25 @@ fn assert_features_close(found: &Array1<f32>, wanted: &Array1<f32>, bound: f64) 
 
 proptest! {
     #[test]
+    fn a_slice_turns_as_a_view_does((settings, q, k) in heads(), first in 0..100_000_usize, pairing in pairing()) {
+        let table = Table::new(&plain(settings), &[first, first + 1]);
+        let rows = [&q, &k, &k, &q].map(|head| head.to_vec()).concat(); // two tokens of two heads
+        let mut view = Array3::from_shape_vec((2, 2, q.len()), rows.clone()).unwrap();
+        let mut slice = rows;
+        table.turn(view.view_mut(), pairing);
+        table.turn_slice(&mut slice, 2, pairing);
+        prop_assert_eq!(view.as_slice().unwrap(), slice);
+    }
+
+    #[test]
+    fn what_is_moved_is_as_if_turned_elsewhere((settings, q, _) in heads(), from in 0..5_000_usize, to in 0..5_000_usize, factor in 0.5..2.0_f64, pairing in pairing()) {
+        let frequencies = Frequencies { factor, ..plain(settings) };
+        let mut moved = turned(&q, from, &frequencies, pairing).to_vec();
+        Table::moving(&frequencies, &[to as isize - from as isize]).turn_slice(&mut moved, 1, pairing);
+        assert_features_close(&Array1::from(moved), &turned(&q, to, &frequencies, pairing), 40.0 * FEATURE);
+    }
+
+    #[test]
     fn a_turn_is_orthogonal((settings, q, k) in heads(), position in 0..1_000_000_usize, pairing in pairing()) {
         let frequencies = plain(settings);
         let [qt, kt] = [&q, &k].map(|head| turned(head, position, &frequencies, pairing));

@@ -58,9 +58,10 @@ impl Prefixes {
             return;
         }
         // A conversation's earlier turns are part of the later ones, where those can be cut.
-        if cache.cuts_freely() {
-            self.drop_where(|entry| ids.starts_with(&entry.ids));
-        }
+        self.drop_where(|entry| {
+            let len = entry.ids.len();
+            ids.starts_with(&entry.ids) && cache.reachable(len) == len
+        });
         while self.bytes + bytes > self.most {
             let Some(oldest) = self.entries.iter().map(|entry| entry.used).min() else { break };
             self.drop_where(|entry| entry.used == oldest);

@@ -10,6 +10,7 @@ use camelid_families::{Conversion, Declaration, Library, Rearranged};
 use camelid_generate::Opened;
 
 use crate::commands::options::model::ModelArgs;
+use crate::commands::options::number::whole;
 use crate::commands::output::progress::bar;
 use crate::commands::output::style::{bold, dim};
 use crate::commands::output::titles::titled;
@@ -46,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// The most that one file holds, in megabytes
-    #[arg(long, value_name = "MB", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MB", default_value_t = 5_000, value_parser = whole(1, u64::MAX), allow_negative_numbers = true)]
     pub shard_size: u64,
 }
 

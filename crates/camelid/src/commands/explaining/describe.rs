@@ -8,6 +8,7 @@ use camelid_families::{Architecture, Declaration, Library, Planned, Role};
 use camelid_generate::{Purpose, memory};
 
 use crate::commands::options::model::ModelArgs;
+use crate::commands::options::name::NameArgs;
 use crate::commands::options::which::Which;
 use crate::commands::output::declaration;
 use crate::commands::output::style::{bold, dim};
@@ -17,14 +18,14 @@ use crate::commands::output::values::{thousands, written};
 /// Show what a model is made of: its words, tensors, parameters and memory
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder with config.json (weights or none), a GGUF file, or a name of the hub's that is in the local cache
-    #[arg(long, value_name = "DIR|FILE.gguf|ORG/NAME", required_unless_present_any = ["family", "spec"])]
-    pub model: Option<String>,
-    /// Read it as this family; without --model, describe one of its sizes
+    /// Which checkpoint; weights are not needed
+    #[command(flatten)]
+    pub name: NameArgs,
+    /// Read it as this family; without a MODEL, describe one of its sizes
     #[command(flatten)]
     pub which: Which,
     /// A published size of the family [default: the first]
-    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    #[arg(long, value_name = "NAME", conflicts_with = "NameArgs")]
     pub size: Option<String>,
     /// A key of config.json to wave through, unread (repeatable)
     #[arg(long = "allow-key", value_name = "KEY")]
@@ -55,16 +56,16 @@ struct Subject {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut library = Library::built_in()?;
     let named = args.which.name(&mut library)?;
-    if args.declaration && args.model.is_none() {
-        let name = named.as_deref().context("name a family with --family or --spec")?;
+    // A family that is named alone is meant itself, whatever the environment says.
+    let model = if named.is_some() { args.name.given() } else { Some(args.name.required()?) };
+    if let (true, None, Some(name)) = (args.declaration, &model, &named) {
         declaration::print(library.get(name)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let subject = match &args.model {
+    let subject = match &model {
         Some(model) => of_model(&args, model)?,
         None => {
-            let name =
-                named.as_deref().context("name a family with --family, or a checkpoint with --model")?;
+            let name = named.as_deref().context("name a family with --family, or a checkpoint as MODEL")?;
             of_size(library.get(name)?, args.size.as_deref())?
         }
     };
@@ -78,11 +79,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn of_model(args: &Args, model: &str) -> anyhow::Result<Subject> {
     let opened = ModelArgs {
-        model: model.to_owned(),
         which: args.which.clone(),
         allow_keys: args.allow_keys.clone(),
         allow_tensors: args.allow_tensors.clone(),
-        no_mmap: false,
+        ..ModelArgs::of(NameArgs::of(model))
     }
     .open_for(Purpose::Look)?;
     Ok(Subject {
@@ -216,9 +216,9 @@ fn stored(subject: &Subject) -> Option<u64> {
     Some(sizes.map(|tensor| tensor.byte_len() as u64).sum())
 }
 
-/// Bytes of keys and values, for each thousand tokens.
+/// Bytes of keys and values, for each thousand tokens, as long as no window is full.
 fn cache(architecture: &Architecture) -> u64 {
-    architecture.cache_bytes(256_000) / 256
+    architecture.cache_bytes(1_024) * 1_000 / 1_024
 }
 
 fn print_sums(subject: &Subject) {

@@ -7,7 +7,7 @@ use camelid_generate::Purpose;
 
 use crate::commands::explaining::tree::{children, declared_lines, rust_lines_that_name_a_family};
 use crate::commands::options::model::ModelArgs;
-use crate::commands::options::which::Which;
+use crate::commands::options::name::NameArgs;
 use crate::commands::output::style::{bold, dim};
 use crate::commands::output::titles::titled;
 
@@ -15,8 +15,8 @@ use crate::commands::output::titles::titled;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Tell the family of this checkpoint, and whether it fits; config.json is enough
-    #[arg(long, value_name = "DIR|FILE.gguf|ORG/NAME")]
-    pub model: Option<String>,
+    #[command(flatten)]
+    pub name: NameArgs,
     /// A key of config.json to wave through, unread (repeatable)
     #[arg(long = "allow-key", value_name = "KEY")]
     pub allow_keys: Vec<String>,
@@ -34,8 +34,8 @@ pub struct Args {
 /// The checkpoint can't be read, or is of no family, or of several that differ.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let library = Library::built_in()?;
-    match &args.model {
-        Some(model) => detect(&library, model, &args)?,
+    match args.name.given() {
+        Some(model) => detect(&library, &model, &args)?,
         None if args.json => println!("{}", serde_json::to_string_pretty(&tree_json(&library))?),
         None => {
             tree(&library, None, "");
@@ -49,11 +49,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn detect(library: &Library, model: &str, args: &Args) -> anyhow::Result<()> {
     let opened = ModelArgs {
-        model: model.to_owned(),
-        which: Which::default(),
         allow_keys: args.allow_keys.clone(),
         allow_tensors: args.allow_tensors.clone(),
-        no_mmap: false,
+        ..ModelArgs::of(NameArgs::of(model))
     }
     .open_for(Purpose::Look)?;
     // The same answer as those give that go on from here; a refusal stands alone.

@@ -1,4 +1,9 @@
 //! What is asked on the command line by more than one subcommand.
 
+#[cfg(feature = "fetch")]
+pub(super) mod fetching;
+pub(super) mod input;
 pub mod model;
+pub(super) mod name;
+pub(super) mod number;
 pub(super) mod which;

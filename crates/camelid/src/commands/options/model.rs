@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use camelid_checkpoint::Mapping;
 use camelid_families::{Allow, Backend, Compute, Library, Model, in_blocks};
 use camelid_generate::{How, Opened, Purpose, memory};
+use indicatif::ProgressBar;
 
+use crate::commands::options::name::NameArgs;
+use crate::commands::options::number::whole;
 use crate::commands::options::which::Which;
 use crate::commands::output::progress::bar;
 use crate::commands::output::style::note;
@@ -13,9 +16,9 @@ use crate::commands::output::style::note;
 /// Which checkpoint, and how it is read.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ModelArgs {
-    /// A folder with config.json, a GGUF file, or a name of the Hugging Face hub's that is in the local cache
-    #[arg(long, value_name = "DIR|FILE.gguf|ORG/NAME")]
-    pub model: String,
+    /// Which one
+    #[command(flatten)]
+    pub name: NameArgs,
     /// Read the checkpoint as this family
     #[command(flatten)]
     pub which: Which,
@@ -28,13 +31,19 @@ pub struct ModelArgs {
     /// Read the weights into memory instead of mapping their files
     #[arg(long)]
     pub no_mmap: bool,
+    /// Use the local cache only: do not offer to fetch a model that is not there [env: HF_HUB_OFFLINE]
+    #[arg(long)]
+    pub offline: bool,
+    /// Print the result alone: no notes, no bars, no figures
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// Where and how the arithmetic runs.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct MachineArgs {
     /// Threads [default: the physical cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "N", value_parser = whole(1_u16, 1024), allow_negative_numbers = true)]
     pub threads: Option<u16>,
     /// The type that products are computed in; bf16 is faster where weights are stored so, q8 where they are quantised, and
     /// both round
@@ -86,9 +95,58 @@ impl ModelArgs {
             allow: Allow { keys: self.allow_keys.clone(), tensors: self.allow_tensors.clone() },
             purpose,
         };
-        let opened = Opened::open(&library, &self.model, &how)?;
-        opened.notes().iter().for_each(|text| note(text));
+        let name = self.name.required()?;
+        #[cfg(feature = "fetch")]
+        if !self.offline {
+            super::fetching::offer(&name, self.quiet)?;
+        }
+        let opened = Opened::open(&library, &name, &how)?;
+        opened.notes().iter().for_each(|text| self.note(text));
         Ok(opened)
+    }
+
+    /// Tells something beside the result, unless that alone is wanted.
+    pub(in crate::commands) fn note(&self, text: &str) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+
+    /// A bar on standard error, unless the result alone is wanted.
+    pub(in crate::commands) fn bar(&self, length: u64, what: &'static str) -> ProgressBar {
+        if self.quiet { ProgressBar::hidden() } else { bar(length, what) }
+    }
+
+    /// A checkpoint by name, read as its config.json says.
+    #[must_use]
+    pub fn of(name: NameArgs) -> Self {
+        let (allow_keys, allow_tensors) = Default::default();
+        Self {
+            name,
+            which: Which::default(),
+            allow_keys,
+            allow_tensors,
+            no_mmap: false,
+            offline: true,
+            quiet: false,
+        }
+    }
+
+    /// Loads the model, with a bar on standard error where that is a terminal.
+    ///
+    /// # Errors
+    /// As [`Opened::model`].
+    pub fn load(&self, opened: &Opened, backend: Backend) -> anyhow::Result<Model> {
+        if backend.compute() == Compute::Q8
+            && let Some(text) = not_rounded(opened)
+        {
+            self.note(&text);
+        }
+        let tensors = opened.architecture()?.plan().tensors.len();
+        let bar = self.bar(tensors as u64, "loading");
+        let model = opened.model(backend, &mut |_, _| bar.inc(1));
+        bar.finish_and_clear();
+        Ok(model?)
     }
 }
 
@@ -98,23 +156,6 @@ impl MachineArgs {
     pub fn backend(&self) -> Backend {
         Backend::new(self.threads.map_or_else(memory::cores, usize::from), self.compute.compute())
     }
-}
-
-/// Loads the model, with a bar on standard error where that is a terminal.
-///
-/// # Errors
-/// As [`Opened::model`].
-pub fn load(opened: &Opened, backend: Backend) -> anyhow::Result<Model> {
-    if backend.compute() == Compute::Q8
-        && let Some(text) = not_rounded(opened)
-    {
-        note(&text);
-    }
-    let tensors = opened.architecture()?.plan().tensors.len();
-    let bar = bar(tensors as u64, "loading");
-    let model = opened.model(backend, &mut |_, _| bar.inc(1));
-    bar.finish_and_clear();
-    Ok(model?)
 }
 
 /// Which matrices `--compute q8` leaves as they are, where there are any.

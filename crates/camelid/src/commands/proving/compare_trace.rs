@@ -8,7 +8,7 @@ use camelid_verify::{
     About, Compared, Dump, Names, Port, Precision, TraceReport, Verdict, compare_trace, page,
 };
 
-use crate::commands::options::model::{MachineArgs, ModelArgs, load};
+use crate::commands::options::model::{MachineArgs, ModelArgs};
 use crate::commands::output::style::{bad, dim, good};
 
 /// Compare what another engine computed, stage by stage, and name the cause
@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut names = args.map.iter().map(|path| Names::read(path)).collect::<Result<Vec<_>, _>>()?;
     names.extend(Names::presets()?);
     let opened = args.model.open()?;
-    let model = load(&opened, args.machine.backend())?;
+    let model = args.model.load(&opened, args.machine.backend())?;
     let port = Port {
         model: &model,
         config: opened.config(),
@@ -91,8 +91,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     })?;
     if let Some(path) = &args.report {
-        let (model, trace) = (args.model.model.as_str(), args.trace.display().to_string());
-        let about = About { model, family: &opened.family().name, trace: &trace };
+        let (name, trace) = (opened.path().display().to_string(), args.trace.display().to_string());
+        let about = About { model: &name, family: &opened.family().name, trace: &trace };
         write_file(path, page(&report, about).as_bytes())?;
     }
     if args.json {

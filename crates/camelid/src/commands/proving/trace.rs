@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use camelid_checkpoint::write_safetensors;
-use camelid_generate::Opened;
+use camelid_generate::{Opened, framed};
 use camelid_verify::{Names, truth};
 
-use crate::commands::options::model::{MachineArgs, ModelArgs, load};
+use crate::commands::options::model::{MachineArgs, ModelArgs};
 use crate::commands::output::style::dim;
-use crate::commands::running::prompt::{fits, plain};
+use crate::commands::running::prompt::{PromptArgs, fits};
 
 /// Write what a family computes of a text at every stage, under an engine's names
 ///
@@ -25,10 +25,10 @@ pub struct Args {
     #[command(flatten)]
     pub machine: MachineArgs,
     /// The text; standard input where neither it nor --ids is given
-    #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
-    pub prompt: Option<String>,
+    #[command(flatten)]
+    pub prompt: PromptArgs,
     /// The ids of the text, as they are
-    #[arg(long, value_name = "ID,ID,…", value_delimiter = ',')]
+    #[arg(long, conflicts_with = "PromptArgs", value_name = "ID,ID,…", value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
     /// The file that is written
     #[arg(long, value_name = "FILE.safetensors")]
@@ -54,13 +54,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let opened = args.model.open()?;
     let ids = match &args.ids {
         Some(ids) => ids.clone(),
-        None => plain(args.prompt.as_deref(), &*opened.tokenizer()?)?.1,
+        None => framed(&*opened.tokenizer()?, &args.prompt.read()?)?,
     };
     if ids.is_empty() {
         bail!("the text has no tokens: give some with --prompt or --ids");
     }
     fits(&ids, None, &opened)?;
-    let model = load(&opened, args.machine.backend())?;
+    let model = args.model.load(&opened, args.machine.backend())?;
     let truth = truth(&model, &ids, &names, class(&opened))?;
     if truth.tensors.is_empty() {
         bail!("the names have no word for any stage of this model");

@@ -152,10 +152,7 @@ fn verify(
 
 /// The cases that the project carries for a family and for its forms.
 pub(crate) fn carried(library: &Library, name: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let root = std::env::var_os("CAMELID_CASES").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases")),
-        PathBuf::from,
-    );
+    let root = root_of_cases();
     let mut cases = Vec::new();
     for form in library.forms(name) {
         let folder = root.join(&form.name);
@@ -167,11 +164,22 @@ pub(crate) fn carried(library: &Library, name: &str) -> anyhow::Result<Vec<PathB
         library.get(name)?;
         let place = root.join(name);
         bail!(
-            "there is no case of `{name}`: {} is no folder of cases; name one with --case DIR",
+            "there is no case of `{name}`: {} is no folder of cases. They come with the project's sources: run it within a clone, \
+             name their folder in CAMELID_CASES, or one of them with --case DIR",
             place.display()
         );
     }
     Ok(cases)
+}
+
+/// Where cases are: as the environment says, else in the clone that we are run in, else in the one that we were built in.
+fn root_of_cases() -> PathBuf {
+    if let Some(named) = std::env::var_os("CAMELID_CASES") {
+        return PathBuf::from(named);
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let clone = here.ancestors().map(|folder| folder.join("tests/cases")).find(|cases| cases.is_dir());
+    clone.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases")))
 }
 
 fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {

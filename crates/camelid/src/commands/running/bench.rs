@@ -8,7 +8,8 @@ use camelid_checkpoint::Dtype;
 use camelid_families::{Backend, Cache, Compute, Model};
 use camelid_generate::{Opened, argmax, memory, next_logits};
 
-use crate::commands::options::model::{ComputeType, ModelArgs, load};
+use crate::commands::options::model::{ComputeType, ModelArgs};
+use crate::commands::options::number::{at_least, whole};
 use crate::commands::running::reading::Reading;
 
 /// Measure prefill and decode
@@ -22,13 +23,13 @@ pub struct Args {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Tokens of the prompt
-    #[arg(long, value_name = "P", default_value_t = 512)]
+    #[arg(short, long, value_name = "P", default_value_t = 512, value_parser = at_least(1), allow_negative_numbers = true)]
     pub prompt_tokens: usize,
     /// Tokens after it
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = at_least(0), allow_negative_numbers = true)]
     pub new_tokens: usize,
     /// Threads [default: the physical cores]
-    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "T", value_parser = whole(1_u16, 1024), allow_negative_numbers = true)]
     pub threads: Option<u16>,
     /// The type that weights are stored in, where they are not quantised; products are computed in it
     #[arg(long, value_enum, default_value_t = Stored::F32)]
@@ -73,7 +74,6 @@ struct Passed {
 /// # Errors
 /// The checkpoint can't be read, is stored in another type, or the prompt is empty.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    ensure!(args.prompt_tokens > 0, "--prompt-tokens 0: at least one");
     let begin = Instant::now();
     let opened = args.model.open()?;
     check_stored(&opened, args.dtype)?;
@@ -84,7 +84,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let compute = args.compute.map_or(own, ComputeType::compute);
     let threads = args.threads.map_or_else(memory::cores, usize::from);
     let backend = Backend::new(threads, compute);
-    let model = load(&opened, backend.clone())?;
+    let model = args.model.load(&opened, backend.clone())?;
     let load_s = begin.elapsed().as_secs_f64();
     let vocab = model.architecture().embedding.vocab;
     ensure!(vocab > 3, "a vocabulary of {vocab} ids holds no prompt");

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The status of a command that was interrupted, as shells count it.
+pub(super) const INTERRUPTED: u8 = 130;
+
 /// The handler's two flags.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Interrupt {
@@ -22,7 +25,7 @@ impl Interrupt {
         ctrlc::set_handler(move || {
             let busy = handler.busy.load(Ordering::Relaxed);
             if !busy || handler.asked.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED.into());
             }
         })?;
         Ok(interrupt)

@@ -12,7 +12,7 @@ const LONGEST: u64 = 64 << 20;
 /// How a conversation is begun and written.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TalkArgs {
-    /// Hold a conversation: each line of standard input is a turn; with --prompt, a single one
+    /// Hold a conversation: each line of standard input is a turn, and /help tells what else can be said; with --prompt, a single one
     #[arg(long)]
     pub chat: bool,
     /// Answer a conversation: a JSON list of {"role", "content"}, or an object with it as "messages" and "tools" or whatever
@@ -42,9 +42,6 @@ impl Talk {
         tokenizer: &dyn Tokenizer,
     ) -> anyhow::Result<Talk> {
         let mut said = match args.messages.as_deref() {
-            Some("-") if args.chat && prompt.is_none() => {
-                bail!("--messages - and --chat both read standard input; name a file of messages")
-            }
             Some(file) => read(file).with_context(|| format!("--messages {file}"))?,
             None => Conversation::default(),
         };
@@ -53,18 +50,32 @@ impl Talk {
         if args.system.is_some() && said.has_system() {
             bail!("--system: the messages have a system text already");
         }
-        if !said.has_system() {
-            let system = args.system.clone().or_else(|| chat.system.clone());
-            said.messages.splice(0..0, system.map(|text| Message::new("system", text)));
-        }
         said.messages.extend(prompt.map(|text| Message::new("user", text)));
-        Ok(Talk { chat, said })
+        Ok(Talk { chat, said }.with_system(args.system.as_deref()))
+    }
+
+    /// With the system text that is given, or the family's own, where the messages have none.
+    pub(super) fn with_system(mut self, given: Option<&str>) -> Talk {
+        if !self.said.has_system() {
+            let system = given.or(self.chat.system.as_deref()).map(|text| Message::new("system", text));
+            self.said.messages.splice(0..0, system);
+        }
+        self
     }
 
     /// Whether there is something to answer, or an answer to go on with.
     pub(super) fn waits(&self, goes_on: bool) -> bool {
         let spoken = self.said.messages.iter().any(|message| message.role() != "system");
         spoken && !(goes_on && self.said.ends_in_an_answer())
+    }
+
+    /// Drops the oldest of what was said, up to the next thing that a user says; gives how many messages that are. The system
+    /// text stays, and so does what is to be answered: 0 where nothing else is left.
+    pub(super) fn drop_oldest(&mut self) -> usize {
+        let messages = &mut self.said.messages;
+        let Some(first) = messages.iter().position(|message| message.role() != "system") else { return 0 };
+        let next = (first + 1..messages.len()).find(|at| messages[*at].role() == "user");
+        next.map_or(0, |next| messages.drain(first..next).count())
     }
 
     /// How the prompt ends: an answer that was begun goes on.

@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub(super) mod chat;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 pub mod generate;
 pub(super) mod interrupt;
 pub(super) mod loaded;

@@ -1,14 +1,14 @@
 //! `camelid perplexity`: how surprised a model is by a text.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use camelid_generate::perplexity;
 use camelid_tokenizers::Specials;
 
-use crate::commands::options::model::{MachineArgs, ModelArgs, load};
-use crate::commands::output::progress::bar;
+use crate::commands::options::input;
+use crate::commands::options::model::{MachineArgs, ModelArgs};
+use crate::commands::options::number::at_least;
 
 /// Tokens of a window where neither the option nor the checkpoint says fewer.
 const WINDOW: usize = 2048;
@@ -25,11 +25,11 @@ pub struct Args {
     /// Where the arithmetic runs
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// The text, UTF-8
-    #[arg(long, value_name = "TEXT")]
-    pub file: PathBuf,
+    /// The text, UTF-8; - is standard input
+    #[arg(short, long, value_name = "FILE|-")]
+    pub file: String,
     /// Tokens of a window, more than the checkpoint was made for too [default: its context, 2048 at most]
-    #[arg(long, value_name = "N")]
+    #[arg(short, long, visible_alias = "ctx-size", value_name = "N", value_parser = at_least(2), allow_negative_numbers = true)]
     pub context: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
@@ -43,15 +43,15 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let opened = args.model.open()?;
     let tokenizer = opened.tokenizer()?;
-    let text = std::fs::read_to_string(&args.file).with_context(|| args.file.display().to_string())?;
+    let text = input::text(&args.file)?;
     let longest = opened.architecture()?.stack.context.unwrap_or(usize::MAX);
     let context = args.context.unwrap_or(longest.min(WINDOW));
     let before = tokenizer.frame().before.clone();
     ensure!(context >= before.len() + 2, "--context {context}: at least {} tokens", before.len() + 2);
     let ids = tokenizer.encode(&text, Specials::Literal)?;
-    ensure!(ids.len() + before.len() >= 2, "{}: it has fewer than two tokens", args.file.display());
-    let model = load(&opened, args.machine.backend())?;
-    let bar = bar(ids.len() as u64, "reading");
+    ensure!(ids.len() + before.len() >= 2, "{}: it has fewer than two tokens", args.file);
+    let model = args.model.load(&opened, args.machine.backend())?;
+    let bar = args.model.bar(ids.len() as u64, "reading");
     let nll = perplexity(&model, &ids, &before, context, &mut |read| bar.set_position(read as u64));
     bar.finish_and_clear();
     let nll = nll?;

@@ -1,23 +1,44 @@
 //! A plain prompt: its text, its ids, and whether it fits.
 
-use std::io::Read;
+use camelid_generate::Opened;
 
-use anyhow::Context;
-use camelid_generate::{Opened, framed};
-use camelid_tokenizers::Tokenizer;
+use crate::commands::options::input::unended;
 
-/// A prompt, or standard input, and its ids, within the frame that the tokenizer puts around a text.
-pub(crate) fn plain(prompt: Option<&str>, tokenizer: &dyn Tokenizer) -> anyhow::Result<(String, Vec<u32>)> {
-    let text = match prompt {
-        Some(text) => text.to_owned(),
-        None => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("the prompt on standard input")?;
-            text
+/// A text: as it stands, or from a file.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(multiple = false)]
+pub struct PromptArgs {
+    /// The text; - is standard input, as it is where no text is given
+    #[arg(short, long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// The text of a file, without the newline that ends it; - is standard input
+    #[arg(short, long, value_name = "FILE|-")]
+    pub file: Option<String>,
+}
+
+impl PromptArgs {
+    /// The text, where one is given; standard input and files without the newline that ends them.
+    ///
+    /// # Errors
+    /// It can't be read, or is no UTF-8.
+    pub(crate) fn given(&self) -> anyhow::Result<Option<String>> {
+        match (&self.prompt, &self.file) {
+            (Some(text), _) if text != "-" => Ok(Some(text.clone())),
+            (Some(dash), _) => unended(dash).map(Some),
+            (None, Some(file)) => unended(file).map(Some),
+            (None, None) => Ok(None),
         }
-    };
-    let ids = framed(tokenizer, &text)?;
-    Ok((text, ids))
+    }
+
+    /// Whether a text is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.prompt.is_some() || self.file.is_some()
+    }
+
+    /// The text, else standard input.
+    pub(crate) fn read(&self) -> anyhow::Result<String> {
+        self.given()?.map_or_else(|| unended("-"), Ok)
+    }
 }
 
 /// Refuses a prompt that is longer than the context, the given one or the checkpoint's.

@@ -8,8 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use camelid_serve::{Limits, Server, Setup, Stop};
 
-use crate::commands::options::model::{MachineArgs, ModelArgs, load};
-use crate::commands::output::style::note;
+use crate::commands::options::model::{MachineArgs, ModelArgs};
 
 /// The variable that may hold the key.
 const KEY: &str = "CAMELID_API_KEY";
@@ -71,7 +70,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let key = key(args.api_key_file.as_deref())?;
     if !args.host.is_loopback() && key.is_none() {
-        note(&format!(
+        args.model.note(&format!(
             "whoever reaches {} can use this server: a key is not asked for (--api-key-file)",
             args.host
         ));
@@ -79,8 +78,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!(args.context != Some(0), "--context 0: at least one token");
     let opened = args.model.open()?;
     opened.tokenizer()?;
-    let model = load(&opened, args.machine.backend())?;
-    let setup = Setup::new(&opened, model, args.alias.clone().or_else(|| named(&args.model.model)))?;
+    let model = args.model.load(&opened, args.machine.backend())?;
+    let setup = Setup::new(&opened, model, args.alias.clone().or_else(|| named(&args.model.name.find()?)))?;
     let limits = limits(&args, Limits::for_model(setup.model.architecture(), setup.weights))?;
     let address = SocketAddr::new(args.host, args.port);
     let server = Server::bind(setup, limits, address, key.as_deref()).with_context(|| address.to_string())?;

@@ -1,6 +1,6 @@
 //! `camelid tokenize`: text to ids and back, JSON lines in, JSON lines out.
 
-use std::io::{BufRead, BufReader, BufWriter, Read, Write, stdin, stdout};
+use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Read, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,17 +10,28 @@ use camelid_tokenizers::{Specials, Tokenizer};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::commands::options::name::NameArgs;
 use crate::commands::options::which::Which;
+use crate::commands::output::style::note;
+use crate::commands::running::prompt::PromptArgs;
 
 /// Turn text into ids, or ids into text
 ///
-/// Reads JSON lines {"text": …} from standard input and writes {"ids": […]}, one line for each; other keys are ignored.
+/// A text that is given with -p or -f is one, line ends and all, and {"ids": […]} is written. Without, JSON lines {"text": …}
+/// are read from standard input, and one is written for each; other keys are ignored.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The tokenizer of this checkpoint
     #[command(flatten)]
-    source: SourceArgs,
+    name: NameArgs,
+    /// A vocabulary in its place: a sentencepiece model, tiktoken ranks, a tokenizer.json or a GGUF file, told apart by content
+    #[arg(long, value_name = "FILE", conflicts_with = "NameArgs")]
+    tokenizer: Option<PathBuf>,
     #[command(flatten)]
     which: Which,
+    /// The text; with --decode, ids with blanks or commas between them
+    #[command(flatten)]
+    prompt: PromptArgs,
     /// Read {"ids": […]} and write {"text": …}
     #[arg(long)]
     decode: bool,
@@ -32,35 +43,43 @@ pub struct Args {
     add_special: bool,
 }
 
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-struct SourceArgs {
-    /// The tokenizer of this checkpoint: a directory, or a GGUF file
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// A vocabulary: a sentencepiece model, tiktoken ranks, a tokenizer.json or a GGUF file, told apart by content
-    #[arg(long, value_name = "FILE")]
-    tokenizer: Option<PathBuf>,
-}
-
 /// Runs `tokenize`.
 ///
 /// # Errors
 /// The vocabulary can't be opened; a line is no JSON, has no text, or holds an id that is not in the vocabulary.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Some(path) = args.source.model.as_ref().or(args.source.tokenizer.as_ref()) else {
-        bail!("name a checkpoint with --model or a vocabulary with --tokenizer");
+    let path = match &args.tokenizer {
+        Some(file) => file.clone(),
+        None => camelid_generate::locate(&args.name.required()?)?,
     };
     let mut library = Library::built_in()?;
     let family = args.which.name(&mut library)?;
-    let tokenizer = camelid_generate::vocabulary(&library, path, family.as_deref())?;
+    let tokenizer = camelid_generate::vocabulary(&library, &path, family.as_deref())?;
+    if let Some(text) = args.prompt.given()? {
+        let answer = match args.decode {
+            true => decoded(&*tokenizer, &ids(&text)?)?,
+            false => encoded(&*tokenizer, &text, &args)?,
+        };
+        writeln!(stdout(), "{answer}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if stdin().is_terminal() {
+        note("JSON lines are read from what you type; -p TEXT or -f FILE takes plain text");
+    }
     let line = |line: &[u8]| match args.decode {
-        true => decode_line(&*tokenizer, line),
-        false => encode_line(&*tokenizer, line, &args),
+        true => decoded(&*tokenizer, &read::<Ids>(line, "{\"ids\": […]}")?.ids),
+        false => encoded(&*tokenizer, &read::<Text>(line, "{\"text\": …}")?.text, &args),
     };
     let (input, output) = (stdin().lock(), stdout().lock());
     each_line(input, output, line)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ids as they are typed.
+fn ids(text: &str) -> anyhow::Result<Vec<u32>> {
+    let words = text.split(|letter: char| letter.is_whitespace() || ",[]".contains(letter));
+    let words = words.filter(|word| !word.is_empty());
+    words.map(|word| word.parse().with_context(|| format!("`{word}` is no id"))).collect()
 }
 
 #[derive(Deserialize)]
@@ -74,21 +93,22 @@ struct Ids {
 }
 
 /// A line of JSON; what is wrong with it, in a reader's words.
-fn read<T: DeserializeOwned>(line: &[u8]) -> anyhow::Result<T> {
+fn read<T: DeserializeOwned>(line: &[u8], wanted: &str) -> anyhow::Result<T> {
+    if !line.trim_ascii_start().starts_with(b"{") {
+        bail!("JSON lines {wanted} are read here; plain text goes with -p TEXT, -f FILE or -f -");
+    }
     serde_json::from_slice(line).map_err(|error| anyhow::anyhow!(plainly(&error.to_string(), None)))
 }
 
-fn encode_line(tokenizer: &dyn Tokenizer, line: &[u8], args: &Args) -> anyhow::Result<Value> {
-    let Text { text } = read(line)?;
+fn encoded(tokenizer: &dyn Tokenizer, text: &str, args: &Args) -> anyhow::Result<Value> {
     let specials = if args.special { Specials::Parse } else { Specials::Literal };
-    let ids = tokenizer.encode(&text, specials)?;
+    let ids = tokenizer.encode(text, specials)?;
     let ids = if args.add_special { tokenizer.frame().around(&ids) } else { ids };
     Ok(serde_json::json!({ "ids": ids }))
 }
 
-fn decode_line(tokenizer: &dyn Tokenizer, line: &[u8]) -> anyhow::Result<Value> {
-    let Ids { ids } = read(line)?;
-    Ok(serde_json::json!({ "text": tokenizer.decode(&ids)? }))
+fn decoded(tokenizer: &dyn Tokenizer, ids: &[u32]) -> anyhow::Result<Value> {
+    Ok(serde_json::json!({ "text": tokenizer.decode(ids)? }))
 }
 
 /// One line out for every line in; an error names its line.

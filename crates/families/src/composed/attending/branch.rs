@@ -135,7 +135,7 @@ impl AttentionBranch {
 /// The keys and values that a layer keeps.
 fn heads_of(kept: &mut Kept) -> &mut Cache {
     match kept {
-        Kept::Heads(cache) => cache,
+        Kept::Heads(cache, _) => cache,
         Kept::Latent(_) | Kept::State(_) | Kept::Nothing => unreachable!("the cache was made by this model"),
     }
 }

@@ -126,6 +126,6 @@ impl DeltaBranch {
 fn state_of(kept: &mut Kept) -> &mut Stepped {
     match kept {
         Kept::State(state) => state,
-        Kept::Heads(_) | Kept::Latent(_) | Kept::Nothing => unreachable!("the cache was made by this model"),
+        Kept::Heads(..) | Kept::Latent(_) | Kept::Nothing => unreachable!("the cache was made by this model"),
     }
 }

@@ -1,5 +1,6 @@
 //! What mixes the tokens in one layer, of any kind.
 
+use camelid_attention::Reach;
 use camelid_kernels::Compute;
 use ndarray::Array2;
 
@@ -22,13 +23,21 @@ pub(crate) enum Branch {
 }
 
 impl Branch {
-    /// What the layer keeps of a sequence, empty.
-    pub(crate) fn kept(&self, compute: Compute) -> Kept {
+    /// What the layer keeps of a sequence, empty; `reach` is what whoever reads its keys sees of them.
+    pub(crate) fn kept(&self, compute: Compute, reach: Reach) -> Kept {
         match self {
             Branch::Heads(branch) if branch.keys.is_none() => Kept::Nothing,
-            Branch::Heads(branch) => Kept::Heads(branch.core.cache(compute)),
+            Branch::Heads(branch) => Kept::Heads(branch.core.cache(compute), reach),
             Branch::Latent(branch) => Kept::Latent(branch.core.cache(compute)),
             Branch::Delta(branch) => Kept::State(Box::new(branch.state())),
+        }
+    }
+
+    /// The layer whose keys it reads, and what it sees of them; nothing where there are no keys of heads.
+    pub(crate) fn reads(&self) -> Option<(usize, Reach, Option<usize>)> {
+        match self {
+            Branch::Heads(branch) => Some((branch.source, branch.reach, branch.turn)),
+            Branch::Latent(_) | Branch::Delta(_) => None,
         }
     }
 

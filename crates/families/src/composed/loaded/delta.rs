@@ -13,6 +13,7 @@ use crate::waist::roles::Role;
 use crate::waist::tables::delta::Delta;
 
 impl Place<'_> {
+    #[expect(clippy::too_many_lines, reason = "a line for each word and each role")]
     pub(crate) fn delta(&self, delta: &Delta, held: OfDelta) -> Result<DeltaBranch, Error> {
         // The other sizes are those of the tensors, and of the rule.
         let &Delta {

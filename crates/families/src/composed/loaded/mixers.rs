@@ -1,7 +1,5 @@
 //! The attention and the MLP of one layer, composed of what its tensors hold.
 
-use std::num::NonZeroUsize;
-
 use camelid_attention::{Attention as Core, Reach};
 use camelid_experts::{Router, Shared};
 use camelid_latent::{Compression, Latent as LatentCore, Queries};
@@ -323,7 +321,7 @@ fn grown(attention: &Attention) -> Grown {
 
 /// Which keys a query sees where no prefix is read both ways.
 fn reach(attention: &Attention) -> Reach {
-    let window = attention.window.and_then(NonZeroUsize::new).map(Reach::Window);
-    let chunk = attention.chunk.and_then(NonZeroUsize::new).map(Reach::Chunk);
+    let window = attention.window.filter(|window| *window > 0).map(Reach::Window);
+    let chunk = attention.chunk.filter(|chunk| *chunk > 0).map(Reach::Chunk);
     window.or(chunk).unwrap_or(Reach::Causal)
 }

@@ -1,7 +1,6 @@
 //! Norms: what all of a model share, and what each has of its own.
 
 use camelid_norm::{Norm, Settings, offset_weight};
-use ndarray::Array1;
 
 use crate::composed::loaded::held::Held;
 use crate::composed::loaded::stored::missing;
@@ -49,16 +48,21 @@ impl Norms {
         let factor = factor as f32;
         let (weight, bias) = if unit {
             let features: usize = architecture.shape(layer, role, per).iter().product();
-            (Array1::from_elem(features, factor), None)
+            (vec![factor; features], None)
         } else {
             let (weight, bias) = held.vector().ok_or_else(|| missing(role))?;
             let offset = offset.map_or(self.offset, |offset| offset as f32);
-            (offset_weight(Array1::from(weight), offset) * factor, bias)
+            (scaled(offset_weight(weight, offset), factor), bias)
         };
         let settings = Settings { eps: eps.unwrap_or(self.settings.eps), ..self.settings };
-        let norm = Norm::new(settings, weight, bias.map(|bias| Array1::from(bias) * factor));
+        let norm = Norm::new(settings, weight, bias.map(|bias| scaled(bias, factor)));
         norm.map(Some).map_err(|error| component(layer.unwrap_or_default(), &error))
     }
+}
+
+fn scaled(mut numbers: Vec<f32>, factor: f32) -> Vec<f32> {
+    numbers.iter_mut().for_each(|number| *number *= factor);
+    numbers
 }
 
 /// What a component says, with its layer.

@@ -1,16 +1,18 @@
-//! `tokenizer.json`: the usual kinds are run here, whatever else by Hugging Face's `tokenizers`.
+//! `tokenizer.json`: the usual kinds are run here, whatever else by Hugging Face's `tokenizers`, with the feature
+//! `hugging-face`.
 //!
 //! A file is read strictly: one word that [`file`] does not know, or that [`read`] can't honour to the letter, and the
-//! library encodes. Decoding is always ours, since theirs can't stream exactly.
+//! library encodes; without it, the file is refused with that word. Decoding is always ours, since theirs can't stream exactly.
 
 mod characters;
 mod fallback;
 mod file;
+#[cfg(feature = "hugging-face")]
 mod library;
 mod model;
 mod read;
 mod scheme;
-#[cfg(test)]
+#[cfg(all(test, feature = "hugging-face"))]
 mod tests;
 mod usual;
 
@@ -18,6 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use fallback::FallbackDecoder;
+#[cfg(feature = "hugging-face")]
 use library::Library;
 use scheme::{Loaded, Scheme};
 use usual::Usual;
@@ -43,6 +46,7 @@ pub(crate) struct Json {
 #[derive(Debug)]
 enum Engine {
     Usual(Box<Usual>),
+    #[cfg(feature = "hugging-face")]
     Library(Box<Library>),
 }
 
@@ -61,7 +65,12 @@ impl Json {
         let scheme = Scheme::of(&decoder)?;
         match read::read(file, &scheme) {
             Ok(loaded) => Ok(Self::of(loaded, scheme, |usual| Engine::Usual(Box::new(usual)))),
+            #[cfg(not(feature = "hugging-face"))]
+            Err(unusual) => Err(Error::Json(format!(
+                "{unusual}, which Hugging Face's own engine reads: build camelid-tokenizers with the feature `hugging-face`"
+            ))),
             // What is unusual is for the library to know, or to refuse.
+            #[cfg(feature = "hugging-face")]
             Err(_) => {
                 let loaded = Library::load(file, &scheme)?;
                 Ok(Self::of(loaded, scheme, |library| Engine::Library(Box::new(library))))
@@ -79,6 +88,7 @@ impl Tokenizer for Json {
     fn encode_into(&self, text: &str, specials: Specials, ids: &mut Vec<u32>) -> Result<(), Error> {
         match &self.engine {
             Engine::Usual(usual) => usual.encode(&self.pieces, text, specials, ids),
+            #[cfg(feature = "hugging-face")]
             Engine::Library(library) => library.encode(text, specials, ids),
         }
     }
