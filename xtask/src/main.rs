@@ -23,6 +23,7 @@ enum Commands {
     VerifyTokenizer(commands::verify_tokenizer::Args),
     Assets(commands::assets::Args),
     Docs(commands::docs::Args),
+    Conversions(commands::conversions::Args),
     Trust(trust::Args),
 }
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Commands::Families(args) => commands::families::run(args),
         Commands::VerifyTokenizer(args) => commands::verify_tokenizer::run(args),
         Commands::Assets(args) => commands::assets::run(args),
+        Commands::Conversions(args) => commands::conversions::run(args),
         Commands::Docs(args) => commands::docs::run(args),
         Commands::Trust(args) => trust::run(args),
     })

@@ -26,6 +26,7 @@ pub use choice::sampler::Sampler;
 pub use choice::sampling::Sampling;
 pub use error::Error;
 pub use opening::beside::Beside;
+pub use opening::converted::RECORD;
 pub use opening::defaults::Defaults;
 pub use opening::how::{How, Purpose};
 pub use opening::opened::Opened;
