@@ -185,6 +185,8 @@ impl Declaration {
     fn name_class(&self, config: &mut Map<String, Json>, form: Option<&Form>, same_family: bool) {
         if !same_family {
             config.shift_remove("auto_map");
+            // A config class has a default for it, which may be no row of this model's table.
+            config.entry("pad_token_id").or_insert(Json::Null);
         }
         let own =
             |class: &Json| class.as_str().is_some_and(|name| self.classes.iter().any(|own| own == name));
