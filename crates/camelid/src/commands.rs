@@ -1,14 +1,16 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
 mod chores;
+mod converting;
 mod explaining;
 mod options;
 mod output;
 mod proving;
 mod running;
 
-pub use chores::{assets, docs};
-pub use explaining::{convert, describe, diff, families, manual};
+pub use chores::{assets, conversions, docs};
+pub use converting::convert;
+pub use explaining::{describe, diff, families, manual};
 pub use options::model;
 pub use options::name::NameArgs;
 pub use options::which::Which;

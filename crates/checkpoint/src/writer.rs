@@ -235,7 +235,7 @@ fn whole(path: &Path, write: impl FnOnce(&mut std::fs::File) -> Result<(), Error
 }
 
 /// A file under a hidden name, which goes when it is dropped; readable as any new file is.
-fn hidden_file(folder: &Path) -> Result<NamedTempFile, Error> {
+pub(crate) fn hidden_file(folder: &Path) -> Result<NamedTempFile, Error> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".partial");
     #[cfg(unix)]
@@ -300,13 +300,13 @@ fn header(tensors: &[(Planned, u64)]) -> std::io::Result<Vec<u8>> {
 }
 
 /// Makes new names last, where the system lets a folder be synced.
-fn sync_folder(folder: &Path) -> Result<(), Error> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
     if cfg!(unix) {
         std::fs::File::open(folder).and_then(|file| file.sync_all()).map_err(|error| io(folder, error))?;
     }
     Ok(())
 }
 
-fn io(path: &Path, source: std::io::Error) -> Error {
+pub(crate) fn io(path: &Path, source: std::io::Error) -> Error {
     Error::Io { path: path.to_owned(), source }
 }

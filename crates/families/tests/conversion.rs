@@ -1,6 +1,6 @@
 //! What converting refuses, in the words that a family's file uses.
 
-use camelid_families::Library;
+use camelid_families::{Allowed, Library, Source};
 use serde_json::json;
 
 #[test]
@@ -18,8 +18,9 @@ fn a_norm_of_heads_that_the_other_family_lacks_is_told_by_its_attributes() {
     });
     let config = config.as_object().expect("a table");
     let architecture = mine.resolve(config, &[]).expect("it resolves");
+    let source = Source { family: mine, config, architecture: &architecture };
     let error =
-        target.converted(mine, config, &architecture).expect_err("llama2 has no such norm").to_string();
+        target.converted(source, None, Allowed::Bytes).expect_err("llama2 has no such norm").to_string();
     let told = "tensors.key_norm: the checkpoint has a tensor, per each_head, at after_rope, and this family would make it none";
     assert!(error.contains(told), "{error}");
 }

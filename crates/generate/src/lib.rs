@@ -27,6 +27,7 @@ pub use choice::sampler::Sampler;
 pub use choice::sampling::{Sampling, any_seed};
 pub use error::Error;
 pub use opening::beside::Beside;
+pub use opening::converted::RECORD;
 pub use opening::defaults::Defaults;
 pub use opening::how::{How, Purpose, locate};
 pub use opening::opened::Opened;

@@ -27,7 +27,7 @@
 //! ```
 
 // Rooms, arrows from left to right only:
-// open, gguf → known, special → formats → merging → text → contract
+// gguf → open → known, special → formats → merging → text → contract
 
 mod contract;
 mod formats;
@@ -45,7 +45,7 @@ pub use contract::{
     SpecialIn, Specials, Stream, Tokenizer,
 };
 pub use formats::sentencepiece;
-pub use gguf::{Gguf, open_gguf};
+pub use gguf::{Gguf, gguf_arrays, open_gguf, tokenizer_json};
 pub use open::{from_bytes, from_pair, kind_of, locate, open};
 
 // The README's example is a test.

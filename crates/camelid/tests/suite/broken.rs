@@ -110,7 +110,7 @@ fn a_write_that_fails_leaves_nothing() {
     let out = folder.path().join("enough");
     let output = convert_within(1 << 20, stories(), &out);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(names(&out).len(), 3);
+    assert_eq!(names(&out).len(), 4);
 }
 
 #[test]

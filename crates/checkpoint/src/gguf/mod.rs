@@ -14,6 +14,7 @@ mod metadata;
 mod parts;
 mod rows;
 mod types;
+mod writer;
 
 pub(crate) use file::MAGIC;
 pub use file::read_gguf;
@@ -21,3 +22,4 @@ pub use metadata::{Array, Metadata, Value};
 pub use parts::open_gguf;
 pub use rows::{original_row, original_rows};
 pub use types::types;
+pub use writer::GgufWriter;

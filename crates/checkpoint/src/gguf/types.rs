@@ -58,6 +58,11 @@ impl GgmlType {
         TYPES.iter().find(|row| row.0 == self.0).and_then(|row| row.2)
     }
 
+    /// The number of a type of ours.
+    pub(crate) fn of(dtype: Dtype) -> Option<GgmlType> {
+        TYPES.iter().find(|row| row.2 == Some(dtype)).map(|row| GgmlType(row.0))
+    }
+
     /// The names of the types that are read, for messages.
     pub(crate) fn read() -> String {
         TYPES.iter().filter(|row| row.2.is_some()).map(|row| row.1).collect::<Vec<_>>().join(", ")

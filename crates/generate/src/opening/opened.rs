@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::Error;
 use crate::opening::beside::Beside;
+use crate::opening::converted::Converted;
 use crate::opening::defaults::{Defaults, ids};
 use crate::opening::how::{How, POOLED, Purpose, is_pooled, locate, makes_no_text, told};
 use crate::opening::vocabulary;
@@ -18,6 +19,8 @@ use crate::opening::vocabulary;
 pub struct Opened {
     pub(super) declaration: Declaration,
     pub(super) config: Map<String, Json>,
+    /// The family whose vocabulary and chat it has, where that is another, with the config.json that those are read over.
+    voice: Option<(Declaration, Map<String, Json>)>,
     /// The tensors in the family's order.
     pub(super) checkpoint: Checkpoint,
     /// What was opened.
@@ -45,6 +48,7 @@ impl Opened {
         })?;
         let mut notes = source.notes().to_vec();
         let allow = how.allow.clone();
+        let mut voice = None;
         let (declaration, config, checkpoint) = if let Some(metadata) = source.gguf_metadata() {
             if let (Some(says), None) = (makes_no_text(metadata), &how.family) {
                 return Err(Error::File { path, message: says });
@@ -53,9 +57,15 @@ impl Opened {
             (read.declaration, read.config, read.checkpoint)
         } else {
             let config = source.config().cloned().unwrap_or_default();
-            let declaration = match &how.family {
-                Some(name) => library.get(name)?,
-                None => library.detect(&config, &allow.keys).map_err(|error| told(&path, error))?.family,
+            let converted = Converted::read(source.folder())?;
+            voice = converted.as_ref().and_then(|converted| converted.voice(library));
+            let recorded = converted.and_then(|converted| converted.family(library, &config));
+            let declaration = match (&how.family, recorded) {
+                (Some(name), _) => library.get(name)?,
+                (None, Some(family)) => family,
+                (None, None) => {
+                    library.detect(&config, &allow.keys).map_err(|error| told(&path, error))?.family
+                }
             };
             let renamed = declaration.renamed(&config, &source, &allow)?;
             let (checkpoint, note) =
@@ -64,8 +74,17 @@ impl Opened {
             (declaration.clone(), config, checkpoint)
         };
         let architecture = OnceLock::new();
-        let mut opened =
-            Opened { declaration, config, checkpoint, source, allow, notes, other: None, architecture };
+        let mut opened = Opened {
+            declaration,
+            config,
+            voice,
+            checkpoint,
+            source,
+            allow,
+            notes,
+            other: None,
+            architecture,
+        };
         opened.hold_to_class(how)?;
         opened.tell_of_tensors()?;
         Ok(opened)
@@ -237,9 +256,49 @@ impl Opened {
             Some(metadata) => vocabulary::of_gguf(self.path(), metadata),
             None => {
                 let beside = Beside::read(self.path())?;
-                vocabulary::of_folder(self.path(), Some(&self.declaration), &self.config, &beside)
+                let (family, config) = self.voice();
+                vocabulary::of_folder(self.path(), Some(family), config, &beside)
             }
         }
+    }
+
+    /// The metadata, where it is a GGUF file.
+    #[must_use]
+    pub fn gguf_metadata(&self) -> Option<&camelid_checkpoint::gguf::Metadata> {
+        self.source.gguf_metadata()
+    }
+
+    /// The vocabulary as the arrays of a GGUF file: such a file's own, or those that a folder's would be.
+    ///
+    /// # Errors
+    /// There is none, or one of a kind that the format has no room for.
+    pub fn gguf_vocabulary(&self) -> Result<camelid_tokenizers::Gguf, Error> {
+        if let Some(metadata) = self.source.gguf_metadata() {
+            return vocabulary::arrays_of_gguf(self.path(), metadata);
+        }
+        let (family, config) = self.voice();
+        vocabulary::arrays_of_folder(self.path(), family, config, &Beside::read(self.path())?)
+    }
+
+    /// The vocabulary as a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// As [`Opened::gguf_vocabulary`].
+    pub fn tokenizer_json(&self) -> Result<String, Error> {
+        let (arrays, tokenizer) = (self.gguf_vocabulary()?, self.tokenizer()?);
+        let (family, config) = self.voice();
+        let normalization = match self.source.gguf_metadata() {
+            Some(_) => camelid_tokenizers::Normalization::None,
+            None => vocabulary::normalization(self.path(), family, config)?,
+        };
+        Ok(camelid_tokenizers::tokenizer_json(&arrays, &*tokenizer, normalization)?)
+    }
+
+    /// The family whose vocabulary and chat the checkpoint has, and the config.json that these are read over: its own, but for
+    /// one that was converted.
+    #[must_use]
+    pub fn voice(&self) -> (&Declaration, &Map<String, Json>) {
+        self.voice.as_ref().map_or((&self.declaration, &self.config), |(family, config)| (family, config))
     }
 
     /// What the checkpoint says of how to generate: `generation_config.json`, and EOS of `config.json`.

@@ -51,7 +51,8 @@ impl Opened {
     pub fn template(&self, tokenizer: &dyn Tokenizer, which: &WhichTemplate) -> Result<Chat, Error> {
         let said = self.side_file("tokenizer_config.json")?;
         let names = self.names(&said, tokenizer)?;
-        let family = vocabulary::chat(&self.declaration, &self.config, self.path())?;
+        let (speaks, config) = self.voice();
+        let family = vocabulary::chat(speaks, config, self.path())?;
         let own = self.own_templates(&said)?;
         let of_family =
             family.template.as_deref().and_then(|name| Some((name, Library::chat_template(name)?)));
@@ -62,13 +63,13 @@ impl Opened {
             return Ok(Chat { template, stop: family.stop, system: None, note: None });
         }
         let Some((name, source)) = of_family else {
-            let (path, family) = (self.path().to_owned(), self.declaration.name.clone());
+            let (path, family) = (self.path().to_owned(), speaks.name.clone());
             return Err(Error::NoTemplate { path, family });
         };
         if let Some(asked) = &which.name {
             return Err(self.no_such_template(asked, &own));
         }
-        let title = &self.declaration.title;
+        let title = &speaks.title;
         let note = match own.values().next() {
             Some((place, _)) => {
                 format!("the conversation is written as {title}'s own code does, not by {place}")
@@ -78,6 +79,14 @@ impl Opened {
         let template = ChatTemplate::new(&format!("families/chat/{name}.jinja"), source)?;
         let template = template.with_names(names).joined(family.join);
         Ok(Chat { template, stop: family.stop, system: family.system, note: Some(note) })
+    }
+
+    /// The text of the checkpoint's own chat template called `default`, if it has one.
+    #[must_use]
+    pub fn template_text(&self) -> Option<String> {
+        let said = self.side_file("tokenizer_config.json").ok()?;
+        let own = self.own_templates(&said).ok()?;
+        own.get("default").map(|(_, source)| source.clone())
     }
 
     fn chosen<'n>(&self, own: &'n Named, which: &WhichTemplate) -> Result<&'n (String, String), Error> {

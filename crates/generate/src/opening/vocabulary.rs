@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::opening::beside::Beside;
+use crate::opening::converted::Converted;
 use crate::{Error, Join};
 
 /// A family's `[chat]` table.
@@ -52,6 +53,10 @@ pub fn vocabulary(library: &Library, path: &Path, family: Option<&str>) -> Resul
     }
     let config = path.join("config.json");
     let config = if config.is_file() { Some(read_json(&config)?) } else { None };
+    let converted = if path.is_dir() { Converted::read(path)? } else { None };
+    if let Some((family, config)) = converted.and_then(|it| it.voice(library)).filter(|_| family.is_none()) {
+        return of_folder(path, Some(&family), &config, &Beside::read(path)?);
+    }
     let declaration = match (family, &config) {
         (Some(name), _) => Some(library.get(name)?),
         (None, Some(config)) => Some(library.detect(config, &[])?.family),
@@ -80,6 +85,35 @@ pub fn of_folder(
     Ok(camelid_tokenizers::open(path, &settings)?)
 }
 
+/// The arrays that a GGUF file would have of a folder's vocabulary, with what stands around a text.
+pub(crate) fn arrays_of_folder(
+    path: &Path,
+    family: &Declaration,
+    config: &Map<String, Json>,
+    beside: &Beside,
+) -> Result<Gguf, Error> {
+    let settings = settings(path, Some(family), config, beside)?;
+    let (file, _) = camelid_tokenizers::locate(path, &settings)?;
+    let bytes = std::fs::read(&file)
+        .map_err(|error| Error::File { path: file.clone(), message: error.to_string() })?;
+    let mut arrays =
+        camelid_tokenizers::gguf_arrays(&bytes, &settings).map_err(|error| error.within(&file))?;
+    let tokenizer = camelid_tokenizers::open(path, &settings)?;
+    let frame = tokenizer.frame();
+    let id = |key: &str| config.get(key).and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok());
+    let tokens = arrays.tokens.len();
+    let known = move |id: &u32| (*id as usize) < tokens;
+    arrays.bos_token_id = match frame.before[..] {
+        [bos] => Some(bos),
+        _ => id("bos_token_id").filter(known),
+    };
+    arrays.add_bos_token = Some(frame.before.len() == 1);
+    arrays.eos_token_id = id("eos_token_id").filter(known).or(frame.stop.first().copied());
+    arrays.add_eos_token =
+        Some(frame.after.len() == 1 && frame.after.first() == arrays.eos_token_id.as_ref());
+    Ok(arrays)
+}
+
 /// What the family and the folder say together.
 fn settings(
     path: &Path,
@@ -103,15 +137,30 @@ fn settings(
     Ok(settings)
 }
 
+/// What a family's code does to a text before anything else.
+pub(crate) fn normalization(
+    path: &Path,
+    family: &Declaration,
+    config: &Map<String, Json>,
+) -> Result<camelid_tokenizers::Normalization, Error> {
+    let settings: Settings = table(family, "tokenizer", &family.tokenizer, config, path)?;
+    Ok(settings.resolved()?.normalization)
+}
+
 /// The tokenizer within a GGUF file, which says itself what stands before and after a text.
 pub(crate) fn of_gguf(path: &Path, metadata: &Metadata) -> Result<Box<dyn Tokenizer>, Error> {
+    let gguf = arrays_of_gguf(path, metadata)?;
+    open_gguf(&gguf, &Settings::default()).map_err(|error| error.within(path).into())
+}
+
+/// The arrays of a GGUF file's vocabulary.
+pub(crate) fn arrays_of_gguf(path: &Path, metadata: &Metadata) -> Result<Gguf, Error> {
     let own = metadata.iter().filter_map(|(key, value)| Some((key.strip_prefix("tokenizer.ggml.")?, value)));
     let table = own.filter_map(|(key, value)| Some((key.to_owned(), value.to_json()?))).collect();
-    let gguf: Gguf = serde_json::from_value(Json::Object(table)).map_err(|error| Error::File {
+    serde_json::from_value(Json::Object(table)).map_err(|error| Error::File {
         path: path.to_owned(),
         message: format!("tokenizer.ggml: {}", camelid_families::plainly(&error.to_string(), None)),
-    })?;
-    open_gguf(&gguf, &Settings::default()).map_err(|error| error.within(path).into())
+    })
 }
 
 fn table<T: DeserializeOwned>(

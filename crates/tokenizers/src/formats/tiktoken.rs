@@ -37,7 +37,7 @@ pub(crate) fn looks_like_ranks(file: &[u8]) -> bool {
     file.split(|&byte| byte == b'\n').next().is_some_and(|line| parse_line(line).is_ok())
 }
 
-fn vocabulary(file: &[u8]) -> Result<Vocabulary, Error> {
+pub(crate) fn vocabulary(file: &[u8]) -> Result<Vocabulary, Error> {
     let mut tokens = Vec::new();
     for (line, text) in file.split(|&byte| byte == b'\n').enumerate() {
         if !text.trim_ascii().is_empty() {

@@ -1,5 +1,7 @@
 //! The arrays as a file has them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::Error;
@@ -42,6 +44,25 @@ pub struct Gguf {
     pub add_eos_token: Option<bool>,
     /// Whether a space goes before a text, and before what follows a special token; by default for `llama` only.
     pub add_space_prefix: Option<bool>,
+}
+
+impl Gguf {
+    pub(super) fn layout(&self) -> Result<Layout, Error> {
+        let known: BTreeMap<String, Layout> =
+            toml::from_str(include_str!("models.toml")).map_err(|error| wrong("model", error.to_string()))?;
+        known.get(&self.model).copied().ok_or_else(|| {
+            let names: Vec<_> = known.into_keys().collect();
+            wrong("model", format!("{:?} is not known; known are {}", self.model, names.join(", ")))
+        })
+    }
+}
+
+/// What a name in `model` means.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Layout {
+    SentencePiece,
+    Bytes,
 }
 
 pub(super) fn wrong(key: &'static str, reason: String) -> Error {

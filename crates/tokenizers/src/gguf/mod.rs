@@ -6,15 +6,14 @@
 //! composes no Unicode, for one), the file is read as it reads it.
 
 mod arrays;
+mod json;
 mod kinds;
+mod out;
 mod partition;
 mod splits;
 mod whole;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 
 use crate::formats::sentencepiece::Model;
 use crate::formats::sentencepiece::proto::{
@@ -27,8 +26,10 @@ use crate::merging::vocabulary::Vocabulary;
 use crate::text::split::{Gaps, Splitter};
 use crate::{Error, Frame, Settings, Special, Tokenizer};
 pub use arrays::Gguf;
-use arrays::wrong;
+use arrays::{Layout, wrong};
+pub use json::tokenizer_json;
 use kinds::Kinds;
+pub use out::arrays as gguf_arrays;
 use partition::{Key, Partition, When};
 use splits::{Split, split};
 use whole::Whole;
@@ -244,21 +245,4 @@ impl Gguf {
             None => Ok(()),
         }
     }
-
-    fn layout(&self) -> Result<Layout, Error> {
-        let known: BTreeMap<String, Layout> =
-            toml::from_str(include_str!("models.toml")).map_err(|error| wrong("model", error.to_string()))?;
-        known.get(&self.model).copied().ok_or_else(|| {
-            let names: Vec<_> = known.into_keys().collect();
-            wrong("model", format!("{:?} is not known; known are {}", self.model, names.join(", ")))
-        })
-    }
-}
-
-/// What a name in `model` means.
-#[derive(Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Layout {
-    SentencePiece,
-    Bytes,
 }

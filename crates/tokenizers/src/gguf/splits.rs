@@ -42,3 +42,11 @@ pub(super) fn split(name: Option<&str>) -> Result<Split, Error> {
         }
     }
 }
+
+/// The first name of a split, by its patterns.
+pub(super) fn name_of(patterns: &[String]) -> Result<Option<String>, Error> {
+    let Splits { split: splits } =
+        toml::from_str(include_str!("splits.toml")).map_err(|error| wrong("pre", error.to_string()))?;
+    let found = splits.into_iter().find(|split| split.patterns == patterns);
+    Ok(found.and_then(|split| split.names.into_iter().next()))
+}

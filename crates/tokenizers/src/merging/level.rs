@@ -10,6 +10,20 @@ pub(crate) fn coded_bytes(piece: &str) -> Option<Vec<u8>> {
     piece.chars().map(level_byte).collect()
 }
 
+/// Bytes as characters that can be seen, one for each.
+pub(crate) fn level_text(bytes: &[u8]) -> String {
+    let character = |byte: &u8| {
+        let code = match *byte {
+            0x00..=0x20 => u32::from(*byte) + 0x100,
+            0x7F..=0xA0 => u32::from(*byte) - 0x7F + 0x121,
+            0xAD => 0x143,
+            0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF => u32::from(*byte),
+        };
+        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+    };
+    bytes.iter().map(character).collect()
+}
+
 /// The byte that a character stands for: printable bytes are themselves, the others follow from U+0100 on.
 fn level_byte(character: char) -> Option<u8> {
     let code = u32::from(character);
@@ -34,5 +48,7 @@ mod tests {
         assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
         assert_eq!(level_bytes("Ġhé"), b" h\xE9");
         assert_eq!(level_bytes("中"), "中".as_bytes());
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(level_bytes(&level_text(&all)), all);
     }
 }

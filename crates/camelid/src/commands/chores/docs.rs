@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::gguf_page;
+use super::{gguf_page, ports_page};
 use crate::commands::explaining::tree::{children, declared_lines};
 use anyhow::{Context, bail};
 use camelid_families::{Declaration, Expr, Library, Out, Role, TABLES, out, tensor_attributes, words};
 
-/// Write docs/families.md, docs/schema.md and docs/gguf.md from the declarations and the types
+/// Write docs/families.md, docs/schema.md, docs/gguf.md and docs/which-ports-are-right.md from the data
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Write nothing; fail if a page is not what the data says
@@ -46,10 +46,14 @@ pub fn pages() -> anyhow::Result<Vec<(PathBuf, String)>> {
         (docs.join("families.md"), families(&library)),
         (docs.join("schema.md"), schema()),
         (docs.join("gguf.md"), gguf_page::page(&library, MADE)),
+        (docs.join("which-ports-are-right.md"), ports_page::page(&docs.join(".."), MADE_OF_RESULTS)?),
     ])
 }
 
 const MADE: &str = "<!-- Made by `cargo xtask docs` from the declarations and the types. Do not edit. -->\n";
+
+const MADE_OF_RESULTS: &str =
+    "<!-- Made by `cargo xtask docs` from tests/reference/ports/results. Do not edit. -->\n";
 
 fn families(library: &Library) -> String {
     let mut text = format!("# The families\n{MADE}\n");

@@ -1,6 +1,5 @@
 //! Subcommands that say what a family or a checkpoint is, and write it in other terms.
 
-pub mod convert;
 pub mod describe;
 pub mod diff;
 pub mod families;

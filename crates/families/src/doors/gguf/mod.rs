@@ -10,7 +10,7 @@
 //! `rope_factors_short`, the lists in the tensors of these names. What the file does not say is none there.
 
 mod file;
-mod words;
+pub(crate) mod words;
 
 use camelid_checkpoint::gguf::{Value as Meta, original_rows};
 use camelid_checkpoint::{Checkpoint, Dtype, Tensor};
@@ -28,7 +28,7 @@ use file::File;
 use words::{distinct, exponents, permuted};
 
 /// The tensor in which the format keeps what rotary frequencies are divided by, whatever the reason.
-const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
+pub(crate) const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
 /// The tensors with such lists, and what formulas call them: for every length, and for long and short texts.
 const DIVISORS: [(&str, &str); 3] = [
     (FREQUENCY_FACTORS, "rope_freqs"),
@@ -145,13 +145,7 @@ fn adapt(
     checkpoint: &Checkpoint,
     allow: &Allow,
 ) -> Result<FromGguf, Error> {
-    let mut declaration = family.clone();
-    let owned: Vec<Role> = declaration.tensors.iter().flat_map(|(roles, _)| roles.clone()).collect();
-    let names =
-        declaration.gguf.tensors.iter().filter(|(roles, _)| roles.iter().all(|role| owned.contains(role)));
-    let names: Vec<_> = names.cloned().collect();
-    overlay(&mut declaration.tensors, &names)?;
-    declaration.words.extend(family.gguf.instead.clone());
+    let declaration = in_file_names(family)?;
     let place = checkpoint.path().display().to_string();
     let architecture = declaration.resolve(&config, &allow.keys).map_err(|unresolved| Error::Misfit {
         place: place.clone(),
@@ -183,6 +177,18 @@ fn drafts(checkpoint: &Checkpoint, layers: usize) -> Vec<Option<usize>> {
 /// The number of the block that a tensor is of.
 fn block(tensor: &str) -> Option<usize> {
     tensor.strip_prefix("blk.")?.split_once('.')?.0.parse().ok()
+}
+
+/// The family with the file's names for its tensors, and what the file has in place of its words.
+pub(crate) fn in_file_names(family: &Declaration) -> Result<Declaration, Error> {
+    let mut declaration = family.clone();
+    let owned: Vec<Role> = declaration.tensors.iter().flat_map(|(roles, _)| roles.clone()).collect();
+    let names =
+        declaration.gguf.tensors.iter().filter(|(roles, _)| roles.iter().all(|role| owned.contains(role)));
+    let names: Vec<_> = names.cloned().collect();
+    overlay(&mut declaration.tensors, &names)?;
+    declaration.words.extend(family.gguf.instead.clone());
+    Ok(declaration)
 }
 
 /// The lists that rotary frequencies are divided by.

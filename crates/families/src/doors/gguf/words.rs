@@ -7,7 +7,7 @@ use crate::waist::roles::Role;
 use crate::written::declaration::Declaration;
 use crate::written::expr::{Entry, Expr};
 
-pub(super) fn permuted(declaration: &Declaration) -> Result<Vec<Role>, Error> {
+pub(crate) fn permuted(declaration: &Declaration) -> Result<Vec<Role>, Error> {
     list(declaration, "permuted", "a list of roles", |text| text.parse().ok())
 }
 
