@@ -29,7 +29,7 @@ pub use opening::beside::Beside;
 pub use opening::defaults::Defaults;
 pub use opening::how::{How, Purpose};
 pub use opening::opened::Opened;
-pub use opening::templates::{Chat, WhichTemplate};
+pub use opening::templates::{Chat, WhichTemplate, form};
 pub use opening::vocabulary::{of_folder, vocabulary};
 pub use text::generation::{Generation, Settings, Timings, Token};
 pub use text::perplexity::{Nll, perplexity};

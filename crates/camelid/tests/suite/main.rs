@@ -1,5 +1,6 @@
 //! The command `camelid`, run as its users run it.
 
+mod answers;
 mod broken;
 mod classes;
 mod convert;

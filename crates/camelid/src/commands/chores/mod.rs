@@ -3,3 +3,4 @@
 pub mod assets;
 pub mod docs;
 mod gguf_page;
+mod questions;

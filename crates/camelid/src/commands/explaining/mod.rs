@@ -4,4 +4,5 @@ pub mod convert;
 pub mod describe;
 pub mod diff;
 pub mod families;
+pub(super) mod set;
 pub(super) mod tree;

@@ -103,7 +103,7 @@ impl Place<'_> {
             query_norm: self.of_heads(Role::QueryNorm, query_norm)?,
             turn,
             grown: grown(attention),
-            reach: reach(attention),
+            reach: attention.reach(),
             core: self.core(sink)?,
         })
     }
@@ -227,7 +227,7 @@ impl Place<'_> {
             output: attention_output.linear(Role::AttentionOutput)?,
             turn,
             grown: grown(attention),
-            reach: reach(attention),
+            reach: attention.reach(),
         })
     }
 
@@ -321,9 +321,12 @@ fn grown(attention: &Attention) -> Grown {
     Grown { logn: attention.logn, temperature: attention.temperature.clone() }
 }
 
-/// Which keys a query sees where no prefix is read both ways.
-fn reach(attention: &Attention) -> Reach {
-    let window = attention.window.and_then(NonZeroUsize::new).map(Reach::Window);
-    let chunk = attention.chunk.and_then(NonZeroUsize::new).map(Reach::Chunk);
-    window.or(chunk).unwrap_or(Reach::Causal)
+impl Attention {
+    /// Which keys a query sees, where neither a prefix is read both ways nor dual chunks are attended to.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        let window = self.window.and_then(NonZeroUsize::new).map(Reach::Window);
+        let chunk = self.chunk.and_then(NonZeroUsize::new).map(Reach::Chunk);
+        window.or(chunk).unwrap_or(Reach::Causal)
+    }
 }
