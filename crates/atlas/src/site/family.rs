@@ -130,7 +130,9 @@ fn declaration(family: &Declaration) -> Vec<Table> {
     };
     let entry = |key: String, entry: &Entry| said(key, plain(&entry.expr), entry.origin.to_string());
     let mut tables = Vec::new();
-    let mut push = |name: &str, lines: Vec<Said>| {
+    let mut push = |name: &str, mut lines: Vec<Said>| {
+        // What the file under all families says is the same on every page.
+        lines.retain(|line| !line.origin.starts_with("base:"));
         if !lines.is_empty() {
             tables.push(Table { name: name.into(), lines });
         }

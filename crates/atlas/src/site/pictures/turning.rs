@@ -84,7 +84,7 @@ fn distances(id: &str, turns: &Turns, tokens: usize) -> Chart {
     let mut next = 16.0_f64;
     while (next as usize) < most {
         places.push(next as usize);
-        next *= 1.25;
+        next *= 1.5;
     }
     places.push(most);
     let line = |name: &str, inverse: &[f64], factor: f64| {
