@@ -1,6 +1,5 @@
 //! The command `camelid`, run as its users run it.
 
-mod answers;
 mod broken;
 mod classes;
 mod convert;
