@@ -144,3 +144,25 @@ fn gemma() {
         assert!(windows.enumerate().all(|(layer, window)| window == (layer % 2 == 0).then_some(4096)));
     }
 }
+
+#[test]
+fn forms_of_one_family_release_the_same_model() {
+    let library = Library::built_in().expect("the built-in families");
+    let mut compared = 0;
+    for form in library.families().filter(|family| family.form_of.is_some()) {
+        let of = library.get(form.form_of.as_deref().unwrap_or_default()).expect("what it is a form of");
+        for size in &form.sizes {
+            assert!(of.sizes.iter().any(|known| known.name == size.name), "{}: {}", form.name, size.name);
+            let (own, other) = (at(&form.name, &size.name), at(&of.name, &size.name));
+            let differ: Vec<_> = camelid::families::difference(&own, &other)
+                .into_iter()
+                // Names are what forms differ in; a trained length is read by scalings alone, of which these have none.
+                .filter(|(word, ..)| !word.starts_with("tensors.") && word != "rope.context")
+                .collect();
+            assert!(own.layers.iter().all(|layer| layer.rope.iter().all(|rope| rope.scaling.is_none())));
+            assert!(differ.is_empty(), "{} and {} at {}: {differ:?}", form.name, of.name, size.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
+}

@@ -31,7 +31,7 @@ pub use opening::converted::RECORD;
 pub use opening::defaults::Defaults;
 pub use opening::how::{How, Purpose, locate};
 pub use opening::opened::Opened;
-pub use opening::templates::{Chat, WhichTemplate};
+pub use opening::templates::{Chat, WhichTemplate, form};
 pub use opening::vocabulary::{of_folder, vocabulary};
 pub use text::continuation::{Continuation, Settings, Token};
 pub use text::framed::framed;

@@ -56,7 +56,7 @@ fn families_differ_in_words_with_their_meaning() {
         words("sizes").contains(&"embedding.vocab".to_owned())
             && words("sizes").contains(&"rope.theta".to_owned())
     );
-    assert_eq!(words("chat"), ["stop", "template"]);
+    assert_eq!(words("chat"), ["stop", "template", "a question"]);
     let shown = run(&["diff", "gemma1", "gemma2"]);
     assert!(shown.contains("s ← cap · tanh(s / cap), before bias and mask."), "{shown}");
     assert!(run(&["diff", "llama2", "llama2"]).contains("they do not differ"));

@@ -109,6 +109,15 @@ impl Expr {
         }
     }
 
+    /// The formula, where it is one as a whole.
+    #[must_use]
+    pub fn formula(&self) -> Option<&Formula> {
+        match self {
+            Expr::Formula(formula) => Some(formula),
+            Expr::Literal(_) | Expr::List(_) | Expr::Table(_) => None,
+        }
+    }
+
     /// The string, where it is a literal one.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use camelid_checkpoint::gguf::Value as Meta;
-use camelid_families::Library;
+use camelid_families::{Declaration, Library};
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
@@ -54,15 +54,13 @@ impl Opened {
         let (speaks, config) = self.voice();
         let family = vocabulary::chat(speaks, config, self.path())?;
         let own = self.own_templates(&said)?;
-        let of_family =
-            family.template.as_deref().and_then(|name| Some((name, Library::chat_template(name)?)));
-        let precedes = family.precedes && which.name.is_none() && of_family.is_some();
+        let precedes = family.precedes && which.name.is_none() && family.template.is_some();
         if !own.is_empty() && !precedes {
             let (place, source) = self.chosen(&own, which)?;
             let template = ChatTemplate::new(place, source)?.with_names(names);
             return Ok(Chat { template, stop: family.stop, system: None, note: None });
         }
-        let Some((name, source)) = of_family else {
+        let Some(form) = form(speaks, config)? else {
             let (path, family) = (self.path().to_owned(), speaks.name.clone());
             return Err(Error::NoTemplate { path, family });
         };
@@ -76,9 +74,7 @@ impl Opened {
             }
             None => format!("the checkpoint brings no chat template; {title}'s own form is used"),
         };
-        let template = ChatTemplate::new(&format!("families/chat/{name}.jinja"), source)?;
-        let template = template.with_names(names).joined(family.join);
-        Ok(Chat { template, stop: family.stop, system: family.system, note: Some(note) })
+        Ok(Chat { template: form.template.with_names(names), note: Some(note), ..form })
     }
 
     /// The text of the checkpoint's own chat template called `default`, if it has one.
@@ -175,6 +171,21 @@ impl Opened {
         names.extend(spelled);
         Ok(names)
     }
+}
+
+/// A family's own form of a conversation, which holds where a checkpoint brings no template; none where it has none.
+///
+/// # Errors
+/// A formula of the `[chat]` table lacks a key of config.json.
+pub fn form(family: &Declaration, config: &Map<String, Json>) -> Result<Option<Chat>, Error> {
+    let table = vocabulary::chat(family, config, Path::new("config.json"))?;
+    let Some((name, source)) =
+        table.template.as_deref().and_then(|name| Some((name, Library::chat_template(name)?)))
+    else {
+        return Ok(None);
+    };
+    let template = ChatTemplate::new(&format!("families/chat/{name}.jinja"), source)?.joined(table.join);
+    Ok(Some(Chat { template, stop: table.stop, system: table.system, note: None }))
 }
 
 fn listed(own: &Named) -> String {

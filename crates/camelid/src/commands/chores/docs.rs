@@ -3,17 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{gguf_page, ports_page};
+use super::{gguf_page, ports_page, questions};
 use crate::commands::explaining::tree::{children, declared_lines};
+use crate::commands::output::values::thousands;
 use anyhow::{Context, bail};
 use camelid_families::{Declaration, Expr, Library, Out, Role, TABLES, out, tensor_attributes, words};
+use camelid_generate::memory;
 
-/// Write docs/families.md, docs/schema.md, docs/gguf.md and docs/which-ports-are-right.md from the data
+/// Write the pages that are made from the data: docs/families.md, schema.md, gguf.md, which-ports-are-right.md, questions.md, atlas/
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Write nothing; fail if a page is not what the data says
     #[arg(long)]
     pub check: bool,
+    /// Cut the atlas's sentences anew by the real vocabularies in this folder, and write nothing else
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    pub tokens: Option<PathBuf>,
 }
 
 /// Runs `docs`.
@@ -21,12 +26,24 @@ pub struct Args {
 /// # Errors
 /// A page can't be written, or with `--check` is stale.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    for (path, text) in pages()? {
+    if let Some(folder) = &args.tokens {
+        return cut(folder);
+    }
+    let pages = pages()?;
+    for stray in strays(&pages) {
+        if args.check {
+            bail!("{} is made from nothing; run `cargo xtask docs`", stray.display());
+        }
+        std::fs::remove_file(&stray).with_context(|| stray.display().to_string())?;
+    }
+    for (path, text) in pages {
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         if args.check && written != text {
             bail!("{} is not what the data says; run `cargo xtask docs`", path.display());
         }
-        if !args.check {
+        if !args.check && written != text {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
             std::fs::write(&path, text).with_context(|| path.display().to_string())?;
             anstream::println!("{}", path.display());
         }
@@ -37,17 +54,60 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Every page that is made from the data, with its text.
 ///
 /// # Errors
-/// A built-in family can't be read.
+/// A built-in family can't be read, a question can't be answered, or a case can't be run.
 pub fn pages() -> anyhow::Result<Vec<(PathBuf, String)>> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let docs = docs.canonicalize().unwrap_or(docs);
+    let docs = docs();
     let library = Library::built_in()?;
-    Ok(vec![
+    let mut pages = vec![
         (docs.join("families.md"), families(&library)),
         (docs.join("schema.md"), schema()),
         (docs.join("gguf.md"), gguf_page::page(&library, MADE)),
         (docs.join("which-ports-are-right.md"), ports_page::page(&docs.join(".."), MADE_OF_RESULTS)?),
-    ])
+        (docs.join("questions.md"), questions::page(MADE)?),
+    ];
+    let site = camelid_atlas::site(&library, &docs.join("../tests/cases"))?;
+    pages.extend(site.into_iter().map(|(path, text)| (docs.join("atlas").join(path), text)));
+    Ok(pages)
+}
+
+/// Files of the atlas that no page is any more.
+#[must_use]
+pub fn strays(pages: &[(PathBuf, String)]) -> Vec<PathBuf> {
+    let atlas = docs().join("atlas");
+    let files = [atlas.join("family"), atlas].into_iter().filter_map(|folder| std::fs::read_dir(folder).ok());
+    let files = files.flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    files.filter(|file| !pages.iter().any(|(path, _)| path == file)).collect()
+}
+
+fn docs() -> PathBuf {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    docs.canonicalize().unwrap_or(docs)
+}
+
+/// Writes `tokens.json` of the crate `atlas` anew, as far as there are vocabularies.
+fn cut(folder: &Path) -> anyhow::Result<ExitCode> {
+    let library = Library::built_in()?;
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../atlas/site/tokens.json");
+    let written = std::fs::read_to_string(&place).with_context(|| place.display().to_string())?;
+    let mut tokens: camelid_atlas::Tokens = serde_json::from_str(&written)?;
+    let names: Vec<(String, Option<String>)> = (tokens.vocabularies.iter())
+        .map(|(name, vocabulary)| (name.clone(), vocabulary.families.first().cloned()))
+        .collect();
+    for (name, family) in names {
+        let path = folder.join(&name);
+        if !path.is_dir() {
+            anstream::println!("{name}: no folder of this name in {}; left as it was", folder.display());
+            continue;
+        }
+        let tokenizer = camelid_generate::vocabulary(&library, &path, family.as_deref())?;
+        tokens.encode(&name, tokenizer.as_ref())?;
+        anstream::println!("{name}");
+    }
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../atlas/site/tokens.json");
+    let text =
+        serde_json::to_string(&tokens)?.replace("]],[[", "]],\n[[").replace("\"families\"", "\n\"families\"");
+    std::fs::write(&place, format!("{text}\n")).with_context(|| place.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 const MADE: &str = "<!-- Made by `cargo xtask docs` from the declarations and the types. Do not edit. -->\n";
@@ -60,10 +120,8 @@ fn families(library: &Library) -> String {
     text += "Each family is a file under `crates/families/families/` that says how it differs from the one it extends.\n\n";
     text += "## The tree\n```text\n";
     branch(library, None, "", &mut text);
-    text +=
-        "```\n\n## Sizes\nParameters are counted from the declaration and equal to the published ones.\n\n";
-    text += "| family | size | width | layers | heads | kv heads | head_dim | mlp width | vocabulary | context | tied | parameters |\n";
-    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+    text += "```\n\n";
+    text += include_str!("docs/families-sizes.md");
     for family in by_age(library) {
         text += &sizes(family);
     }
@@ -72,6 +130,7 @@ fn families(library: &Library) -> String {
         text += &format!("- {title} (`{}`): {why}\n", models.join("`, `"));
     }
     text += "\n## What each says\n";
+    text += include_str!("docs/families-each.md");
     for family in by_age(library) {
         text += &says(library, family);
     }
@@ -102,23 +161,27 @@ fn sizes(family: &Declaration) -> String {
     let row = |size: &camelid_families::Size| {
         let Ok(resolved) = family.resolve(&size.config, &[]) else { return String::new() };
         let Some(layer) = resolved.layers.first() else { return String::new() };
-        let context = resolved.stack.context.map_or_else(|| "–".into(), |context| context.to_string());
+        let number = |count: usize| thousands(count as u64);
+        let context = resolved.stack.context.map_or_else(|| "–".into(), number);
         format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {context} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {context} | {} | {} | {} |\n",
             family.name,
             size.name,
-            resolved.embedding.width,
+            number(resolved.embedding.width),
             resolved.stack.layers,
             layer.attention.heads,
             layer.attention.kv_heads,
             layer.attention.head_dim,
-            layer.mlp.width,
-            resolved.embedding.vocab,
+            number(layer.mlp.width),
+            number(resolved.embedding.vocab),
             if resolved.output.tie { "yes" } else { "no" },
-            resolved.plan().parameters(),
+            thousands(resolved.plan().parameters()),
+            memory::written(resolved.cache_bytes(256_000) / 512),
         )
     };
-    family.sizes.iter().map(row).collect()
+    let mut sizes: Vec<_> = family.sizes.iter().collect();
+    sizes.sort_by_key(|size| size.parameters);
+    sizes.into_iter().map(row).collect()
 }
 
 fn says(library: &Library, family: &Declaration) -> String {

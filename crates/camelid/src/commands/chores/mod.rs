@@ -5,3 +5,4 @@ pub mod conversions;
 pub mod docs;
 mod gguf_page;
 mod ports_page;
+mod questions;

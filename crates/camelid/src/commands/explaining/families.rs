@@ -14,9 +14,12 @@ use crate::commands::output::titles::titled;
 /// Show the family tree, or tell the family of a checkpoint
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Tell the family of this checkpoint, and whether it fits; config.json is enough
-    #[command(flatten)]
-    pub name: NameArgs,
+    /// Tell the family of these checkpoints, and whether they fit; config.json is enough
+    #[arg(value_name = "MODEL")]
+    pub places: Vec<String>,
+    /// The same, as an option (repeatable)
+    #[arg(short, long = "model", value_name = "MODEL")]
+    pub models: Vec<String>,
     /// A key of config.json to wave through, unread (repeatable)
     #[arg(long = "allow-key", value_name = "KEY")]
     pub allow_keys: Vec<String>,
@@ -33,21 +36,53 @@ pub struct Args {
 /// # Errors
 /// The checkpoint can't be read, or is of no family, or of several that differ.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let library = Library::built_in()?;
-    match args.name.given() {
-        Some(model) => detect(&library, &model, &args)?,
-        None if args.json => println!("{}", serde_json::to_string_pretty(&tree_json(&library))?),
-        None => {
-            tree(&library, None, "");
-            if let Some(lines) = rust_lines_that_name_a_family(&library)? {
-                anstream::println!("{}", dim(format!("{lines} lines of Rust name a family")));
-            }
-        }
-    }
+    anstream::print!("{}", answer(&args)?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn detect(library: &Library, model: &str, args: &Args) -> anyhow::Result<()> {
+/// What `families` prints.
+///
+/// # Errors
+/// As [`run`].
+pub(in crate::commands) fn answer(args: &Args) -> anyhow::Result<String> {
+    let library = Library::built_in()?;
+    if !args.models.is_empty() || !args.places.is_empty() {
+        return detected(&library, args);
+    }
+    if args.json {
+        return Ok(format!("{}\n", serde_json::to_string_pretty(&tree_json(&library))?));
+    }
+    let mut out = String::new();
+    tree(&library, None, "", &mut out);
+    if let Some(lines) = rust_lines_that_name_a_family(&library)? {
+        out += &format!("{}\n", dim(format!("{lines} lines of Rust name a family")));
+    }
+    Ok(out)
+}
+
+/// What each checkpoint is: one answer for one, a list for several.
+fn detected(library: &Library, args: &Args) -> anyhow::Result<String> {
+    let mut reports = Vec::new();
+    let mut out = String::new();
+    for model in args.places.iter().chain(&args.models) {
+        let (report, text) = detect(library, model, args)?;
+        if args.places.len() + args.models.len() > 1 {
+            out += &format!("{model}\n  ");
+        }
+        out += &text;
+        reports.push(report);
+    }
+    if !args.json {
+        return Ok(out);
+    }
+    let report = match <[serde_json::Value; 1]>::try_from(reports) {
+        Ok([one]) => one,
+        Err(many) => many.into(),
+    };
+    Ok(format!("{}\n", serde_json::to_string_pretty(&report)?))
+}
+
+fn detect(library: &Library, model: &str, args: &Args) -> anyhow::Result<(serde_json::Value, String)> {
     let opened = ModelArgs {
         allow_keys: args.allow_keys.clone(),
         allow_tensors: args.allow_tensors.clone(),
@@ -58,30 +93,26 @@ fn detect(library: &Library, model: &str, args: &Args) -> anyhow::Result<()> {
     opened.architecture()?;
     let found = library.detect(opened.config(), &args.allow_keys)?;
     let also: Vec<_> = found.also.iter().map(|family| family.name.clone()).collect();
-    if args.json {
-        let report = serde_json::json!({
-            "family": found.family.name, "title": found.family.title, "rule": found.rule, "also": also,
-            "notes": opened.notes(),
-        });
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print(&found, &also);
+    let mut report = serde_json::json!({
+        "family": found.family.name, "title": found.family.title, "rule": found.rule, "also": also,
+        "notes": opened.notes(),
+    });
+    if let (Some(report), true) = (report.as_object_mut(), args.models.len() > 1) {
+        report.insert("model".into(), model.into());
     }
-    Ok(())
+    Ok((report, told(&found, &also)))
 }
 
-fn print(found: &Detected<'_>, also: &[String]) {
-    anstream::println!("{}", bold(titled(found.family)));
-    anstream::println!("  by the rule  {}", found.rule);
+fn told(found: &Detected<'_>, also: &[String]) -> String {
+    let mut out = format!("{}\n  by the rule  {}\n", bold(titled(found.family)), found.rule);
     if !also.is_empty() {
-        anstream::println!(
-            "  {}",
-            dim(format!("the arithmetic of {} too; the youngest gives the name", also.join(", ")))
-        );
+        let also = also.join(", ");
+        out += &format!("  {}\n", dim(format!("the arithmetic of {also} too; the youngest gives the name")));
     }
+    out
 }
 
-fn tree(library: &Library, parent: Option<&str>, indent: &str) {
+fn tree(library: &Library, parent: Option<&str>, indent: &str, out: &mut String) {
     let children = children(library, parent);
     for (index, family) in children.iter().enumerate() {
         let last = index + 1 == children.len();
@@ -95,8 +126,8 @@ fn tree(library: &Library, parent: Option<&str>, indent: &str) {
         let line = format!("{indent}{branch}{}", bold(&family.name));
         let lines = Library::source(&family.name).map_or(0, declared_lines);
         let about = format!("{released}  {}  {lines} lines", sizes.join(", "));
-        anstream::println!("{line}  {} {}", family.title, dim(about));
-        tree(library, Some(&family.name), &format!("{indent}{below}"));
+        *out += &format!("{line}  {} {}\n", family.title, dim(about));
+        tree(library, Some(&family.name), &format!("{indent}{below}"), out);
     }
 }
 

@@ -4,4 +4,5 @@ pub mod describe;
 pub mod diff;
 pub mod families;
 pub mod manual;
+pub(super) mod set;
 pub(super) mod tree;

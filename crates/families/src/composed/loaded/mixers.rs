@@ -101,7 +101,7 @@ impl Place<'_> {
             query_norm: self.of_heads(Role::QueryNorm, query_norm)?,
             turn,
             grown: grown(attention),
-            reach: reach(attention),
+            reach: attention.reach(),
             core: self.core(sink)?,
         })
     }
@@ -225,7 +225,7 @@ impl Place<'_> {
             output: attention_output.linear(Role::AttentionOutput)?,
             turn,
             grown: grown(attention),
-            reach: reach(attention),
+            reach: attention.reach(),
         })
     }
 
@@ -319,9 +319,12 @@ fn grown(attention: &Attention) -> Grown {
     Grown { logn: attention.logn, temperature: attention.temperature.clone() }
 }
 
-/// Which keys a query sees where no prefix is read both ways.
-fn reach(attention: &Attention) -> Reach {
-    let window = attention.window.filter(|window| *window > 0).map(Reach::Window);
-    let chunk = attention.chunk.filter(|chunk| *chunk > 0).map(Reach::Chunk);
-    window.or(chunk).unwrap_or(Reach::Causal)
+impl Attention {
+    /// Which keys a query sees, where neither a prefix is read both ways nor dual chunks are attended to.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        let window = self.window.filter(|window| *window > 0).map(Reach::Window);
+        let chunk = self.chunk.filter(|chunk| *chunk > 0).map(Reach::Chunk);
+        window.or(chunk).unwrap_or(Reach::Causal)
+    }
 }
