@@ -85,7 +85,7 @@ pub(crate) fn tree(library: &Library) -> Result<Tree, Error> {
 
 /// The historical ancestor: `after`, else the family that is extended.
 fn ancestor<'a>(families: &[&'a Declaration], family: &'a Declaration) -> Option<&'a str> {
-    let name = family.after.as_ref().or_else(|| family.form_of.as_ref()).or_else(|| family.chain.get(1))?;
+    let name = family.after.as_ref().or(family.form_of.as_ref()).or_else(|| family.chain.get(1))?;
     families.iter().any(|other| other.name == *name).then_some(name.as_str())
 }
 

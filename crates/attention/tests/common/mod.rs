@@ -188,7 +188,7 @@ fn reaches() -> impl Strategy<Value = Reach> {
     prop_oneof![
         Just(Reach::Causal),
         (1..300usize).prop_map(window),
-        (1..300usize).prop_map(|size| Reach::Chunk(size)),
+        (1..300usize).prop_map(Reach::Chunk),
         (0..100usize).prop_map(Reach::Prefix),
     ]
 }

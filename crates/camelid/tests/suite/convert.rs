@@ -182,16 +182,8 @@ fn every_reason_is_told_at_once_with_what_would_allow_it() {
 fn an_engine_gets_the_form_with_the_least_loss_and_the_record_says_which() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("out");
-    let args = [
-        "convert",
-        "--model",
-        text(&case("minicpm/gqa")),
-        "--for",
-        "transformers",
-        "--out",
-        text(&out),
-        "--json",
-    ];
+    let source = case("minicpm/gqa");
+    let args = ["convert", "--model", text(&source), "--for", "transformers", "--out", text(&out), "--json"];
     let report: Json = serde_json::from_str(&run(&args)).expect("JSON");
     assert_eq!((&report["family"], &report["grade"]), (&json!("granite"), &json!("bytes")));
     assert_eq!(report["source"]["family"], "minicpm");
@@ -342,10 +334,11 @@ fn a_folder_keeps_the_vocabulary_of_its_source_whatever_family_it_looks_like() {
 fn a_narrower_type_is_consent_to_round_and_says_how_far() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("out");
+    let source = case("llama2/gqa");
     let args = [
         "convert",
         "--model",
-        text(&case("llama2/gqa")),
+        text(&source),
         "--to",
         "llama2",
         "--dtype",

@@ -3,7 +3,6 @@
 mod broken;
 mod classes;
 mod convert;
-mod engines;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod folders;

@@ -11,8 +11,11 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(crate) struct Fields(Map<String, Json>);
 
+/// Whether a value changes nothing.
+type IsNeutral = fn(&Json) -> bool;
+
 /// Fields that change nothing, or change nothing at these values: clients send them by habit.
-const NEUTRAL: [(&str, fn(&Json) -> bool); 34] = [
+const NEUTRAL: [(&str, IsNeutral); 34] = [
     ("presence_penalty", is_zero),
     ("frequency_penalty", is_zero),
     ("logit_bias", is_empty),

@@ -18,6 +18,7 @@ fn check(answer: &Answer, status: u16, code: Option<&str>, param: Option<&str>, 
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
 fn a_field_that_is_wrong_is_named() {
     let served = Served::new();
     let check = |request: Json, code: &str, param: &str, words: &str| {

@@ -12,7 +12,8 @@ mod library;
 mod model;
 mod read;
 mod scheme;
-#[cfg(all(test, feature = "hugging-face"))]
+#[cfg(test)]
+#[cfg(feature = "hugging-face")]
 mod tests;
 mod usual;
 

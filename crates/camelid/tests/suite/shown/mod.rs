@@ -1,5 +1,8 @@
 //! `describe`, `diff`, `perplexity`, `bench`: what they show.
 
+mod answers;
+mod engines;
+
 use serde_json::Value as Json;
 
 use crate::models::{case, refused, run, stories, text};
