@@ -79,8 +79,7 @@ fn it_goes_back_to_its_mark_and_to_nothing_and_nowhere_else() {
     let first = run(&model, &ids[12..20], &mut cache);
     assert_eq!([40, 20, 19, 12, 11].map(|len| cache.reachable(len)), [20, 20, 12, 12, 0]);
     let error = cache.truncate(15).expect_err("inside the state").to_string();
-    let wanted =
-        "a state of 20 tokens can't be cut to 15: it holds all of them in one; it can go back to 0 or 12";
+    let wanted = "what is held of 20 tokens can't be cut to 15: a state holds all in one, and a window forgets; it can go back to 0 or 12";
     assert_eq!(error, wanted);
     assert_eq!(cache.len(), 20, "nothing is lost");
     cache.truncate(12).expect("its mark");

@@ -33,11 +33,8 @@ fn between<'t>(text: &'t str, from: &str, begin: &str, end: &str) -> &'t str {
 /// The cells of a table's body, row by row, without tags.
 fn cells(page: &str, mark: &str) -> Vec<Vec<String>> {
     let body = between(page, &format!("<table {mark}"), "<tbody>", "</tbody>");
-    let row = |row: &str| {
-        let cells: Vec<&str> = row.split("</t").collect();
-        let cells = cells.iter().filter_map(|cell| cell.find("<t").map(|at| plain(&cell[at..])));
-        cells.collect::<Vec<String>>()
-    };
+    let row =
+        |row: &str| row.split("<t").skip(1).map(|cell| plain(&format!("<t{cell}"))).collect::<Vec<String>>();
     body.split("<tr>").skip(1).map(row).collect()
 }
 

@@ -223,7 +223,7 @@ fn metadata_that_nothing_reads_is_told() {
     check(
         "general.architecture",
         Meta::Text("rwkv7".into()),
-        "general.architecture is `rwkv7`, which no family reads; there are baichuan, chatglm, gemma",
+        "general.architecture is `rwkv7`, which no family reads; there are baichuan, chatglm, cohere2",
     );
     check("llama.rope.dimension_count", Meta::U32(4), "`partial_rotary_factor` = 0.5");
     check("llama.block_count", Meta::U32(6), "tensor `blk.5.attn_q.weight` [64, 64] is missing");

@@ -13,7 +13,7 @@ use super::staged::Staged;
 use super::written::Rounded;
 
 const TRANSFORMERS: &str = include_str!("data/transformers.py");
-const LLAMA_CPP: &str = include_str!("data/llama_cpp.py");
+const IN_FILES: &str = include_str!("data/gguf.py");
 const TOKENS: usize = 24;
 /// What f32 in another engine may differ by; a table of GELU in half precision differs by more.
 const LIMIT: f64 = 1e-5;
@@ -30,7 +30,7 @@ pub(super) fn run(
     rounded: &[Rounded],
 ) -> anyhow::Result<String> {
     let (script, program) = match program {
-        "llama.cpp" => (LLAMA_CPP, "python3"),
+        "llama.cpp" => (IN_FILES, "python3"),
         "python" => (script(chosen), "python3"),
         other => (script(chosen), other),
     };
@@ -67,7 +67,7 @@ pub(super) fn run(
 }
 
 fn script(chosen: &Chosen<'_>) -> &'static str {
-    if chosen.is_gguf() { LLAMA_CPP } else { TRANSFORMERS }
+    if chosen.is_gguf() { IN_FILES } else { TRANSFORMERS }
 }
 
 fn is_gelu(chosen: &Chosen<'_>) -> bool {

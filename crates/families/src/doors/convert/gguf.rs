@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::doors::convert::made::{Conversion, InFile, missing};
 use crate::doors::convert::told::{differences, told};
-use crate::doors::convert::{Conversion, InFile, missing};
 use crate::doors::engines::Form;
 use crate::doors::folding::Folding;
 use crate::doors::folding::turns::{list, swap_pairs};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use crate::doors::convert::search::bare;
+use crate::doors::convert::keys::{bare, is_of_each_layer};
 use crate::resolved::config;
 use crate::waist::architecture::Architecture;
 use crate::written::declaration::Declaration;
@@ -126,11 +126,4 @@ impl Declaration {
         }
         config
     }
-}
-
-/// Whether a word's value is a list with one for each layer.
-pub(super) fn is_of_each_layer(word: &str, value: &Json, architecture: &Architecture) -> bool {
-    let tables = ["attention.", "rope.", "mlp.", "block.", "latent.", "delta.", "experts."];
-    tables.iter().any(|table| word.starts_with(table))
-        && value.as_array().is_some_and(|each| each.len() == architecture.layers.len())
 }

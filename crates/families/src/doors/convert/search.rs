@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::doors::convert::guess::is_of_each_layer;
+use crate::doors::convert::keys::is_of_each_layer;
 use crate::doors::convert::told::{Differences, differences, structure};
 use crate::error::Problem;
 use crate::resolved::config;
 use crate::resolved::scope::Scope;
 use crate::waist::architecture::Architecture;
 use crate::written::declaration::Declaration;
-use crate::written::expr::{Entry, Expr};
+use crate::written::expr::Entry;
 use crate::written::formula::root;
 
 /// Looks for the config.json that a family resolves to the wanted numbers.
@@ -224,6 +224,11 @@ fn candidates(wanted: &Json, got: Option<&Json>, now: Option<&Json>, each: bool)
         // In proportion, or in inverse proportion, which may miss by a rounding.
         let inverse = now.and_then(Json::as_f64).unwrap_or(1.0) * got / wanted;
         let near = [scaled, inverse, inverse.next_up(), inverse.next_down()];
+        // A scale that is one over the root of a whole number.
+        let square = now.and_then(Json::as_f64).unwrap_or(1.0) * (got / wanted).powi(2);
+        if square.is_finite() && (square - square.round()).abs() < 1e-6 && square.abs() < 1e15 {
+            values.push((square.round() as i64).into());
+        }
         values.extend(near.into_iter().filter_map(serde_json::Number::from_f64).map(Json::Number));
     }
     values
@@ -231,12 +236,4 @@ fn candidates(wanted: &Json, got: Option<&Json>, now: Option<&Json>, each: bool)
 
 fn same(a: Option<&Json>, b: &Json) -> bool {
     a.is_some_and(|a| a == b || matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if a == b))
-}
-
-/// The key, where a formula is nothing but one.
-pub(super) fn bare(expr: &Expr) -> Option<&str> {
-    let Expr::Formula(formula) = expr else { return None };
-    let key = formula.source();
-    let is_name = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    (is_name && formula.variables().contains(key) && key != "layer").then_some(key)
 }

@@ -3,7 +3,7 @@
 use camelid_rope::Scaling as Plain;
 
 use super::rules::nothing;
-use super::{Folding, Grade, Wish};
+use super::work::{Folding, Grade, Wish};
 use crate::waist::architecture::{Attention, Length};
 use crate::waist::scaling::Scaling;
 

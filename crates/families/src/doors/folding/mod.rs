@@ -12,52 +12,13 @@ pub(crate) mod recipe;
 mod rules;
 pub(crate) mod stream;
 pub(crate) mod turns;
+mod work;
 
 use serde_json::Value as Json;
 
-use crate::doors::folding::recipe::Recipe;
-use crate::waist::architecture::Architecture;
-
-/// How equal a result is to what it was made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Grade {
-    /// Rows move, no number changes.
-    #[default]
-    Bytes,
-    /// The same function; numbers were computed in f64 and rounded once.
-    Exact,
-    /// The same function for texts of at most so many tokens. (The fewer, the lower it ranks.)
-    Within(usize),
-}
-
-/// One fold that was made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fold {
-    /// The word that has another value now.
-    pub word: String,
-    /// What was done, in a line.
-    pub what: String,
-    /// What it costs.
-    pub grade: Grade,
-    /// What the word was.
-    pub from: Json,
-    /// What it is now.
-    pub to: Json,
-}
-
-/// A function in the making: its words, its numbers, and what was done to them.
-#[derive(Debug, Clone)]
-pub(crate) struct Folding {
-    pub(crate) architecture: Architecture,
-    pub(crate) recipe: Recipe,
-    pub(crate) folds: Vec<Fold>,
-}
-
-/// What a word of one layer, or of all, should be.
-pub(crate) struct Wish<'a> {
-    pub(crate) layer: Option<usize>,
-    pub(crate) value: &'a Json,
-}
+pub(crate) use crate::doors::folding::work::Folding;
+pub use crate::doors::folding::work::{Fold, Grade};
+use crate::doors::folding::work::{Wish, worse};
 
 /// A rule: whether it could bring its word to the value wished for.
 type Rule = fn(&mut Folding, &Wish<'_>) -> Option<(String, Grade)>;
@@ -91,11 +52,6 @@ pub(crate) fn rank(word: &str) -> usize {
 }
 
 impl Folding {
-    pub(crate) fn new(architecture: Architecture) -> Folding {
-        let recipe = Recipe::of(&architecture);
-        Folding { architecture, recipe, folds: Vec::new() }
-    }
-
     /// Brings a word to a value, if its rule can; a list has a value for each layer.
     pub(crate) fn fold(&mut self, word: &str, value: &Json) -> bool {
         let Some((_, rule)) = RULES.iter().find(|(known, _)| *known == word) else { return false };
@@ -131,22 +87,9 @@ impl Folding {
         *self = tried;
         true
     }
-
-    /// The grade of all that was done.
-    pub(crate) fn grade(&self) -> Grade {
-        self.folds.iter().fold(Grade::Bytes, |grade, fold| worse(grade, fold.grade))
-    }
 }
 
 fn is_of_layers(word: &str) -> bool {
     ["attention.", "rope.", "mlp.", "block."].iter().any(|table| word.starts_with(table))
         && !["block.layers", "block.context"].contains(&word)
-}
-
-/// The grade of two things that were done.
-pub(crate) fn worse(a: Grade, b: Grade) -> Grade {
-    match (a, b) {
-        (Grade::Within(a), Grade::Within(b)) => Grade::Within(a.min(b)),
-        (a, b) => a.max(b),
-    }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::recipe::Step;
-use super::{Folding, Grade, Wish};
+use super::work::{Folding, Grade, Wish};
 use crate::waist::architecture::Values;
 use crate::waist::kinds::Kind;
 use crate::waist::named::{Named, Per};

@@ -2,8 +2,9 @@
 
 use camelid_rope::{Pairing, Scaling as Plain};
 
+use super::lengths;
 use super::rules::{heads_may_turn, nothing};
-use super::{Folding, Grade, Wish, lengths};
+use super::work::{Folding, Grade, Wish};
 use crate::waist::architecture::{Length, Rest, Rope};
 use crate::waist::named::Per;
 use crate::waist::plan::Part;
