@@ -57,6 +57,8 @@ async function accessible(page, place) {
   await page.evaluate(axe);
   const { violations, passes } = await page.evaluate(() => {
     for (const details of document.querySelectorAll("details")) details.open = true;
+    // What the keyboard scrolled lies half under a table's head.
+    for (const box of document.querySelectorAll(".scroll")) box.scrollTop = 0;
     return axe.run(document, { preload: false, runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
   });
   if (passes.length < 10) wrong(place, `axe-core ran ${passes.length} rules only`);
