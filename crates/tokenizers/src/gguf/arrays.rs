@@ -48,8 +48,7 @@ pub struct Gguf {
 
 impl Gguf {
     pub(super) fn layout(&self) -> Result<Layout, Error> {
-        let known: BTreeMap<String, Layout> =
-            toml::from_str(include_str!("models.toml")).map_err(|error| wrong("model", error.to_string()))?;
+        let known = Layout::known()?;
         known.get(&self.model).copied().ok_or_else(|| {
             let names: Vec<_> = known.into_keys().collect();
             wrong("model", format!("{:?} is not known; known are {}", self.model, names.join(", ")))
@@ -63,6 +62,18 @@ impl Gguf {
 pub(super) enum Layout {
     SentencePiece,
     Bytes,
+}
+
+impl Layout {
+    fn known() -> Result<BTreeMap<String, Layout>, Error> {
+        toml::from_str(include_str!("models.toml")).map_err(|error| wrong("model", error.to_string()))
+    }
+
+    /// What `model` says of it.
+    pub(super) fn name(self) -> Result<String, Error> {
+        let found = Layout::known()?.into_iter().find(|(_, layout)| *layout == self);
+        found.map(|(name, _)| name).ok_or_else(|| wrong("model", "no name is known for this layout".into()))
+    }
 }
 
 pub(super) fn wrong(key: &'static str, reason: String) -> Error {

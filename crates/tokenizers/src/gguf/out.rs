@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::arrays::{Gguf, wrong};
+use super::arrays::{Gguf, Layout, wrong};
 use super::splits::name_of;
 use crate::formats::sentencepiece::proto::{Algorithm, Kind as PieceKind, Proto};
 use crate::merging::level::level_text;
@@ -50,7 +50,7 @@ fn put(arrays: &mut Gguf, id: u32, name: &str, kind: u64) {
     while arrays.tokens.len() <= at {
         arrays.tokens.push(format!("[PAD{}]", arrays.tokens.len()));
         arrays.token_type.push(UNUSED);
-        if arrays.model == "llama" {
+        if !arrays.scores.is_empty() {
             arrays.scores.push(-10_000.0);
         }
     }
@@ -77,7 +77,7 @@ fn of_model(proto: &Proto, settings: &Settings) -> Result<Gguf, Error> {
         }
     };
     Ok(Gguf {
-        model: "llama".into(),
+        model: Layout::SentencePiece.name()?,
         pre: Some("default".into()),
         tokens: proto.pieces.iter().map(|piece| piece.text.clone()).collect(),
         scores: proto.pieces.iter().map(|piece| piece.score).collect(),
@@ -113,7 +113,7 @@ fn of_json(file: &[u8]) -> Result<Gguf, Error> {
     let patterns = patterns(&json["pre_tokenizer"]);
     let pre = name_of(&patterns)?
         .ok_or_else(|| wrong("pre", format!("no name is known for the split {patterns:?}")))?;
-    let mut arrays = Gguf { model: "gpt2".into(), pre: Some(pre), merges, ..Gguf::default() };
+    let mut arrays = Gguf { model: Layout::Bytes.name()?, pre: Some(pre), merges, ..Gguf::default() };
     for (piece, id) in vocab {
         put(&mut arrays, id, &piece, NORMAL);
     }
@@ -148,7 +148,7 @@ fn of_ranks(file: &[u8], settings: &Settings) -> Result<Gguf, Error> {
     let pre = name_of(std::slice::from_ref(&pattern))?
         .ok_or_else(|| wrong("pre", format!("no name is known for the split {pattern:?}")))?;
     let vocabulary = formats::tiktoken::vocabulary(file)?;
-    let mut arrays = Gguf { model: "gpt2".into(), pre: Some(pre), ..Gguf::default() };
+    let mut arrays = Gguf { model: Layout::Bytes.name()?, pre: Some(pre), ..Gguf::default() };
     for id in 0..vocabulary.len() as u32 {
         let bytes = vocabulary.get(id).unwrap_or_default();
         put(&mut arrays, id, &level_text(bytes), NORMAL);
