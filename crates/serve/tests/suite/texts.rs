@@ -52,7 +52,7 @@ fn choices(answer: &Json) -> Json {
 #[test]
 fn an_answer_is_the_same_alone_and_among_others() {
     let alone = Served::with(|limits| (limits.parallel, limits.prefixes) = (1, 0), None);
-    let among = Served::with(|limits| limits.parallel = 12, None);
+    let among = Served::with(|limits| (limits.parallel, limits.prefixes) = (12, 0), None);
     let requests = requests();
     let wanted: Vec<Json> =
         requests.iter().map(|request| choices(&alone.complete(request.clone()))).collect();
