@@ -1,6 +1,6 @@
 //! Prompts that have been read, with what they left behind: a prompt that begins like one of them is read from there on.
 
-use camelid_families::{Architecture, Cache};
+use camelid_families::{Architecture, Backend, Cache};
 use camelid_generate::pieces;
 
 /// Read prompts, bounded in bytes; those that nobody came back to go first.
@@ -49,12 +49,13 @@ impl Prefixes {
         Some(cache)
     }
 
-    /// Remembers what these ids left behind.
+    /// Remembers what these ids left behind, if they are as many as are summed as a prompt is.
     pub(crate) fn keep(&mut self, ids: &[u32], cache: &Cache) {
         let bytes = cache.bytes() + size_of_val(ids);
         let known =
             |entry: &Entry| entry.ids.starts_with(ids) && entry.cache.reachable(ids.len()) == ids.len();
-        if bytes > self.most || ids.is_empty() || self.entries.iter().any(known) {
+        // Fewer tokens are summed in another order, so their bits are not those of a longer prompt's start.
+        if bytes > self.most || ids.len() < Backend::MANY || self.entries.iter().any(known) {
             return;
         }
         // A conversation's earlier turns are part of the later ones, where those can be cut.
