@@ -27,7 +27,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for name in names(&root)?.iter().filter(|name| args.crates.is_empty() || args.crates.contains(name)) {
         let path = root.join("crates").join(name).join("README.md");
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        examples.extend(example(name, &text).with_context(|| path.display().to_string())?);
+        match example(name, &text).with_context(|| path.display().to_string())? {
+            Some(example) => examples.push(example),
+            None => println!("NONE   {name}: its README shows no Rust"),
+        }
     }
     ensure!(!examples.is_empty(), "no README of these shows Rust");
     let outside = tempfile::tempdir()?;

@@ -90,7 +90,7 @@ impl Attention {
     /// # Panics
     /// As [`Attention::forward`] and [`Cache::append`].
     #[track_caller]
-    #[allow(clippy::too_many_arguments, reason = "queries, keys and values stand apart, as in the formula")]
+    #[expect(clippy::too_many_arguments, reason = "queries, keys and values stand apart, as in the formula")]
     pub fn attend(
         &self,
         queries: ArrayView3<'_, f32>,
