@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use camelid::checkpoint::{Checkpoint, Mapping, Source, read_json};
+use camelid::checkpoint::gguf::{GgufWriter, Value as Meta};
+use camelid::checkpoint::{Checkpoint, Dtype, Mapping, Planned, Source, read_json};
 use camelid::families::{Allow, Architecture, Backend, Library, difference};
 use camelid::verify::Reference;
 use serde_json::Value as Json;
@@ -268,5 +269,55 @@ fn a_whole_file_computes_what_its_original_computes() {
         let pairs = logits.iter().zip(&reference.logits);
         let far = pairs.fold(0.0, |far: f64, (ours, theirs)| far.max((f64::from(*ours) - theirs).abs()));
         assert!(far <= 1e-4 * most, "{name}: {far} of {most}");
+    }
+}
+
+/// A whole file with further tensors, and its count of blocks that draft as given.
+fn drafting(count: u64, more: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    let whole = Checkpoint::open(tests().join("data/gguf-whole/glm4.5--base.gguf")).expect("the file");
+    let (drafts, blocks) = ("glm4moe.nextn_predict_layers", "glm4moe.block_count");
+    let metadata = whole.gguf_metadata().expect("metadata");
+    let metadata = metadata.iter().filter(|(key, _)| ![drafts, blocks].contains(key));
+    let mut metadata: Vec<_> = metadata.map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    metadata.push((blocks.to_owned(), Meta::Unsigned(3 + count)));
+    metadata.extend((count > 0).then(|| (drafts.to_owned(), Meta::Unsigned(count))));
+    let extra = |name: &&str| Planned { name: (*name).to_owned(), dtype: Dtype::F32, shape: vec![4] };
+    let own = whole.tensors().map(|tensor| Planned {
+        name: tensor.name().to_owned(),
+        dtype: tensor.dtype(),
+        shape: tensor.shape().to_owned(),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.gguf");
+    let planned: Vec<_> = own.chain(more.iter().map(extra)).collect();
+    let mut writer = GgufWriter::create(&path, &metadata, &planned).expect("it begins");
+    for tensor in whole.tensors() {
+        writer.write(tensor.name(), [tensor.bytes()]).expect("it is written");
+    }
+    for name in more {
+        writer.write(name, [Ok(vec![0; 16].into())]).expect("it is written");
+    }
+    writer.finish().expect("it is whole");
+    (folder, path)
+}
+
+#[test]
+fn blocks_that_draft_are_set_aside_and_none_else() {
+    let fits = |count: u64, more: &[&str]| -> Result<usize, String> {
+        let (_folder, path) = drafting(count, more);
+        let checkpoint = Checkpoint::open(&path).map_err(|error| error.to_string())?;
+        let (library, allow) = (library(), Allow::default());
+        let read = library.from_gguf(&checkpoint, None, &allow).map_err(|error| error.to_string())?;
+        let architecture = read.declaration.architecture(&read.config, &read.checkpoint, &allow);
+        architecture.map(|architecture| architecture.layers.len()).map_err(|error| error.to_string())
+    };
+    let block = ["blk.3.attn_q.weight", "blk.3.nextn.eh_proj.weight"];
+    assert_eq!(fits(1, &block), Ok(3));
+    assert_eq!(fits(0, &[]), Ok(3));
+    for (count, more) in
+        [(0, &block[..]), (1, &["blk.4.attn_q.weight"]), (1, &["blk.2.nextn.eh_proj.weight"])]
+    {
+        let error = fits(count, more).expect_err("a tensor that nothing claims");
+        assert!(error.contains(more[0]), "{error}");
     }
 }
