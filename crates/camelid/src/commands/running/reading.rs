@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use camelid_families::{Backend, Role};
+use bytes::Bytes;
+use camelid_checkpoint::Checkpoint;
+use camelid_families::{Architecture, Backend, Role};
 use camelid_generate::Opened;
 
 /// Bytes that one part of a read takes.
@@ -16,7 +18,7 @@ const TIMES: usize = 3;
 pub(super) struct Reading {
     /// Bytes of the files' tensors, all of them.
     pub(super) file: u64,
-    /// Bytes of matrices that each token reads; of experts as if all were chosen.
+    /// Bytes of the tensors that each token reads; of experts, those of as many as are chosen.
     pub(super) per_token: u64,
     /// Bytes a second, read by all threads from where they lie.
     pub(super) rate: f64,
@@ -29,16 +31,7 @@ impl Reading {
     /// Where a tensor can't be read.
     pub(super) fn measure(opened: &Opened, backend: &Backend) -> anyhow::Result<Self> {
         let (architecture, checkpoint) = (opened.architecture()?, opened.checkpoint());
-        // Of an embedding that is no output, a token reads one row.
-        let looked_up: Vec<_> = architecture
-            .plan()
-            .tensors
-            .into_iter()
-            .filter(|planned| planned.roles.contains(&Role::Embedding) && !architecture.output.tie)
-            .map(|planned| planned.name)
-            .collect();
-        let read = checkpoint.tensors().filter(|tensor| !looked_up.iter().any(|name| name == tensor.name()));
-        let bytes = read.map(|tensor| tensor.bytes()).collect::<Result<Vec<_>, _>>()?;
+        let bytes = read_by_a_token(&architecture, checkpoint)?;
         let parts: Vec<&[f32]> = bytes.iter().flat_map(|bytes| words(bytes).chunks(PART / 4)).collect();
         let pass = || {
             let begin = Instant::now();
@@ -59,6 +52,32 @@ impl Reading {
     pub(super) fn share(&self, tokens_a_second: f64) -> f64 {
         tokens_a_second * self.per_token as f64 / self.rate
     }
+}
+
+/// What a token reads of each tensor. Of embeddings that are looked up it reads a row; of experts, the first stand for
+/// those that it would choose.
+fn read_by_a_token(architecture: &Architecture, checkpoint: &Checkpoint) -> anyhow::Result<Vec<Bytes>> {
+    let mut all = Vec::new();
+    for planned in architecture.plan().tensors {
+        let role = planned.roles[0];
+        let looked_up = match role {
+            Role::Embedding => !architecture.output.tie,
+            Role::LayerEmbedding => true,
+            _ => false,
+        };
+        let Some(tensor) = checkpoint.tensor(&planned.name).filter(|_| !looked_up) else { continue };
+        let layer = planned.layer.and_then(|layer| architecture.layers.get(layer));
+        let experts = layer.and_then(|layer| layer.experts.as_ref()).filter(|_| role.is_of_experts());
+        match (experts, planned.expert) {
+            (Some(experts), Some(expert)) if expert >= experts.chosen => {}
+            (Some(experts), None) => {
+                let bytes = tensor.bytes()?;
+                all.push(bytes.slice(..bytes.len() / experts.count.max(1) * experts.chosen));
+            }
+            _ => all.push(tensor.bytes()?),
+        }
+    }
+    Ok(all)
 }
 
 /// The whole words of some bytes, but for those before the first aligned one.

@@ -86,6 +86,25 @@ fn perplexity_is_that_of_the_definition() {
 }
 
 #[test]
+fn a_token_reads_the_experts_that_it_chooses_and_a_row_of_each_table() {
+    let read = |case: &str| {
+        let folder = format!("{}/../../tests/cases/{case}", env!("CARGO_MANIFEST_DIR"));
+        let args = ["--prompt-tokens", "4", "--new-tokens", "0", "--dtype", "f32", "--json"];
+        let report = json(&[&["bench", "--model", &folder] as &[&str], &args].concat());
+        ["weight_bytes", "bytes_per_token"].map(|key| report[key].as_u64().unwrap_or_default())
+    };
+    // Two layers of 8 experts apart, of which 3 are chosen: [24, 48] three times; the table is no output.
+    let [all, token] = read("qwen3-moe/base");
+    assert_eq!(all - token, 4 * (2 * 5 * 3 * 24 * 48 + 263 * 48));
+    // Three layers of 6 stacked experts with biases, of which 3 are chosen.
+    let [all, token] = read("gpt-oss/base");
+    assert_eq!(all - token, 4 * (3 * 3 * (3 * 32 * 48 + 2 * 32 + 48) + 255 * 48));
+    // The table is the output too, but each layer's own embeddings are only looked up.
+    let [all, token] = read("gemma4/e");
+    assert_eq!(all - token, 4 * 253 * 60);
+}
+
+#[test]
 fn bench_keeps_the_contract() {
     let args = [
         "bench",
