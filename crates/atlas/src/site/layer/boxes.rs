@@ -58,7 +58,13 @@ impl Drawer<'_> {
                 ("norm", detail, &["norm"])
             }
             Kind::Matrix => ("linear", sizes.join(" → "), &[]),
-            Kind::Vector => ("vector", format!("{} numbers", sizes.join(" · ")), &[]),
+            Kind::Vector => {
+                // A box is narrow: a dimension of one says nothing.
+                let sizes: Vec<_> = sizes.iter().filter(|size| *size != "1").cloned().collect();
+                let unit = if sizes.len() > 1 { "" } else { " numbers" };
+                let sizes = if sizes.is_empty() { "1".to_owned() } else { sizes.join(" · ") };
+                ("vector", format!("{sizes}{unit}"), &[])
+            }
         };
         let words = words.iter().map(|word| (*word).to_owned()).chain([role.name().to_owned()]);
         Some(Box { title, detail, words: words.collect(), kind })
