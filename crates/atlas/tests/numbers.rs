@@ -258,6 +258,9 @@ fn cache_and_parameters_are_those_of_the_architecture() {
         let published = LIBRARY.get(&row[0]).expect("a family").sizes.iter().find(|size| size.name == row[1]);
         let parameters: u64 = row[2].replace(',', "").parse().expect("a number");
         assert_eq!(parameters, published.expect("a size").parameters, "{row:?}");
+        let cache: u64 = row[3].replace(',', "").parse().expect("a number");
+        // A token's own, as long as no window is full.
+        assert_eq!(cache, 1_000 * of(&row[0], &row[1]).cache_bytes(256) / 512, "{row:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::facts::compared::{plain, table_of};
 use crate::facts::said::{places, significant, thousands};
-use crate::facts::side::Side;
+use crate::facts::side::{Side, cache_of_thousand};
 use crate::facts::sight::{Sight, sights};
 use crate::facts::text::{QUESTION, Text, text};
 use crate::site::layer::{Layer, drawings};
@@ -72,7 +72,7 @@ pub(crate) fn family(library: &Library, family: &Declaration, cases: &Path) -> R
     let seen = seen.transpose()?.unwrap_or_default();
     let layers = side.as_ref().map_or(0, |side| side.architecture.layers.len());
     let cells =
-        |sight: &Sight| sight.layers.iter().map(|it| format!("M{}0h9v16h-9z", it)).collect::<String>();
+        |sight: &Sight| sight.layers.iter().map(|it| format!("M{} 0h9v16h-9z", it * 10)).collect::<String>();
     Ok(Family {
         name: family.name.clone(),
         by: of(&family.by),
@@ -117,7 +117,7 @@ fn sizes(family: &Declaration) -> Result<Vec<Vec<String>>, Error> {
             heads.unwrap_or_default(),
             number(architecture.embedding.vocab),
             architecture.stack.context.map_or_else(|| "–".into(), number),
-            thousands(architecture.cache_bytes(256_000) / 512),
+            thousands(cache_of_thousand(&architecture)),
         ])
     };
     sizes.into_iter().map(|size| row(&size.name)).collect()

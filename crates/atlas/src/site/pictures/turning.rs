@@ -59,6 +59,9 @@ fn said(first: usize, last: usize, change: Change) -> String {
     match change {
         Change::Kept => format!("{pairs}: as without a scaling"),
         Change::Still => format!("{pairs}: do not turn"),
+        Change::Divided(by) | Change::Blended(by, _) if first == last => {
+            format!("{pairs}: slowed by {}", significant(by, 4))
+        }
         Change::Divided(by) => format!("{pairs}: slowed by {}", significant(by, 4)),
         Change::Blended(from, to) => {
             format!("{pairs}: slowed by {} to {}", significant(from, 4), significant(to, 4))
