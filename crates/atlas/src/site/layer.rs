@@ -124,7 +124,7 @@ fn course(architecture: &Architecture, index: usize) -> Course {
     ];
     let own = own_embedding(architecture, index);
     if !own.is_empty() {
-        branches.push(("the layer's own embedding", own, "x ← x + branch".into()));
+        branches.push(("own embedding", own, "x ← x + branch".into()));
     }
     Course { branches, parallel: *wiring == Wiring::Parallel }
 }
