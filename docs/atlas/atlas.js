@@ -91,6 +91,20 @@ function ownOnly(box) {
   });
 }
 
+// data.js says each text once: in its place stands which one it is.
+function told(value) {
+  if (typeof value === "number") return ATLAS.texts[value];
+  if (Array.isArray(value)) return value.map(told);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, it]) => [ATLAS.texts[key.slice(1)], told(it)]));
+}
+
+// What a word means, with its code in `…`.
+function explained(text, parent) {
+  const out = make("p", undefined, parent);
+  text.split("`").forEach((part, at) => out.append(at % 2 === 1 ? make("code", part) : part));
+}
+
 // Two families side by side: the same parts as `camelid diff`.
 const PARTS = [
   ["mathematics", "what the declarations say, whatever the size"],
@@ -151,6 +165,7 @@ function compare() {
     const [family, size] = [document.getElementById(name), document.getElementById(`${name}-size`)];
     return { select: family, sizes: size, get family() { return ATLAS.families[family.value]; }, get size() { return size.value; }, get name() { return `${family.value}:${size.value}`; } };
   };
+  for (const [name, family] of Object.entries(ATLAS.families)) ATLAS.families[name] = told(family);
   const sides = [side("a"), side("b")];
   const fill = ({ sizes, family }) => sizes.replaceChildren(...family.sizes.map(([name]) => make("option", name)));
   const show = () => {
@@ -174,7 +189,7 @@ function compare() {
         const list = make("dl", undefined, box);
         make("dt", a.name, list); make("dd", left, list);
         make("dt", b.name, list); make("dd", right, list);
-        if (meaning) make("p", meaning, box);
+        if (meaning) explained(meaning, box);
       }
     }
     document.getElementById("sum").textContent = count === 0 ? "They do not differ." : `${a.family.title} and ${b.family.title} differ in ${count} lines.`;
@@ -192,7 +207,7 @@ function compare() {
         if (at < 0) continue;
         const figure = make("figure", undefined, column, { class: "layer-figure" });
         make("figcaption", `Layers ${places[at]}`, figure);
-        figure.insertAdjacentHTML("beforeend", drawn.replace(/~(\d+)~/g, (_, box) => ATLAS.boxes[box]));
+        figure.insertAdjacentHTML("beforeend", drawn.join("").replace(/~(\d+)~/g, (_, box) => ATLAS.boxes[box]));
         for (const text of all("[data-sizes]", figure)) text.textContent = text.dataset.sizes.split("¦")[at];
         for (const box of all("[data-words]", figure)) {
           const words = box.dataset.words.split(" ");

@@ -12,7 +12,7 @@ mod site;
 pub use error::Error;
 pub use facts::compared::{Difference, Differences, Told, compared};
 pub use facts::said::{places, significant, thousands, written};
-pub use facts::side::Side;
+pub use facts::side::{Side, cache_of_thousand};
 pub use facts::sight::{Seen, Sight, sights};
 pub use facts::text::{QUESTION, Text, text};
 pub use facts::turns::{Band, Change, Turns, turns};

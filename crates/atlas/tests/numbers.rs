@@ -122,6 +122,13 @@ fn rotary_frequencies_are_those_of_the_crates() {
     let yarn = Yarn { original_max_position_embeddings: Some(32_768), ..Yarn::new(4.0) };
     let yarn = yarn.frequencies(&settings(1e6, 128, 32_768)).expect("settings");
     check("YaRN", &yarn.inverse);
+    // Of LongRoPE's two lists the one up to the trained length, then the one beyond it; the chart comes after a list of bands.
+    let (found, short) = section(rope, "LongRoPE", "speeds");
+    let long = format!("speeds-{}", short["speeds-".len()..].parse::<usize>().expect("a number") + 1);
+    let slowed = |chart: &str, pair: usize| column(found, chart, 2)[pair] / column(found, chart, 1)[pair];
+    for (chart, first, last) in [(&short, 1.1, 3.05), (&long, 1.07, 64.760_002)] {
+        near(&[slowed(chart, 0), slowed(chart, 47)], &[first, last], 1e-3);
+    }
     let (section, chart) = section(rope, "YaRN", "distances");
     let first = column(section, &chart, 1)[0];
     let expected = yarn.inverse.iter().map(|f| f.cos()).sum::<f64>() / 64.0 * yarn.factor * yarn.factor;
@@ -251,6 +258,9 @@ fn cache_and_parameters_are_those_of_the_architecture() {
         let published = LIBRARY.get(&row[0]).expect("a family").sizes.iter().find(|size| size.name == row[1]);
         let parameters: u64 = row[2].replace(',', "").parse().expect("a number");
         assert_eq!(parameters, published.expect("a size").parameters, "{row:?}");
+        let cache: u64 = row[3].replace(',', "").parse().expect("a number");
+        // A token's own, as long as no window is full.
+        assert_eq!(cache, 1_000 * of(&row[0], &row[1]).cache_bytes(256) / 512, "{row:?}");
     }
 }
 

@@ -54,7 +54,7 @@ fn by_layer(values: &[Json]) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// `0–3`, `0, 2, … 24`, or all of them.
+/// `0–3`; `0, 2, … 24`; `0–24 but 5, 11, … 23`; or all of them.
 #[must_use]
 pub fn places(at: &[usize]) -> String {
     match at {
@@ -67,6 +67,9 @@ pub fn places(at: &[usize]) -> String {
             format!("{first}, {second}, … {last}")
         }
         many => {
+            if let (Some(gaps), [first, .., last]) = (regular_gaps(at), many) {
+                return format!("{first}–{last} but {gaps}");
+            }
             // Neighbours stand together.
             let runs = many.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
                 [one] => one.to_string(),
@@ -76,6 +79,15 @@ pub fn places(at: &[usize]) -> String {
             runs.collect::<Vec<_>>().join(", ")
         }
     }
+}
+
+/// What lies between the first and the last and is not among them, where it comes at equal steps.
+fn regular_gaps(at: &[usize]) -> Option<String> {
+    let [first, .., last] = at else { return None };
+    let gaps: Vec<usize> = (*first..=*last).filter(|layer| at.binary_search(layer).is_err()).collect();
+    let step = gaps.get(1)? - gaps[0];
+    let is_regular = step > 1 && gaps.windows(2).all(|pair| pair[1] - pair[0] == step);
+    (is_regular && 2 * gaps.len() < at.len()).then(|| places(&gaps))
 }
 
 /// `6738415616` as `6,738,415,616`.
@@ -131,6 +143,17 @@ mod tests {
     fn a_number_has_as_many_digits_as_it_is_asked_for() {
         let said = [0.0, 1.0, 0.088_388, 54_410.123, 1.154_78e-6, 2e9].map(|x| significant(x, 4));
         assert_eq!(said, ["0", "1", "0.08839", "54410", "1.155e-6", "2e9"]);
+    }
+
+    #[test]
+    fn places_are_said_by_their_gaps_where_those_are_regular() {
+        let but = |gaps: &[usize], last: usize| -> Vec<usize> {
+            (0..=last).filter(|it| !gaps.contains(it)).collect()
+        };
+        assert_eq!(places(&but(&[3, 7, 11, 15], 18)), "0–18 but 3, 7, … 15");
+        assert_eq!(places(&but(&[5, 11], 16)), "0–16 but 5, 11");
+        assert_eq!(places(&but(&[5, 6], 9)), "0–4, 7–9");
+        assert_eq!(places(&but(&[5, 7, 12], 16)), "0–4, 6, 8–11, 13–16");
     }
 
     #[test]

@@ -69,3 +69,10 @@ fn put(config: &mut Map<String, Json>, key: &str, value: &Json) -> Result<(), Er
     }
     Ok(())
 }
+
+/// Bytes of keys and values, or latents, of the first 1,000 tokens in bf16: no layer that slides has let a key go by then.
+#[must_use]
+pub fn cache_of_thousand(architecture: &Architecture) -> u64 {
+    // 1,024 tokens fill whole blocks, in f32.
+    architecture.cache_bytes(1_024) * 1_000 / 1_024 / 2
+}

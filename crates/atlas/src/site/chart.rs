@@ -139,15 +139,17 @@ fn path(x: &Axis, y: &Axis, points: &[[f64; 2]]) -> String {
     out
 }
 
-/// To a hundredth.
+/// To a tenth of the drawing's unit: less than a pixel of any screen.
 fn pixel(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
+    (value * 10.0).round() / 10.0
 }
 
 fn short(value: f64) -> String {
     match value.abs() {
         1e6.. => format!("{}M", significant(value / 1e6, 3)),
         1e3.. => format!("{}k", significant(value / 1e3, 3)),
+        // A long number would run into the axis's name.
+        size if size > 0.0 && size < 0.01 => format!("{value:e}"),
         _ => significant(value, 3),
     }
 }

@@ -11,6 +11,7 @@ use crate::facts::side::Side;
 use crate::facts::text::text;
 use crate::site::layer::drawings;
 use crate::site::page::drawing;
+use crate::site::texts;
 
 /// Name and title of every family that has sizes.
 pub(crate) fn names(library: &Library) -> Vec<(String, String)> {
@@ -28,12 +29,14 @@ pub(crate) fn data(library: &Library) -> Result<String, Error> {
         })
         .collect();
     let mut families = Map::new();
-    let mut boxes = IndexSet::new();
+    let (mut boxes, mut texts) = (IndexSet::new(), IndexSet::new());
     for family in library.families().filter(|family| !family.sizes.is_empty()) {
-        families.insert(family.name.clone(), one(family, &mut boxes)?);
+        let said = one(family, &mut boxes)?;
+        families.insert(family.name.clone(), texts::shared(said, &mut texts));
     }
     let boxes: Vec<String> = boxes.into_iter().collect();
-    let data = json!({ "words": meanings, "families": families, "boxes": boxes });
+    let texts: Vec<String> = texts.into_iter().collect();
+    let data = json!({ "words": meanings, "families": families, "boxes": boxes, "texts": texts });
     Ok(format!("const ATLAS = {data};\n"))
 }
 
@@ -61,7 +64,10 @@ fn one(family: &Declaration, boxes: &mut IndexSet<String>) -> Result<Json, Error
     let drawn = drawings(family)?;
     let drawn: Vec<Json> = drawn
         .iter()
-        .map(|layer| Ok(json!([layer.sizes, layer.layers, shared(&drawing(layer)?, boxes)])))
+        .map(|layer| {
+            let lines = shared(&drawing(layer)?, boxes);
+            Ok(json!([layer.sizes, layer.layers, lines.lines().collect::<Vec<_>>()]))
+        })
         .collect::<Result<_, Error>>()?;
     Ok(json!({
         "title": family.title, "summary": family.summary, "formulas": formulas, "sizes": sizes, "drawings": drawn,

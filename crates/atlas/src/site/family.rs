@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::Error;
 use crate::facts::compared::{plain, table_of};
 use crate::facts::said::{places, significant, thousands};
-use crate::facts::side::Side;
-use crate::facts::sight::sights;
+use crate::facts::side::{Side, cache_of_thousand};
+use crate::facts::sight::{Sight, sights};
 use crate::facts::text::{QUESTION, Text, text};
 use crate::site::layer::{Layer, drawings};
 use crate::site::tokens::Tokens;
@@ -28,7 +28,8 @@ pub(crate) struct Family {
     after: Option<String>,
     sizes: Vec<Vec<String>>,
     sees: Vec<(String, String)>,
-    strip: Vec<(f64, usize)>,
+    /// Layers in all, and for each kind of sight the path over its layers, ten units each.
+    strip: (usize, Vec<String>),
     drawings: Vec<Layer>,
     tables: Vec<Table>,
     cases: Vec<CaseRow>,
@@ -70,7 +71,8 @@ pub(crate) fn family(library: &Library, family: &Declaration, cases: &Path) -> R
     let seen = side.as_ref().map(|side| sights(&side.architecture, side.context() - 1).map_err(Error::Site));
     let seen = seen.transpose()?.unwrap_or_default();
     let layers = side.as_ref().map_or(0, |side| side.architecture.layers.len());
-    let kind = |layer: usize| seen.iter().position(|sight| sight.layers.contains(&layer)).unwrap_or(0);
+    let cells =
+        |sight: &Sight| sight.layers.iter().map(|it| format!("M{} 0h9v16h-9z", it * 10)).collect::<String>();
     Ok(Family {
         name: family.name.clone(),
         by: of(&family.by),
@@ -88,7 +90,7 @@ pub(crate) fn family(library: &Library, family: &Declaration, cases: &Path) -> R
         after: family.after.clone(),
         sizes: sizes(family)?,
         sees: seen.iter().map(|sight| (places(&sight.layers), sight.rule.clone())).collect(),
-        strip: (0..layers).map(|layer| (layer as f64 * 320.0 / layers as f64, kind(layer))).collect(),
+        strip: (layers, seen.iter().map(cells).collect()),
         drawings: drawings(family)?,
         tables: declaration(family),
         cases: case_rows(library, family, cases)?,
@@ -115,7 +117,7 @@ fn sizes(family: &Declaration) -> Result<Vec<Vec<String>>, Error> {
             heads.unwrap_or_default(),
             number(architecture.embedding.vocab),
             architecture.stack.context.map_or_else(|| "–".into(), number),
-            thousands(architecture.cache_bytes(256_000) / 512),
+            thousands(cache_of_thousand(&architecture)),
         ])
     };
     sizes.into_iter().map(|size| row(&size.name)).collect()

@@ -44,7 +44,10 @@ struct Placed {
 
 #[derive(Debug, Clone, Serialize)]
 struct PlacedBox {
+    /// Its middle, where its texts stand.
     x: f64,
+    /// Its left edge, from there.
+    left: f64,
     width: f64,
     title: String,
     /// One for each size.
@@ -121,7 +124,7 @@ fn course(architecture: &Architecture, index: usize) -> Course {
     ];
     let own = own_embedding(architecture, index);
     if !own.is_empty() {
-        branches.push(("the layer's own embedding", own, "x ← x + branch".into()));
+        branches.push(("own embedding", own, "x ← x + branch".into()));
     }
     Course { branches, parallel: *wiring == Wiring::Parallel }
 }
@@ -168,7 +171,8 @@ fn place_row(row: usize, x: f64, y: f64, boxes: &[(Box, Vec<String>)]) -> Placed
     let count = boxes.len().max(1) as f64;
     let width = (BRANCH - (count - 1.0) * GAP) / count;
     let placed = boxes.iter().enumerate().map(|(at, (it, details))| PlacedBox {
-        x: round(x + at as f64 * (width + GAP)),
+        x: round(x + at as f64 * (width + GAP) + width / 2.0),
+        left: round(-width / 2.0),
         width: round(width),
         title: it.title.clone(),
         details: details.clone(),

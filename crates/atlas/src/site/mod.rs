@@ -7,6 +7,7 @@ mod layer;
 mod matrix;
 mod page;
 mod pictures;
+mod texts;
 pub(crate) mod tokens;
 mod tree;
 

@@ -99,9 +99,25 @@ fn environment() -> Result<Environment<'static>, Error> {
 
 fn render(environment: &Environment<'_>, template: &str, context: &Json) -> Result<String, Error> {
     let wrong = |error: minijinja::Error| Error::Site(format!("{template}: {error:#}"));
-    let context = Value::from(Serde(context));
+    let mut context = context.clone();
+    whole(&mut context);
+    let context = Value::from(Serde(&context));
     let text = environment.get_template(template).and_then(|found| found.render(context)).map_err(wrong)?;
     Ok(format!("{}\n", text.trim_end()))
+}
+
+/// Numbers without a fraction as integers: `34`, not `34.0`, many thousand times.
+fn whole(value: &mut Json) {
+    match value {
+        Json::Number(number) => {
+            if let Some(float) = number.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 1e15) {
+                *value = json!(float as i64);
+            }
+        }
+        Json::Array(list) => list.iter_mut().for_each(whole),
+        Json::Object(table) => table.values_mut().for_each(whole),
+        Json::Null | Json::Bool(_) | Json::String(_) => {}
+    }
 }
 
 /// A layer's drawing by itself.

@@ -74,11 +74,11 @@ pub(crate) fn tree(library: &Library) -> Result<Tree, Error> {
         }
     });
     let rows: Vec<Row> = rows.collect();
-    let years = (first.div_euclid(12)..=last.div_euclid(12)).filter(|year| year * 12 >= first);
+    let years = first.div_euclid(12)..=last.div_euclid(12);
     Ok(Tree {
         width: x(last) + 150.0,
         height: y(rows.len()) + 4.0,
-        years: years.map(|year| Year { year, x: x(year * 12) }).collect(),
+        years: years.map(|year| Year { year, x: x((year * 12).max(first)) }).collect(),
         rows,
     })
 }

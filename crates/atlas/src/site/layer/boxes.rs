@@ -54,11 +54,20 @@ impl Drawer<'_> {
                     Per::Width => format!("{title}, all heads"),
                 };
                 let detail =
-                    format!("{} of {}, eps {}", kind_of(norm.kind), sizes.join(" · "), significant(eps, 3));
+                    format!("{} of {}, ε {}", kind_of(norm.kind), sizes.join(" · "), significant(eps, 3));
                 ("norm", detail, &["norm"])
             }
             Kind::Matrix => ("linear", sizes.join(" → "), &[]),
-            Kind::Vector => ("vector", format!("{} numbers", sizes.join(" · ")), &[]),
+            Kind::Vector => {
+                // A box is narrow: a dimension of one says nothing.
+                let sizes: Vec<_> = sizes.iter().filter(|size| *size != "1").cloned().collect();
+                let said = match sizes.as_slice() {
+                    [] => "1 number".into(),
+                    [one] => format!("{one} numbers"),
+                    more => more.join(" · "),
+                };
+                ("vector", said, &[])
+            }
         };
         let words = words.iter().map(|word| (*word).to_owned()).chain([role.name().to_owned()]);
         Some(Box { title, detail, words: words.collect(), kind })

@@ -189,9 +189,9 @@ fn delta_net(drawer: &Drawer<'_>, delta: &Delta, rows: &mut Rows) {
         (Role::DeltaValue, "value"),
     ]));
     rows.extend(drawer.row(&[
-        (Role::DeltaQueryConv, "short conv"),
-        (Role::DeltaKeyConv, "short conv"),
-        (Role::DeltaValueConv, "short conv"),
+        (Role::DeltaQueryConv, "conv"),
+        (Role::DeltaKeyConv, "conv"),
+        (Role::DeltaValueConv, "conv"),
     ]));
     let detail = format!("act over {conv_width} tokens; query and key of length one");
     let words = ["delta.conv_width", "delta.activation"];

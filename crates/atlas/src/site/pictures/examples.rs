@@ -29,6 +29,9 @@ pub(crate) struct Example {
     set: Map<String, Json>,
     /// How many tokens are in sight.
     pub(crate) tokens: Option<usize>,
+    /// Longer texts that the same is shown for.
+    #[serde(default)]
+    pub(crate) longer: Vec<usize>,
     /// What it shows.
     #[serde(default)]
     pub(crate) note: String,

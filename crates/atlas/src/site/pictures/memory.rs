@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::facts::said::thousands;
+use crate::facts::side::cache_of_thousand;
 use crate::site::chart::{Axis, Chart, Line, Scale};
 use crate::site::pictures::examples::Example;
 
@@ -12,7 +13,7 @@ use crate::site::pictures::examples::Example;
 #[derive(Debug, Serialize)]
 pub(crate) struct Memory {
     chart: Chart,
-    /// Family, size, parameters, cache of 1,000 tokens in bf16, states in f32; numbers as they are and as they are said.
+    /// Family, size, parameters, cache of the first 1,000 tokens in bf16, states in f32; numbers as they are and as they are said.
     rows: Vec<Row>,
 }
 
@@ -53,7 +54,7 @@ fn rows(library: &Library) -> Vec<Row> {
             let Ok(architecture) = family.resolve(&size.config, &[]) else { continue };
             let numbers = [
                 architecture.plan().parameters(),
-                architecture.cache_bytes(256_000) / 512,
+                cache_of_thousand(&architecture),
                 architecture.state_bytes(),
             ];
             rows.push(Row {

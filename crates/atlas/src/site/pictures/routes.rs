@@ -20,6 +20,8 @@ pub(crate) struct Routed {
     note: String,
     layer: usize,
     experts: usize,
+    /// The largest weight, which is drawn darkest.
+    most: f64,
     rows: Vec<Row>,
 }
 
@@ -65,6 +67,8 @@ fn routed(library: &Library, cases: &Path, route: &Route, index: usize) -> Resul
             .map(|(expert, weight)| (*expert as usize, (f64::from(*weight) * 1e3).round() / 1e3))
             .collect(),
     });
+    let rows: Vec<Row> = rows.collect();
+    let most = rows.iter().flat_map(|row| &row.chosen).map(|(_, weight)| *weight).fold(0.0, f64::max);
     Ok(Routed {
         id: format!("route-{index}"),
         title: route.title.clone(),
@@ -73,6 +77,7 @@ fn routed(library: &Library, cases: &Path, route: &Route, index: usize) -> Resul
         note: route.note.clone(),
         layer,
         experts,
-        rows: rows.collect(),
+        most,
+        rows,
     })
 }

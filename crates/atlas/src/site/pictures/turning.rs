@@ -5,7 +5,7 @@ use camelid_rope::{Frequencies, Table};
 use serde::Serialize;
 
 use crate::Error;
-use crate::facts::said::{places, significant};
+use crate::facts::said::{places, significant, thousands};
 use crate::facts::turns::{Change, Turns, turns};
 use crate::site::chart::{Axis, Chart, Line, Scale};
 use crate::site::pictures::examples::Example;
@@ -16,6 +16,8 @@ pub(crate) struct Turning {
     title: String,
     family: String,
     layers: String,
+    /// The length of text that the frequencies are for, where they depend on it.
+    length: Option<String>,
     note: String,
     bands: Vec<String>,
     factor: String,
@@ -28,22 +30,28 @@ pub(crate) fn turning(library: &Library, examples: &[Example]) -> Result<Vec<Tur
     let mut out = Vec::new();
     for example in examples {
         let side = example.side(library)?;
-        let tokens = example.tokens.unwrap_or(side.context());
-        for turns in turns(&side.architecture, tokens).map_err(Error::Site)? {
-            let id = out.len();
-            out.push(Turning {
-                title: example.title.clone(),
-                family: side.family.name.clone(),
-                layers: places(&turns.layers),
-                note: example.note.clone(),
-                bands: turns.bands.iter().map(|band| said(band.first, band.last, band.change)).collect(),
-                factor: significant(turns.factor, 6),
-                speeds: speeds(&format!("speeds-{id}"), &turns),
-                distances: distances(&format!("distances-{id}"), &turns, tokens),
-            });
+        let first = example.tokens.unwrap_or(side.context());
+        for tokens in std::iter::once(first).chain(example.longer.iter().copied()) {
+            for turns in turns(&side.architecture, tokens).map_err(Error::Site)? {
+                out.push(one(example, &side.family.name, &turns, tokens, out.len()));
+            }
         }
     }
     Ok(out)
+}
+
+fn one(example: &Example, family: &str, turns: &Turns, tokens: usize, id: usize) -> Turning {
+    Turning {
+        title: example.title.clone(),
+        family: family.to_owned(),
+        layers: places(&turns.layers),
+        length: turns.length.map(|length| thousands(length as u64)),
+        note: example.note.clone(),
+        bands: turns.bands.iter().map(|band| said(band.first, band.last, band.change)).collect(),
+        factor: significant(turns.factor, 6),
+        speeds: speeds(&format!("speeds-{id}"), turns),
+        distances: distances(&format!("distances-{id}"), turns, tokens),
+    }
 }
 
 fn said(first: usize, last: usize, change: Change) -> String {
@@ -51,6 +59,9 @@ fn said(first: usize, last: usize, change: Change) -> String {
     match change {
         Change::Kept => format!("{pairs}: as without a scaling"),
         Change::Still => format!("{pairs}: do not turn"),
+        Change::Divided(by) | Change::Blended(by, _) if first == last => {
+            format!("{pairs}: slowed by {}", significant(by, 4))
+        }
         Change::Divided(by) => format!("{pairs}: slowed by {}", significant(by, 4)),
         Change::Blended(from, to) => {
             format!("{pairs}: slowed by {} to {}", significant(from, 4), significant(to, 4))
@@ -108,4 +119,34 @@ fn distances(id: &str, turns: &Turns, tokens: usize) -> Chart {
     let about =
         "What is left of the score of a query and a key whose features are all equal, as they move apart.";
     Chart::new(id, "What becomes of a distance", about, axes, lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::site::pictures::examples::Examples;
+
+    #[test]
+    fn every_scaling_of_the_schema_is_shown() {
+        let library = Library::built_in().unwrap();
+        let mut shown = BTreeSet::new();
+        for example in Examples::read().unwrap().turn {
+            let layers = example.side(&library).unwrap().architecture.layers;
+            for scaling in
+                layers.iter().map(|layer| layer.rope.as_ref().and_then(|rope| rope.scaling.as_ref()))
+            {
+                let table = serde_json::to_value(scaling).unwrap();
+                shown.insert(table["rope_type"].as_str().unwrap_or("default").to_owned());
+            }
+        }
+        // `rope_type` (`default`, `linear`, …) stands in the word's own text.
+        let word =
+            camelid_families::words().iter().find(|word| word.table == "rope" && word.key == "scaling");
+        let (_, kinds) = word.unwrap().meaning.split_once("`rope_type` (").unwrap();
+        let kinds =
+            kinds.split_once(')').unwrap().0.split(", ").map(|kind| kind.trim_matches('`').to_owned());
+        assert_eq!(shown, kinds.collect());
+    }
 }

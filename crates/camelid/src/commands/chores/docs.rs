@@ -176,7 +176,7 @@ fn sizes(family: &Declaration) -> String {
             number(resolved.embedding.vocab),
             if resolved.output.tie { "yes" } else { "no" },
             thousands(resolved.plan().parameters()),
-            memory::written(resolved.cache_bytes(256_000) / 512),
+            memory::written(camelid_atlas::cache_of_thousand(&resolved)),
         )
     };
     let mut sizes: Vec<_> = family.sizes.iter().collect();

@@ -6,7 +6,7 @@ mod tensors;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use camelid_atlas::Side;
+use camelid_atlas::{Side, cache_of_thousand};
 use camelid_checkpoint::Checkpoint;
 use camelid_families::Library;
 use camelid_generate::{Purpose, memory};
@@ -192,7 +192,7 @@ fn words(side: &Side) -> String {
 
 /// Bytes of keys and values, for each thousand tokens, as long as no window is full.
 fn cache(side: &Side) -> u64 {
-    side.architecture.cache_bytes(1_024) * 1_000 / 1_024
+    2 * cache_of_thousand(&side.architecture)
 }
 
 fn sums(subject: &Subject) -> String {
