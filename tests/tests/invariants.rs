@@ -157,6 +157,16 @@ fn unsafe_stands_in_kernels_and_checkpoint_only() {
 }
 
 #[test]
+fn every_crate_carries_its_licences_and_its_readme() {
+    for folder in std::fs::read_dir(root().join("crates")).expect("the crates") {
+        let folder = folder.expect("an entry").path();
+        for name in ["LICENSE-MIT", "LICENSE-APACHE", "README.md"] {
+            assert!(folder.join(name).is_file(), "{} has no {name}", folder.display());
+        }
+    }
+}
+
+#[test]
 fn files_are_small() {
     for path in sources() {
         let lines = std::fs::read_to_string(&path).expect("a source file").lines().count();

@@ -1,10 +1,13 @@
 //! The subcommands of `camelid`, and what `cargo xtask` calls: each an `Args` and a `run`.
 
+// First, since its macros are used in the others.
+#[macro_use]
+mod output;
+
 mod chores;
 mod converting;
 mod explaining;
 mod options;
-mod output;
 mod proving;
 mod running;
 
@@ -23,12 +26,42 @@ pub use running::{bench, generate, perplexity, tokenize};
 
 use std::process::ExitCode;
 
-/// The command's exit status: what it gave, or 2 and its error on standard error.
+use anyhow::Context;
+
+/// The command's exit status: what it gave, or 2 and its error on standard error; so also if its output could not be written.
 pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
-    result.unwrap_or_else(|error| {
-        anstream::eprintln!("{} {}", output::style::bad("error:"), told(&error));
+    let written = result.and_then(|code| output::print::finished().map(|()| code));
+    written.unwrap_or_else(|error| {
+        errln!("{} {}", output::style::bad("error:"), told(&error));
         ExitCode::from(2)
     })
+}
+
+/// What the options' own reader has to say, with the exit status: help and the version, which must be written, or a refusal.
+#[must_use]
+pub fn told_of_options(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    match error.use_stderr() {
+        true => {
+            if is_text(error) {
+                errln!(
+                    "\n  tip: MODEL is the one argument without an option; a text goes with -p TEXT or -f FILE"
+                );
+            }
+            ExitCode::from(2)
+        }
+        false => finish(printed.context(output::print::STANDARD_OUTPUT).map(|()| ExitCode::SUCCESS)),
+    }
+}
+
+/// Whether what is refused may be meant as the prompt, which other commands take in its place: `run MODEL "Once upon a time"`.
+fn is_text(error: &clap::Error) -> bool {
+    let unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
+    let argument = error.get(clap::error::ContextKind::InvalidArg).map(ToString::to_string);
+    let takes_text = |name: String| ["generate", "run", "tokenize", "trace"].contains(&name.as_str());
+    unknown
+        && argument.is_some_and(|text| !text.starts_with('-'))
+        && std::env::args().nth(1).is_some_and(takes_text)
 }
 
 /// An error with its causes, each said once: many say what theirs said already.

@@ -19,6 +19,8 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Commands {
+    // What ollama calls them, for hands that are used to it.
+    #[command(alias = "run")]
     Generate(Box<commands::generate::Args>),
     #[cfg(feature = "serve")]
     Serve(commands::serve::Args),
@@ -31,6 +33,7 @@ enum Commands {
     Trace(Box<commands::trace::Args>),
     CompareTrace(Box<commands::compare_trace::Args>),
     #[cfg(feature = "fetch")]
+    #[command(alias = "pull")]
     Fetch(commands::fetch::Args),
     Families(commands::families::Args),
     Tokenize(commands::tokenize::Args),
@@ -41,7 +44,11 @@ enum Commands {
 fn main() -> ExitCode {
     // Who reads our output may have had enough: that ends the command, as it ends others.
     sigpipe::reset();
-    commands::finish(match Command::parse().command {
+    let Command { command } = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => return commands::told_of_options(&error),
+    };
+    commands::finish(match command {
         Commands::Generate(args) => commands::generate::run(*args),
         #[cfg(feature = "serve")]
         Commands::Serve(args) => commands::serve::run(args),

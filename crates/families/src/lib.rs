@@ -30,6 +30,7 @@ mod written;
 
 pub use camelid_kernels::{Backend, Compute};
 pub use composed::cache::Cache;
+pub use composed::loaded::memory::{LoadedBytes, loaded_bytes};
 pub use composed::loaded::stored::in_blocks;
 pub use composed::model::{Model, Next};
 pub use composed::tap::{Observer, Stage, Tap};

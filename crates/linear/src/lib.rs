@@ -8,6 +8,9 @@
 //! nothing is converted but in registers. Layers that share their input ([`forward_all`]: queries, keys and values,
 //! or gate and up) run in one parallel region. An embedding is a `Weight` too: [`Weight::row`].
 //!
+//! A token's results are the same bits for any number of threads; and for any other tokens of the call, as long as both calls have fewer
+//! than [`Backend::MANY`] tokens or both have not. [`Backend::one_by_one`] is for who needs them for any number.
+//!
 //! ```
 //! use camelid_kernels::Backend;
 //! use camelid_linear::{Linear, Weight};

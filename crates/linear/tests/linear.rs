@@ -67,6 +67,34 @@ proptest! {
         }
     }
 
+    /// With values whose sums are rounded: a token is the same bits for any threads, in any company of the same kind, and one by
+    /// one in any company at all.
+    #[test]
+    fn a_token_has_the_same_bits_for_any_threads_and_in_any_company_of_its_kind(
+        tokens in 1..30_usize, rows in 1..40_usize, cols in 1..300_usize, place: prop::sample::Index,
+    ) {
+        let rounded = |count: usize, seed: usize| exact(count, seed).into_iter().map(|value| value / 3.0).collect::<Vec<_>>();
+        let x = Array2::from_shape_vec((tokens, cols), rounded(tokens * cols, 2)).expect("length fits");
+        let at = place.index(tokens);
+        let one = x.slice_axis(Axis(0), Slice::from(at..at + 1));
+        for dtype in DTYPES {
+            let weight = Weight::new(stored(&rounded(rows * cols, 1), dtype, 0), dtype, rows, cols).expect("length fits");
+            let layer = Linear { weight, bias: None };
+            let serial = Backend::serial();
+            let all = layer.forward(x.view(), &serial);
+            prop_assert_eq!(&layer.forward(x.view(), &Backend::new(3, Compute::F32)), &all);
+            let alone = layer.forward(one, &serial);
+            let one_by_one = layer.forward(x.view(), &serial.one_by_one());
+            prop_assert_eq!(one_by_one.row(at), alone.row(0));
+            if tokens < Backend::MANY {
+                prop_assert_eq!(all.row(at), alone.row(0));
+            } else {
+                let first = layer.forward(x.slice_axis(Axis(0), Slice::from(..Backend::MANY)), &serial);
+                prop_assert_eq!(&first, &all.slice_axis(Axis(0), Slice::from(..Backend::MANY)));
+            }
+        }
+    }
+
     #[test]
     fn layers_that_share_x_equal_each_by_itself(
         tokens in 0..20_usize, rows in prop::array::uniform3(0..30_usize), cols in 1..40_usize,

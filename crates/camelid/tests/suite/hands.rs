@@ -206,12 +206,11 @@ fn probabilities_are_told() {
     assert!(refused(&["generate", model, "-p", "x", "--logprobs", "2"]).contains("give --json too"));
 }
 
-/// Whoever reads may have had enough: the command ends, and says nothing.
-#[test]
-fn a_closed_pipe_is_silence() {
+/// Commands that print, in every form.
+fn printing() -> Vec<Vec<&'static str>> {
     let model = text(stories());
-    for args in [
-        &["generate", model, "-p", PROMPT, "-n", "400"] as &[&str],
+    let all: [&[&str]; 17] = [
+        &["generate", model, "-p", PROMPT, "-n", "400"],
         &["generate", model, "-p", PROMPT, "--json"],
         &["describe", model],
         &["describe", model, "--json"],
@@ -225,9 +224,19 @@ fn a_closed_pipe_is_silence() {
         &["man"],
         &["--help"],
         &["generate", "--help"],
-    ] {
+        &["generate", model, "-p", PROMPT, "--print-prompt"],
+        &["families", model],
+        &["--version"],
+    ];
+    all.iter().map(|args| args.to_vec()).collect()
+}
+
+/// Whoever reads may have had enough: the command ends, and says nothing.
+#[test]
+fn a_closed_pipe_is_silence() {
+    for args in printing() {
         let mut child = Process::new(env!("CARGO_BIN_EXE_camelid"))
-            .args(args)
+            .args(&args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -239,6 +248,56 @@ fn a_closed_pipe_is_silence() {
         assert!(!told.contains("panicked") && !told.contains("error"), "{args:?}: {told}");
         assert_ne!(output.status.code(), Some(101), "{args:?}");
     }
+}
+
+/// A full disk: one sentence, and never a panic or success.
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    for args in printing() {
+        let output = Process::new(env!("CARGO_BIN_EXE_camelid"))
+            .args(&args)
+            .stdin(Stdio::null())
+            .stdout(full.try_clone().expect("a handle"))
+            .output()
+            .expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        assert_eq!(
+            told.matches("error: standard output can't be written: No space").count(),
+            1,
+            "{args:?}: {told}"
+        );
+    }
+    // What can't be told on standard error is let go.
+    let quiet = Process::new(env!("CARGO_BIN_EXE_camelid"))
+        .args(["generate", text(stories()), "-p", PROMPT, "-n", "2"])
+        .stderr(full)
+        .output()
+        .expect("it runs");
+    assert!(quiet.status.success() && !quiet.stdout.is_empty());
+}
+
+#[test]
+fn habits_of_other_commands_are_met() {
+    let model = text(stories());
+    assert_eq!(
+        run(&["run", model, "-p", PROMPT, "-n", "3"]),
+        run(&["generate", model, "-p", PROMPT, "-n", "3"])
+    );
+    assert!(run(&["pull", "--help"]).contains("ORG/NAME"));
+    assert!(refused(&["run", model, PROMPT]).contains("a text goes with -p TEXT"));
+    assert!(!refused(&["describe", model, PROMPT]).contains("-p TEXT"));
+}
+
+#[test]
+fn a_family_comes_from_standard_input() {
+    let spec = "title = \"Mine\"\nextends = \"llama2\"\n";
+    let told = fed(&["describe", "--spec", "-", "--declaration"], spec);
+    assert!(told.contains("title = \"Mine\""), "{told}");
+    let output = camelid(&["generate", text(stories()), "--spec", "-", "-p", "-"]).write_stdin(spec).output();
+    let told = String::from_utf8(output.expect("it runs").stderr).expect("UTF-8");
+    assert!(told.contains("standard input is asked for twice"), "{told}");
 }
 
 #[test]

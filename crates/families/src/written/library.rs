@@ -58,6 +58,7 @@ impl Library {
     /// # Errors
     /// The text is no declaration, or does not fit what it extends.
     pub fn insert(&mut self, name: &str, label: &str, text: &str) -> Result<(), Error> {
+        short_enough(label, text.len() as u64)?;
         self.files.insert(name.to_owned(), File::read(name, label, text)?);
         let declaration = self.merge(name)?;
         self.declarations.insert(name.to_owned(), declaration);
@@ -146,9 +147,14 @@ fn stem(path: &Path) -> String {
 fn read(path: &Path) -> Result<String, Error> {
     let error = |source| Error::Read { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(error)?.len();
+    short_enough(&path.display().to_string(), size)?;
+    std::fs::read_to_string(path).map_err(error)
+}
+
+fn short_enough(file: &str, size: u64) -> Result<(), Error> {
     if size > LONGEST_FILE {
         let message = format!("the file has {size} bytes; a family's file has at most {LONGEST_FILE}");
-        return Err(Error::Toml { file: path.display().to_string(), message });
+        return Err(Error::Toml { file: file.to_owned(), message });
     }
-    std::fs::read_to_string(path).map_err(error)
+    Ok(())
 }

@@ -1,15 +1,15 @@
 //! What can go wrong between a file and its ids.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::kind::Kind;
 
 /// Why a tokenizer could not be opened, or why a text or an id was refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file that was asked for.
         path: PathBuf,
@@ -17,7 +17,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The directory holds none of the files that were looked for.
-    #[error("{} holds no tokenizer: looked for {}", directory.display(), names.join(", "))]
     Missing {
         /// The directory that was searched.
         directory: PathBuf,
@@ -25,18 +24,12 @@ pub enum Error {
         names: Vec<String>,
     },
     /// The content is none of the known formats.
-    #[error("neither a sentencepiece model, nor tiktoken ranks, nor a tokenizer.json, nor a vocab.json")]
     Unrecognised,
     /// The file was never downloaded: a note of git-LFS stands in its place.
-    #[error(
-        "only a git-LFS pointer, not the file itself: fetch it with `git lfs pull`, or download it again"
-    )]
     Pointer,
     /// A `vocab.json` has no readable `merges.txt` beside it, or one that does not fit.
-    #[error("vocab.json and merges.txt: {0}")]
     Pair(String),
     /// The content is of another format than the settings say.
-    #[error("holds {found}, but the settings say {expected}")]
     Kind {
         /// The format that the content shows.
         found: Kind,
@@ -44,10 +37,8 @@ pub enum Error {
         expected: Kind,
     },
     /// A sentencepiece model breaks its own rules.
-    #[error("sentencepiece model: {0}")]
     SentencePiece(String),
     /// A line of a rank file is wrong.
-    #[error("tiktoken ranks, line {line}: {reason}")]
     Ranks {
         /// The line, counted from 1; 0 where the fault is in the file as a whole.
         line: usize,
@@ -55,10 +46,8 @@ pub enum Error {
         reason: String,
     },
     /// A `tokenizer.json` was refused.
-    #[error("tokenizer.json: {0}")]
     Json(String),
     /// A GGUF's tokenizer arrays contradict each other.
-    #[error("tokenizer.ggml.{key}: {reason}")]
     Gguf {
         /// The key behind `tokenizer.ggml.`.
         key: &'static str,
@@ -66,7 +55,6 @@ pub enum Error {
         reason: String,
     },
     /// A word of the `[tokenizer]` table has a value that does not fit the file or the other words.
-    #[error("tokenizer.{key}: {reason}")]
     Setting {
         /// The word, with the entry where it is a table.
         key: String,
@@ -74,7 +62,6 @@ pub enum Error {
         reason: String,
     },
     /// An id that the vocabulary does not have.
-    #[error("id {id} is not in the vocabulary of {size} ids")]
     UnknownId {
         /// The id.
         id: u32,
@@ -82,7 +69,6 @@ pub enum Error {
         size: usize,
     },
     /// The split pattern gave up on a text.
-    #[error("the split pattern failed at byte {at}: {reason}")]
     Split {
         /// Where in the text the search began.
         at: usize,
@@ -90,7 +76,6 @@ pub enum Error {
         reason: String,
     },
     /// A text longer than positions can count.
-    #[error("a text of {bytes} bytes is longer than {limit}")]
     TooLong {
         /// The length of the text.
         bytes: usize,
@@ -98,13 +83,63 @@ pub enum Error {
         limit: usize,
     },
     /// Another error, with the file that it arose in.
-    #[error("{}: {source}", path.display())]
     In {
         /// The file.
         path: PathBuf,
         /// What was wrong in it.
         source: Box<Error>,
     },
+}
+
+// By hand, since this crate is to be light, and a macro's package takes longer to build than these lines to read.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Error::Missing { directory, names } => {
+                write!(f, "{} holds no tokenizer: looked for {}", directory.display(), names.join(", "))
+            }
+            Error::Unrecognised => f.write_str(
+                "neither a sentencepiece model, nor tiktoken ranks, nor a tokenizer.json, nor a vocab.json",
+            ),
+            Error::Pointer => f.write_str(
+                "only a git-LFS pointer, not the file itself: fetch it with `git lfs pull`, or download it again",
+            ),
+            Error::Pair(reason) => write!(f, "vocab.json and merges.txt: {reason}"),
+            Error::Kind { found, expected } => write!(f, "holds {found}, but the settings say {expected}"),
+            Error::SentencePiece(reason) => write!(f, "sentencepiece model: {reason}"),
+            Error::Ranks { line, reason } => write!(f, "tiktoken ranks, line {line}: {reason}"),
+            Error::Json(reason) => write!(f, "tokenizer.json: {reason}"),
+            Error::Gguf { key, reason } => write!(f, "tokenizer.ggml.{key}: {reason}"),
+            Error::Setting { key, reason } => write!(f, "tokenizer.{key}: {reason}"),
+            Error::UnknownId { id, size } => write!(f, "id {id} is not in the vocabulary of {size} ids"),
+            Error::Split { at, reason } => write!(f, "the split pattern failed at byte {at}: {reason}"),
+            Error::TooLong { bytes, limit } => write!(f, "a text of {bytes} bytes is longer than {limit}"),
+            Error::In { path, source } => write!(f, "{}: {source}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Read { source, .. } => Some(source),
+            Error::In { source, .. } => Some(source.as_ref()),
+            Error::Missing { .. }
+            | Error::Unrecognised
+            | Error::Pointer
+            | Error::Pair(_)
+            | Error::Kind { .. }
+            | Error::SentencePiece(_)
+            | Error::Ranks { .. }
+            | Error::Json(_)
+            | Error::Gguf { .. }
+            | Error::Setting { .. }
+            | Error::UnknownId { .. }
+            | Error::Split { .. }
+            | Error::TooLong { .. } => None,
+        }
+    }
 }
 
 impl Error {

@@ -66,7 +66,8 @@ pub(super) enum Layout {
 
 impl Layout {
     fn known() -> Result<BTreeMap<String, Layout>, Error> {
-        toml::from_str(include_str!("models.toml")).map_err(|error| wrong("model", error.to_string()))
+        serde_json::from_str(include_str!("../../tables/models.json"))
+            .map_err(|error| wrong("model", error.to_string()))
     }
 
     /// What `model` says of it.

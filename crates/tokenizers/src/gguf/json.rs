@@ -13,7 +13,8 @@ const CONTROL: u64 = 3;
 const USER_DEFINED: u64 = 4;
 const BYTE: u64 = 6;
 
-/// A `tokenizer.json` of the arrays, with the frame of `like` around a text.
+/// A `tokenizer.json` of the arrays, with the frame of `like` around a text. Its keys stand in alphabetical order, unless a
+/// crate of the same program turns on `serde_json`'s `preserve_order`, as `camelid` does: then the vocabulary is by id.
 ///
 /// # Errors
 /// [`Error::Gguf`] for arrays that contradict each other.

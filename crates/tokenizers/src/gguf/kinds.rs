@@ -16,7 +16,7 @@ pub(super) struct Kinds {
     pub(super) ends: Vec<u32>,
 }
 
-/// `names.toml`.
+/// `tables/names.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Names {
@@ -44,8 +44,8 @@ struct Unless {
 
 impl Kinds {
     pub(super) fn of(gguf: &Gguf) -> Result<Kinds, Error> {
-        let names: Names =
-            toml::from_str(include_str!("names.toml")).map_err(|error| wrong("tokens", error.to_string()))?;
+        let names: Names = serde_json::from_str(include_str!("../../tables/names.json"))
+            .map_err(|error| wrong("tokens", error.to_string()))?;
         let ids: HashMap<&str, u32> = gguf.tokens.iter().map(String::as_str).zip(0..).collect();
         let mut kinds = (0..gguf.tokens.len()).map(|id| kind(gguf, id)).collect::<Result<Vec<_>, _>>()?;
         let mut ends = Vec::new();

@@ -1,7 +1,7 @@
 //! The tokenizer inside a GGUF file: the arrays under `tokenizer.ggml.`, read by whoever reads the file.
 //!
 //! `model = "llama"` is a sentencepiece BPE model without its file, `model = "gpt2"` a byte-level BPE with a list of
-//! merges, whose split pattern is known by name only (`pre`; `splits.toml` beside this file says what a name means). Ids
+//! merges, whose split pattern is known by name only (`pre`; `tables/splits.toml` says what a name means). Ids
 //! are llama.cpp's, whose converter writes these files: where it and the vocabulary's own tokenizer.json differ (it
 //! composes no Unicode, for one), the file is read as it reads it.
 

@@ -1,4 +1,4 @@
-//! What `tokenizer.ggml.pre` means: `splits.toml` as a table.
+//! What `tokenizer.ggml.pre` means: `tables/splits.toml`, read.
 
 use serde::Deserialize;
 
@@ -30,8 +30,8 @@ pub(super) const DEFAULT: &str = "default";
 
 /// The split of a name.
 pub(super) fn split(name: Option<&str>) -> Result<Split, Error> {
-    let Splits { split: mut splits } =
-        toml::from_str(include_str!("splits.toml")).map_err(|error| wrong("pre", error.to_string()))?;
+    let Splits { split: mut splits } = serde_json::from_str(include_str!("../../tables/splits.json"))
+        .map_err(|error| wrong("pre", error.to_string()))?;
     let name = name.filter(|name| !name.is_empty()).unwrap_or(DEFAULT);
     match splits.iter().position(|split| split.names.iter().any(|other| other == name)) {
         Some(at) => Ok(splits.swap_remove(at)),
@@ -45,8 +45,8 @@ pub(super) fn split(name: Option<&str>) -> Result<Split, Error> {
 
 /// The first name of a split, by its patterns.
 pub(super) fn name_of(patterns: &[String]) -> Result<Option<String>, Error> {
-    let Splits { split: splits } =
-        toml::from_str(include_str!("splits.toml")).map_err(|error| wrong("pre", error.to_string()))?;
+    let Splits { split: splits } = serde_json::from_str(include_str!("../../tables/splits.json"))
+        .map_err(|error| wrong("pre", error.to_string()))?;
     let found = splits.into_iter().find(|split| split.patterns == patterns);
     Ok(found.and_then(|split| split.names.into_iter().next()))
 }

@@ -25,14 +25,18 @@ pub(super) fn tokens(inner: &dyn Tokenizer, settings: &Settings) -> Result<Vec<A
 /// What the folder adds. A token that the vocabulary has already keeps the id that it has there, whatever the folder says: so
 /// does transformers.
 fn added(inner: &dyn Tokenizer, settings: &Settings) -> Vec<AddedToken> {
-    let own = |token: &AddedToken| inner.id(token.content.as_bytes()).map(|id| id + settings.offset);
+    let own =
+        |token: &AddedToken| inner.id(token.content.as_bytes()).map(|id| id.saturating_add(settings.offset));
     let mut added = settings.added.clone();
     added.iter_mut().for_each(|token| token.id = own(token).unwrap_or(token.id));
     added
 }
 
 fn shift(specials: &[Special], offset: u32) -> Vec<Special> {
-    specials.iter().map(|special| Special { name: special.name.clone(), id: special.id + offset }).collect()
+    specials
+        .iter()
+        .map(|special| Special { name: special.name.clone(), id: special.id.saturating_add(offset) })
+        .collect()
 }
 
 /// The largest id that is believed, a hundred times that of any vocabulary: a table of all ids is made.

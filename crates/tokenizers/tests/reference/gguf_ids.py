@@ -131,7 +131,7 @@ def cases():
 def splits():
     import tomllib
 
-    return tomllib.loads((DATA.parent.parent / "src/gguf/splits.toml").read_text())["split"]
+    return tomllib.loads((DATA.parent.parent / "tables/splits.toml").read_text())["split"]
 
 
 TEXTS = [

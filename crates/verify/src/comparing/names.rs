@@ -104,7 +104,11 @@ impl Names {
         Names::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Names, Error> {
+    /// A porter's own names from their text; `path` stands in messages.
+    ///
+    /// # Errors
+    /// It is no such text, or names what is no tap.
+    pub fn parse(path: &Path, text: &str) -> Result<Names, Error> {
         let names: Names = toml::from_str(text).map_err(|error| wrong(path, error.to_string()))?;
         for (tap, globs) in names.taps.iter().chain(&names.sums) {
             let known = named_stage(tap).is_some() || OTHERS.contains(&tap.as_str());

@@ -47,7 +47,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn fetch(asset: &Asset, folder: &Path) -> anyhow::Result<()> {
     let target = folder.join(asset.file_name());
     if target.is_file() && sha256(&target)? == asset.sha256 {
-        anstream::println!("{}  {}", good(target.display()), dim("there already"));
+        outln!("{}  {}", good(target.display()), dim("there already"));
         return Ok(());
     }
     fs::create_dir_all(folder)?;
@@ -66,7 +66,7 @@ fn fetch(asset: &Asset, folder: &Path) -> anyhow::Result<()> {
     });
     fs::remove_dir_all(&scratch)?;
     result?;
-    anstream::println!("{}  {}", good(target.display()), dim(format!("{} {}", asset.package, asset.version)));
+    outln!("{}  {}", good(target.display()), dim(format!("{} {}", asset.package, asset.version)));
     Ok(())
 }
 

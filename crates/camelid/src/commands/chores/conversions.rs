@@ -45,7 +45,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     if !args.check {
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
-        anstream::println!("{}", path.display());
+        outln!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{gguf_page, ports_page, questions};
+use super::{gguf_page, ports_page, questions, tables};
 use crate::commands::explaining::tree::{children, declared_lines};
 use crate::commands::output::values::thousands;
 use anyhow::{Context, bail};
 use camelid_families::{Declaration, Expr, Library, Out, Role, TABLES, out, tensor_attributes, words};
 use camelid_generate::memory;
 
-/// Write the pages that are made from the data: docs/families.md, schema.md, gguf.md, which-ports-are-right.md, questions.md, atlas/
+/// Write the pages that are made from the data: docs/families.md, schema.md, gguf.md, which-ports-are-right.md, questions.md, atlas/,
+/// and the tables of crates/tokenizers as JSON
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Write nothing; fail if a page is not what the data says
@@ -45,7 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let folder = path.parent().unwrap_or(Path::new(""));
             std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
             std::fs::write(&path, text).with_context(|| path.display().to_string())?;
-            anstream::println!("{}", path.display());
+            outln!("{}", path.display());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -65,6 +66,7 @@ pub fn pages() -> anyhow::Result<Vec<(PathBuf, String)>> {
         (docs.join("which-ports-are-right.md"), ports_page::page(&docs.join(".."), MADE_OF_RESULTS)?),
         (docs.join("questions.md"), questions::page(MADE)?),
     ];
+    pages.extend(tables::pages()?);
     let site = camelid_atlas::site(&library, &docs.join("../tests/cases"))?;
     pages.extend(site.into_iter().map(|(path, text)| (docs.join("atlas").join(path), text)));
     Ok(pages)
@@ -96,12 +98,12 @@ fn cut(folder: &Path) -> anyhow::Result<ExitCode> {
     for (name, family) in names {
         let path = folder.join(&name);
         if !path.is_dir() {
-            anstream::println!("{name}: no folder of this name in {}; left as it was", folder.display());
+            outln!("{name}: no folder of this name in {}; left as it was", folder.display());
             continue;
         }
         let tokenizer = camelid_generate::vocabulary(&library, &path, family.as_deref())?;
         tokens.encode(&name, tokenizer.as_ref())?;
-        anstream::println!("{name}");
+        outln!("{name}");
     }
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../atlas/site/tokens.json");
     let text =

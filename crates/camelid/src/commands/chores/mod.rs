@@ -6,3 +6,4 @@ pub mod docs;
 mod gguf_page;
 mod ports_page;
 mod questions;
+mod tables;

@@ -31,7 +31,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (record, bytes) = work.write(&staged)?;
     staged.finish()?;
     if args.json {
-        anstream::println!("{:#}", record.json());
+        outln!("{:#}", record.json());
     } else {
         work.tell(&record, bytes);
     }
@@ -106,8 +106,8 @@ impl Work<'_> {
             Some(form) => format!("a GGUF file of the architecture `{}`", form.name),
             None => titled(self.chosen.family),
         };
-        anstream::println!("{} as {}", self.opened.path().display(), bold(as_what));
-        anstream::println!("  {} tensors, {} bytes", record.tensors, thousands(bytes));
+        outln!("{} as {}", self.opened.path().display(), bold(as_what));
+        outln!("  {} tensors, {} bytes", record.tensors, thousands(bytes));
         let grade = match conversion.grade {
             Grade::Bytes => "bytes: rows moved, no number changed".to_owned(),
             Grade::Exact => {
@@ -117,14 +117,14 @@ impl Work<'_> {
                 format!("within {tokens} tokens: the same function up to there, which is its context")
             }
         };
-        anstream::println!("  {}", bold(grade));
+        outln!("  {}", bold(grade));
         for fold in &conversion.folds {
-            anstream::println!("    {}: {}", fold.word, fold.what);
+            outln!("    {}: {}", fold.word, fold.what);
         }
         if let Some(worst) = record.worst_rounding() {
-            anstream::println!("  {}", dim(worst));
+            outln!("  {}", dim(worst));
         }
-        record.proved.iter().chain(&record.engine).for_each(|line| anstream::println!("  {line}"));
+        record.proved.iter().chain(&record.engine).for_each(|line| outln!("  {line}"));
         if let Some(better) = &self.chosen.better {
             note(better);
         }

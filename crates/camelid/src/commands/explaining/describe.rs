@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use camelid_atlas::{Side, cache_of_thousand};
 use camelid_checkpoint::Checkpoint;
-use camelid_families::Library;
+use camelid_families::{Library, LoadedBytes, loaded_bytes};
 use camelid_generate::{Purpose, memory};
 
 use crate::commands::explaining::set::{Setting, setting};
@@ -95,7 +95,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let subject = subject(&args, &library, named.as_deref())?;
     match args.declaration {
         true => declaration::print(&subject.side.family),
-        false => anstream::print!("{}", shown(&args, &subject)?),
+        false => out!("{}", shown(&args, &subject)?),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -201,7 +201,7 @@ fn sums(subject: &Subject) -> String {
     let said = memory::written;
     let mut out = format!("\n{}\n  parameters   {}\n", bold("sums"), thousands(parameters));
     out += &match checkpoint.as_ref().map(|checkpoint| tensors::stored(&side.architecture, checkpoint)) {
-        Some(bytes) => format!("  weights      {} as stored\n", said(bytes)),
+        Some(bytes) => format!("  weights      {} as stored\n{}", said(bytes), loaded(subject)),
         None => format!(
             "  weights      {} in bf16, {} in f32\n",
             said(parameters.saturating_mul(2)),
@@ -223,6 +223,15 @@ fn sums(subject: &Subject) -> String {
     out
 }
 
+/// What the weights take once they are loaded.
+fn loaded(subject: &Subject) -> String {
+    let Subject { side, checkpoint: Some(checkpoint), .. } = subject else { return String::new() };
+    let LoadedBytes { in_place, made } = loaded_bytes(&side.architecture, checkpoint);
+    let said = memory::written;
+    let place = format!("{} stay in the file's map, {} are made of it", said(in_place), said(made));
+    format!("  as loaded    {}: {place}\n", said(in_place.saturating_add(made)))
+}
+
 fn json(subject: &Subject) -> anyhow::Result<serde_json::Value> {
     let Subject { side, checkpoint, tokens } = subject;
     let architecture = &side.architecture;
@@ -242,6 +251,10 @@ fn json(subject: &Subject) -> anyhow::Result<serde_json::Value> {
         "tensors": tensors::json(architecture, checkpoint.as_ref()),
         "parameters": architecture.plan().parameters(),
         "weight_bytes": checkpoint.as_ref().map(|checkpoint| tensors::stored(architecture, checkpoint)),
+        "loaded_bytes": checkpoint.as_ref().map(|checkpoint| {
+            let LoadedBytes { in_place, made } = loaded_bytes(architecture, checkpoint);
+            serde_json::json!({ "in_place": in_place, "made": made })
+        }),
         "cache_bytes_per_1000_tokens": cache(side), "state_bytes": architecture.state_bytes(),
         "cache_bytes": {
             "tokens": tokens, "f32": architecture.cache_bytes(*tokens), "bf16": architecture.cache_bytes(*tokens) / 2,

@@ -74,7 +74,7 @@ fn sided(text: &str) -> Result<(Option<char>, Setting), String> {
 /// # Errors
 /// A family or a size is not known, or a key that is set does not fit.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    anstream::print!("{}", answer(&args)?);
+    out!("{}", answer(&args)?);
     Ok(ExitCode::SUCCESS)
 }
 

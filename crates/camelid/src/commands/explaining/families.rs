@@ -36,7 +36,7 @@ pub struct Args {
 /// # Errors
 /// The checkpoint can't be read, or is of no family, or of several that differ.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    anstream::print!("{}", answer(&args)?);
+    out!("{}", answer(&args)?);
     Ok(ExitCode::SUCCESS)
 }
 

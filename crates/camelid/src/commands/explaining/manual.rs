@@ -1,6 +1,5 @@
 //! `camelid completions`, `camelid man`: the command's own options, for shells and for readers.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +7,8 @@ use anyhow::{Context, ensure};
 use camelid_checkpoint::write_file;
 use clap_complete::Shell;
 use clap_mangen::Man;
+
+use crate::commands::output::print::write;
 
 /// Write what a shell needs to complete the command's options
 ///
@@ -34,7 +35,7 @@ pub fn completions(args: &CompletionsArgs, mut command: clap::Command) -> anyhow
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    std::io::stdout().write_all(&script)?;
+    write(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -44,7 +45,9 @@ pub fn completions(args: &CompletionsArgs, mut command: clap::Command) -> anyhow
 /// The folder is none, or a page can't be written.
 pub fn man(args: &ManArgs, command: clap::Command) -> anyhow::Result<ExitCode> {
     let Some(folder) = &args.out else {
-        Man::new(command).render(&mut std::io::stdout())?;
+        let mut text = Vec::new();
+        Man::new(command).render(&mut text)?;
+        write(&text)?;
         return Ok(ExitCode::SUCCESS);
     };
     ensure!(folder.is_dir(), "--out {}: it is no folder", folder.display());
@@ -57,7 +60,7 @@ pub fn man(args: &ManArgs, command: clap::Command) -> anyhow::Result<ExitCode> {
         let mut text = Vec::new();
         Man::new(page).render(&mut text).with_context(|| path.display().to_string())?;
         write_file(&path, &text)?;
-        anstream::println!("{}", path.display());
+        outln!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,10 +34,7 @@ pub(in crate::commands) fn offer(model: &str, quiet: bool) -> anyhow::Result<()>
     let hub = Hub::from_environment()?;
     let wanted = hub.list(&name)?;
     let (files, bytes) = (wanted.files.len(), memory::written(wanted.bytes()));
-    anstream::eprint!(
-        "{model} is not in the cache. Fetch {files} files, {bytes}, from {}? [y/N] ",
-        hub.endpoint()
-    );
+    err!("{model} is not in the cache. Fetch {files} files, {bytes}, from {}? [y/N] ", hub.endpoint());
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

@@ -1,19 +1,29 @@
 //! Text from a file, or from standard input where the file is called `-`.
 
 use std::io::{IsTerminal, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail, ensure};
+use camelid_families::Library;
 
 use crate::commands::output::style::note;
 
 /// More bytes of text than this are not read.
 const LONGEST: u64 = 1 << 30;
 
+/// Whether standard input was read to its end: there is nothing in it for another option.
+static READ: AtomicBool = AtomicBool::new(false);
+
 /// The text of a file, UTF-8; `-` is standard input.
 pub(in crate::commands) fn text(file: &str) -> anyhow::Result<String> {
     let told = if file == "-" { "standard input" } else { file };
     let mut bytes = Vec::new();
     if file == "-" {
+        ensure!(
+            !READ.swap(true, Ordering::Relaxed),
+            "standard input is asked for twice: give one of the two as a file"
+        );
         if std::io::stdin().is_terminal() {
             note("the text is what you type, up to Ctrl-D");
         }
@@ -34,4 +44,13 @@ pub(in crate::commands) fn unended(file: &str) -> anyhow::Result<String> {
     let text = text(file)?;
     let line = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text));
     Ok(line.map(str::to_owned).unwrap_or(text))
+}
+
+/// Adds the family of a file to those there are, and gives its name; one from standard input is called `stdin`.
+pub(in crate::commands) fn declared(library: &mut Library, file: &Path) -> anyhow::Result<String> {
+    if file != Path::new("-") {
+        return Ok(library.add(file)?);
+    }
+    library.insert("stdin", "standard input", &text("-")?)?;
+    Ok("stdin".to_owned())
 }

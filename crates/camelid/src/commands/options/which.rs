@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use camelid_families::Library;
 
+use crate::commands::options::input::declared;
+
 /// Which family: a built-in one by name, or one that a file declares.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(multiple = false)]
@@ -11,8 +13,8 @@ pub struct Which {
     /// A family by name, such as gemma2
     #[arg(long, value_name = "NAME")]
     pub family: Option<String>,
-    /// Read the family from a file, which may extend any built-in one
-    #[arg(long, value_name = "FILE.toml")]
+    /// Read the family from a file, which may extend any built-in one; - is standard input
+    #[arg(long, value_name = "FILE.toml|-")]
     pub spec: Option<PathBuf>,
 }
 
@@ -24,7 +26,7 @@ impl Which {
     pub fn name(&self, library: &mut Library) -> anyhow::Result<Option<String>> {
         match (&self.family, &self.spec) {
             (Some(name), _) => Ok(Some(name.clone())),
-            (None, Some(path)) => Ok(Some(library.add(path)?)),
+            (None, Some(path)) => declared(library, path).map(Some),
             (None, None) => Ok(None),
         }
     }

@@ -8,15 +8,15 @@ use crate::commands::output::style::{bold, dim};
 pub(in crate::commands) fn print(family: &Declaration) {
     let text = |key: &str, value: &Option<String>| {
         if let Some(value) = value {
-            anstream::println!("{key} = {value:?}");
+            outln!("{key} = {value:?}");
         }
     };
     let list = |key: &str, names: &[String]| {
         if !names.is_empty() {
-            anstream::println!("{key} = {names:?}");
+            outln!("{key} = {names:?}");
         }
     };
-    anstream::println!("{}", dim(format!("# made of {}", family.chain.join(", "))));
+    outln!("{}", dim(format!("# made of {}", family.chain.join(", "))));
     text("title", &Some(family.title.clone()));
     text("match", &family.matches.as_ref().map(|rule| format!("= {}", rule.source())));
     list("classes", &family.classes);
@@ -34,10 +34,10 @@ pub(in crate::commands) fn print(family: &Declaration) {
     entries("absent", &read(&family.absent));
     entries("let", &family.lets);
     entries("require", &family.require);
-    anstream::println!("\n{}", bold("[ignore]"));
-    anstream::println!("keys = {:?}", family.inert_keys);
-    anstream::println!("tensors = {:?}", family.inert_tensors);
-    anstream::println!("parts = {:?}", family.parts);
+    outln!("\n{}", bold("[ignore]"));
+    outln!("keys = {:?}", family.inert_keys);
+    outln!("tensors = {:?}", family.inert_tensors);
+    outln!("parts = {:?}", family.parts);
     for name in TABLES {
         let words = family.words.iter();
         let own = words.filter_map(|(word, entry)| {
@@ -67,14 +67,14 @@ fn table<'e>(name: &str, entries: impl Iterator<Item = (String, &'e Entry)>) {
     if lines.is_empty() {
         return;
     }
-    anstream::println!("\n{}", bold(format!("[{name}]")));
+    outln!("\n{}", bold(format!("[{name}]")));
     let written: Vec<_> = lines
         .iter()
         .map(|(key, entry)| (format!("{key} = {}", entry.expr.written()), &entry.origin))
         .collect();
     let width = written.iter().map(|(line, _)| line.chars().count()).filter(|n| *n <= 72).max().unwrap_or(0);
     for (line, origin) in written {
-        anstream::println!("{line:<width$}  {}", dim(format!("# {origin}")));
+        outln!("{line:<width$}  {}", dim(format!("# {origin}")));
     }
 }
 

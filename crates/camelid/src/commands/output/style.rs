@@ -24,5 +24,5 @@ pub(crate) fn bold(text: impl std::fmt::Display) -> String {
 
 /// Prints something that is to be known beside the result, on standard error.
 pub(crate) fn note(text: &str) {
-    anstream::eprintln!("{}", dim(format!("note: {text}")));
+    errln!("{}", dim(format!("note: {text}")));
 }

@@ -10,6 +10,7 @@ use camelid_verify::{
 
 use crate::commands::options::model::{MachineArgs, ModelArgs};
 use crate::commands::output::style::{bad, dim, good};
+use crate::commands::proving::trace::names;
 
 /// Compare what another engine computed, stage by stage, and name the cause
 ///
@@ -24,11 +25,11 @@ pub struct Args {
     /// Where it runs.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// The dump: a .safetensors, .npz or .pt file of named tensors, or a folder of files with one tensor each (.npy too)
+    /// The dump: a .safetensors, .npz or .pt file of named tensors, or a folder of files with one tensor each (.npy too); never -, since it is read here and there
     #[arg(long, value_name = "FILE|DIR")]
     pub trace: PathBuf,
     /// A file that says what the dump's names mean: tables `[taps]` of tap = ["name", …]
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(long, value_name = "FILE.toml|-")]
     pub map: Option<PathBuf>,
     /// What the port computes in
     #[arg(long, value_enum, default_value_t = Given::Auto)]
@@ -66,7 +67,7 @@ pub enum Given {
 /// The model or the dump can't be read, or do not fit one another.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let dump = Dump::open(&args.trace)?;
-    let mut names = args.map.iter().map(|path| Names::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut names = args.map.iter().map(|file| names(file)).collect::<anyhow::Result<Vec<_>>>()?;
     names.extend(Names::presets()?);
     let opened = args.model.open()?;
     let model = args.model.load(&opened, args.machine.backend())?;
@@ -96,7 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         write_file(path, page(&report, about).as_bytes())?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        outln!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         told(&report, &opened.family().name);
     }
@@ -105,42 +106,39 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Every stage with its distance and what its precision does; the first that differs.
 fn table(report: &TraceReport) {
-    anstream::println!("{}", dim("stage                      apart     its precision does"));
+    outln!("{}", dim("stage                      apart     its precision does"));
     for stage in &report.stages {
         let name =
             stage.layer.map_or_else(|| stage.stage.clone(), |layer| format!("{layer} {}", stage.stage));
         let apart = stage.residual.map_or_else(|| "not finite".to_owned(), |apart| format!("{apart:.1e}"));
         let line = format!("{name:<24}  {apart:>10}  {:>8.1e}", stage.floor);
         match stage.verdict {
-            Verdict::Equal => anstream::println!("{line}  equal"),
-            Verdict::Rounding => anstream::println!("{line}  rounding"),
-            Verdict::Different => anstream::println!("{line}  {}", bad("different")),
+            Verdict::Equal => outln!("{line}  equal"),
+            Verdict::Rounding => outln!("{line}  rounding"),
+            Verdict::Different => outln!("{line}  {}", bad("different")),
         }
     }
     if let Some(first) = &report.first_divergence {
-        anstream::println!("{}", first.sentence);
+        outln!("{}", first.sentence);
     }
 }
 
 fn told(report: &TraceReport, family: &str) {
     match &report.first_divergence {
-        Some(first) if first.tried > 0 => anstream::println!("{}", first.sentence),
+        Some(first) if first.tried > 0 => outln!("{}", first.sentence),
         Some(_) => {}
         None => {
             table(report);
             let precision = serde_json::to_value(report.precision).ok();
             let precision = precision.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
             let how = if report.below_precision { ", as far as its precision can tell" } else { "" };
-            anstream::println!("{}: the port is {family} in {precision}{how}", good("equal"));
+            outln!("{}: the port is {family} in {precision}{how}", good("equal"));
         }
     }
     if !report.unmatched.is_empty() {
         let all = &report.unmatched;
         let some: Vec<_> = all.iter().take(6).map(String::as_str).collect();
         let more = if all.len() > some.len() { ", …" } else { "" };
-        anstream::println!(
-            "{}",
-            dim(format!("not compared, {} tensors: {}{more}", all.len(), some.join(", ")))
-        );
+        outln!("{}", dim(format!("not compared, {} tensors: {}{more}", all.len(), some.join(", "))));
     }
 }

@@ -8,6 +8,7 @@ use camelid_checkpoint::write_safetensors;
 use camelid_generate::{Opened, framed};
 use camelid_verify::{Names, truth};
 
+use crate::commands::options::input::text;
 use crate::commands::options::model::{MachineArgs, ModelArgs};
 use crate::commands::output::style::dim;
 use crate::commands::running::prompt::{PromptArgs, fits};
@@ -36,8 +37,8 @@ pub struct Args {
     /// Whose names the stages have
     #[arg(long, value_name = "ENGINE", default_value = "camelid", value_parser = clap::builder::PossibleValuesParser::new(Names::known()))]
     pub names: String,
-    /// A file of names in place of an engine's: tables `[taps]` of tap = ["name", …], of which the first is written
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "names")]
+    /// A file of names, or - for standard input, in place of an engine's: tables `[taps]` of tap = ["name", …], of which the first is written
+    #[arg(long, value_name = "FILE.toml|-", conflicts_with = "names")]
     pub map: Option<PathBuf>,
 }
 
@@ -47,7 +48,7 @@ pub struct Args {
 /// The model can't be read, the text is none for it, or the file can't be written.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let names = match &args.map {
-        Some(path) => Names::read(path)?,
+        Some(file) => names(file)?,
         None => Names::preset(&args.names)?,
     };
     writable(&args.out)?;
@@ -67,9 +68,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     write_safetensors(&args.out, &truth.tensors)?;
     let stages = truth.tensors.len();
-    anstream::println!("{}: {stages} tensors of {} tokens", args.out.display(), ids.len());
+    outln!("{}: {stages} tensors of {} tokens", args.out.display(), ids.len());
     if !truth.unnamed.is_empty() {
-        anstream::println!("{}", dim(format!("these names have none for {}", truth.unnamed.join(", "))));
+        outln!("{}", dim(format!("these names have none for {}", truth.unnamed.join(", "))));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,4 +89,12 @@ fn writable(out: &Path) -> anyhow::Result<()> {
 fn class(opened: &Opened) -> &str {
     let class = opened.config().get("architectures").and_then(|all| all.get(0)?.as_str()).unwrap_or_default();
     class.strip_suffix("ForCausalLM").unwrap_or_default()
+}
+
+/// The names of a file, or of standard input.
+pub(super) fn names(file: &Path) -> anyhow::Result<Names> {
+    match file == Path::new("-") {
+        true => Ok(Names::parse(Path::new("standard input"), &text("-")?)?),
+        false => Ok(Names::read(file)?),
+    }
 }

@@ -11,6 +11,7 @@ use camelid_verify::{Depth, FamilyReport, ProofReport, Settings, stale};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::commands::options::input::declared;
 use crate::commands::proving::verify_tokenizer::{self, Places, Row};
 
 /// Verify that a family equals its original implementation
@@ -24,8 +25,8 @@ pub struct Args {
     /// The family's name, such as gemma2
     #[arg(required_unless_present = "spec", conflicts_with = "spec")]
     pub name: Option<String>,
-    /// Read the family from a file, which may extend any built-in one
-    #[arg(long, value_name = "FILE.toml")]
+    /// Read the family from a file, which may extend any built-in one; - is standard input
+    #[arg(long, value_name = "FILE.toml|-")]
     pub spec: Option<PathBuf>,
     /// Run this case's folder instead of those that the project carries (repeatable)
     #[arg(long = "case", value_name = "DIR")]
@@ -75,7 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut library = Library::built_in()?;
     let name = match (&args.name, &args.spec) {
         (Some(name), _) => name.clone(),
-        (None, Some(path)) => library.add(path)?,
+        (None, Some(path)) => declared(&mut library, path)?,
         (None, None) => bail!("name a family, or give its file with --spec"),
     };
     let cases = if args.cases.is_empty() { carried(&library, &name)? } else { args.cases.clone() };
@@ -92,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let rows = tokenizer.as_deref().unwrap_or_default();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&Verified { report: &report, tokenizer: rows })?);
+        outln!("{}", serde_json::to_string_pretty(&Verified { report: &report, tokenizer: rows })?);
     } else {
         print::family(&report);
         tokenizer.iter().for_each(|rows| print::tokenizer(rows));
@@ -120,7 +121,7 @@ pub fn run_all(args: AllArgs) -> anyhow::Result<ExitCode> {
     let proofs: Vec<&ProofReport> = reports.iter().filter_map(|report| report.proof.as_ref()).collect();
     let stale = if args.prove { stale(&proofs) } else { Vec::new() };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&reports)?);
+        outln!("{}", serde_json::to_string_pretty(&reports)?);
     } else {
         print::sum(&reports, &stale);
     }

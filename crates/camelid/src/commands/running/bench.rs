@@ -1,10 +1,10 @@
 //! `camelid bench`: tokens per second, by the contract that the peers' commands keep.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
-use camelid_checkpoint::Dtype;
 use camelid_families::{Backend, Cache, Compute, Model};
 use camelid_generate::{Opened, argmax, memory, next_logits};
 
@@ -31,9 +31,10 @@ pub struct Args {
     /// Threads [default: the physical cores]
     #[arg(short, long, value_name = "T", value_parser = whole(1_u16, 1024), allow_negative_numbers = true)]
     pub threads: Option<u16>,
-    /// The type that weights are stored in, where they are not quantised; products are computed in it
-    #[arg(long, value_enum, default_value_t = Stored::F32)]
-    pub dtype: Stored,
+    /// Insist that weights that are not quantised are stored in this type, and compute products in it [default: any type, products
+    /// in f32 as `generate` has them]
+    #[arg(long, value_enum)]
+    pub dtype: Option<Stored>,
     /// Another type that products are computed in
     #[arg(long, value_enum)]
     pub compute: Option<ComputeType>,
@@ -53,7 +54,7 @@ pub enum Stored {
 
 /// What is told beside the rates.
 struct Run {
-    dtype: &'static str,
+    dtype: String,
     compute: Compute,
     threads: usize,
     load_s: f64,
@@ -76,10 +77,10 @@ struct Passed {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let begin = Instant::now();
     let opened = args.model.open()?;
-    check_stored(&opened, args.dtype)?;
-    let (dtype, own) = match args.dtype {
-        Stored::F32 => ("f32", Compute::F32),
-        Stored::Bf16 => ("bf16", Compute::Bf16),
+    let dtype = stored(&opened, args.dtype)?;
+    let own = match args.dtype {
+        Some(Stored::Bf16) => Compute::Bf16,
+        Some(Stored::F32) | None => Compute::F32,
     };
     let compute = args.compute.map_or(own, ComputeType::compute);
     let threads = args.threads.map_or_else(memory::cores, usize::from);
@@ -99,19 +100,24 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Matrices must be stored in the type that is asked for: otherwise the figure would be another's.
-fn check_stored(opened: &Opened, stored: Stored) -> anyhow::Result<()> {
-    let (dtype, wanted) = match stored {
-        Stored::F32 => ("f32", Dtype::F32),
-        Stored::Bf16 => ("bf16", Dtype::Bf16),
-    };
+/// The types that matrices are stored in, but quantised ones; it must be `wanted`, where one is: else the figure would be another's.
+fn stored(opened: &Opened, wanted: Option<Stored>) -> anyhow::Result<String> {
     let matrices = opened.checkpoint().tensors().filter(|tensor| tensor.shape().len() > 1);
-    for tensor in matrices {
-        if tensor.dtype() != wanted && !tensor.dtype().is_quantised() {
-            bail!("--dtype {dtype}: tensor `{}` is stored as {}", tensor.name(), tensor.dtype());
-        }
+    let types: BTreeSet<String> = matrices
+        .filter(|tensor| !tensor.dtype().is_quantised())
+        .map(|tensor| tensor.dtype().to_string().to_lowercase())
+        .collect();
+    let types: Vec<String> = types.into_iter().collect();
+    let wanted = match wanted {
+        Some(Stored::F32) => "f32",
+        Some(Stored::Bf16) => "bf16",
+        None if types.is_empty() => return Ok("f32".to_owned()),
+        None => return Ok(types.join(", ")),
+    };
+    if let Some(other) = types.iter().find(|stored| *stored != wanted) {
+        bail!("--dtype {wanted}: this model has weights in {other}; without --dtype any type is measured");
     }
-    Ok(())
+    Ok(wanted.to_owned())
 }
 
 fn pass(model: &Model, prompt: &[u32], new_tokens: usize) -> anyhow::Result<Passed> {
@@ -153,31 +159,27 @@ fn report(args: &Args, run: &Run, passed: &Passed) -> anyhow::Result<()> {
             "weight_bytes": run.reading.file, "bytes_per_token": run.reading.per_token,
             "read_gb_s": run.reading.rate / 1e9, "share_of_memory": decode.map(|rate| run.reading.share(rate)),
         });
-        println!("{report}");
+        outln!("{report}");
         return Ok(());
     }
-    anstream::println!("prefill  {prefill:>9.1} tokens a second ({} tokens)", args.prompt_tokens);
+    outln!("prefill  {prefill:>9.1} tokens a second ({} tokens)", args.prompt_tokens);
     if let Some(decode) = decode {
-        anstream::println!("decode   {decode:>9.1} tokens a second ({} tokens)", args.new_tokens);
+        outln!("decode   {decode:>9.1} tokens a second ({} tokens)", args.new_tokens);
     }
-    anstream::println!("load     {:>9.3} s", run.load_s);
+    outln!("load     {:>9.3} s", run.load_s);
     if let Some(peak) = run.peak {
-        anstream::println!("memory   {peak:>9.1} MB at most");
+        outln!("memory   {peak:>9.1} MB at most");
     }
     print_reading(&run.reading, decode);
-    anstream::println!(
-        "stored as {}, computed in {compute}, {} threads, checksum {checksum}",
-        run.dtype,
-        run.threads
-    );
+    outln!("stored as {}, computed in {compute}, {} threads, checksum {checksum}", run.dtype, run.threads);
     Ok(())
 }
 
 fn print_reading(reading: &Reading, decode: Option<f64>) {
     let [file, token] = [reading.file, reading.per_token].map(memory::written);
     let share = decode.map(|rate| format!(": decode is {:.0} % of that", 100.0 * reading.share(rate)));
-    anstream::println!("weights  {file} in all, {token} read for each token, by which this machine would");
-    anstream::println!(
+    outln!("weights  {file} in all, {token} read for each token, by which this machine would");
+    outln!(
         "         decode {:.1} tokens a second at the {:.1} GB/s that it reads them with{}",
         reading.rate / reading.per_token.max(1) as f64,
         reading.rate / 1e9,

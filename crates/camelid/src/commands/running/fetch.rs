@@ -1,6 +1,5 @@
 //! `camelid fetch`: a model of the hub's, into its cache.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use camelid_fetch::{Hub, Name};
@@ -34,14 +33,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let name: Name = args.model.parse()?;
     let hub = Hub::from_environment()?;
     let wanted = hub.list(&name)?;
-    let mut out = std::io::stdout();
     if args.dry_run {
         for file in &wanted.files {
-            writeln!(out, "{:>10}  {}", memory::written(file.size), file.path)?;
+            outln!("{:>10}  {}", memory::written(file.size), file.path);
         }
-        writeln!(out, "{:>10}  in all, at commit {}", memory::written(wanted.bytes()), wanted.commit)?;
+        outln!("{:>10}  in all, at commit {}", memory::written(wanted.bytes()), wanted.commit);
     } else {
-        writeln!(out, "{}", fetch(&hub, &wanted, args.quiet)?.display())?;
+        outln!("{}", fetch(&hub, &wanted, args.quiet)?.display());
     }
     Ok(ExitCode::SUCCESS)
 }

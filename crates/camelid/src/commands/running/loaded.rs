@@ -1,13 +1,14 @@
 //! A loaded checkpoint in the command's hands: turns, printed as they come.
 
 use std::cell::Cell;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use camelid_families::Model;
 use camelid_generate::{Logprobs, Session, Settings, Stop, Timings};
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json, json};
 
+use crate::commands::output::print::write;
 use crate::commands::output::progress::bar;
 use crate::commands::output::style::dim;
 use crate::commands::running::interrupt::Interrupt;
@@ -52,7 +53,7 @@ impl Loaded {
         out.end()?;
         let turn = turn?;
         match self.printed {
-            Printed::Json => writeln!(std::io::stdout(), "{}", Json::Object(self.report(prompt, &turn)))?,
+            Printed::Json => write(format!("{}\n", Json::Object(self.report(prompt, &turn))).as_bytes())?,
             Printed::Text => {}
             Printed::TextAndFigures => self.figures(&turn),
         }
@@ -65,7 +66,7 @@ impl Loaded {
         session: &mut Session<'m>,
         prompt: &[u32],
         settings: &Settings,
-        show: &mut dyn FnMut(&str) -> std::io::Result<()>,
+        show: &mut dyn FnMut(&str) -> anyhow::Result<()>,
     ) -> anyhow::Result<Turn> {
         let _busy = self.interrupt.busy();
         let bar = bar(prompt.len() as u64, "reading the prompt");
@@ -147,7 +148,7 @@ impl Loaded {
             ids.len(),
             rate(timings.decode_tok_s()),
         );
-        anstream::eprintln!("{}", dim(line));
+        errln!("{}", dim(line));
     }
 }
 
@@ -163,25 +164,23 @@ impl Out {
         Out { silent, terminal: std::io::stdout().is_terminal(), wrote: false }
     }
 
-    fn write(&mut self, text: &str) -> std::io::Result<()> {
+    fn write(&mut self, text: &str) -> anyhow::Result<()> {
         if self.silent || text.is_empty() {
             return Ok(());
         }
         self.wrote = true;
-        let mut out = std::io::stdout();
         if self.terminal {
             // A model's text must not steer the terminal.
             let plain = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
             let shown: String =
                 text.chars().map(|letter| if plain(letter) { letter } else { '\u{fffd}' }).collect();
-            out.write_all(shown.as_bytes())?;
+            write(shown.as_bytes())
         } else {
-            out.write_all(text.as_bytes())?;
+            write(text.as_bytes())
         }
-        out.flush()
     }
 
-    fn end(&mut self) -> std::io::Result<()> {
-        if self.wrote { writeln!(std::io::stdout()) } else { Ok(()) }
+    fn end(&mut self) -> anyhow::Result<()> {
+        if self.wrote { write(b"\n") } else { Ok(()) }
     }
 }

@@ -59,13 +59,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let report = serde_json::json!({
             "perplexity": nll.perplexity(), "nll": nll.sum / nll.tokens as f64, "tokens": nll.tokens, "context": context,
         });
-        println!("{report}");
+        outln!("{report}");
     } else {
-        anstream::println!(
-            "perplexity {:.4} over {} tokens, in windows of {context}",
-            nll.perplexity(),
-            nll.tokens
-        );
+        outln!("perplexity {:.4} over {} tokens, in windows of {context}", nll.perplexity(), nll.tokens);
     }
     Ok(ExitCode::SUCCESS)
 }

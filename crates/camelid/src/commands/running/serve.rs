@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use camelid_serve::{Limits, Server, Setup, Stop};
 
+use crate::commands::options::input::text;
 use crate::commands::options::model::{MachineArgs, ModelArgs};
 
 /// The variable that may hold the key.
@@ -34,8 +35,8 @@ pub struct Args {
     /// The name that requests call the model by [default: its folder's or file's]
     #[arg(long, value_name = "NAME")]
     pub alias: Option<String>,
-    /// A file whose first line is the key that requests must show; the variable CAMELID_API_KEY does as well
-    #[arg(long, value_name = "FILE")]
+    /// A file, or - for standard input, whose first line is the key that requests must show; the variable CAMELID_API_KEY does as well
+    #[arg(long, value_name = "FILE|-")]
     pub api_key_file: Option<PathBuf>,
     /// Texts at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -84,8 +85,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let address = SocketAddr::new(args.host, args.port);
     let server = Server::bind(setup, limits, address, key.as_deref()).with_context(|| address.to_string())?;
     log(args.log_json);
-    server.told().iter().for_each(|line| anstream::eprintln!("{line}"));
-    println!("listening at http://{}/v1", server.address()?);
+    server.told().iter().for_each(|line| errln!("{line}"));
+    outln!("listening at http://{}/v1", server.address()?);
     server.run(Stop::by_signals())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -124,7 +125,7 @@ fn key(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let (text, place) = match file {
         Some(file) => {
             let place = format!("--api-key-file {}", file.display());
-            (std::fs::read_to_string(file).with_context(|| place.clone())?, place)
+            (text(&file.to_string_lossy()).with_context(|| place.clone())?, place)
         }
         None => match std::env::var(KEY) {
             Ok(key) => (key, KEY.to_owned()),

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::commands::options::name::NameArgs;
 use crate::commands::options::which::Which;
+use crate::commands::output::print::STANDARD_OUTPUT;
 use crate::commands::output::style::note;
 use crate::commands::running::prompt::PromptArgs;
 
@@ -24,7 +25,8 @@ pub struct Args {
     /// The tokenizer of this checkpoint
     #[command(flatten)]
     name: NameArgs,
-    /// A vocabulary in its place: a sentencepiece model, tiktoken ranks, a tokenizer.json or a GGUF file, told apart by content
+    /// A vocabulary in its place: a sentencepiece model, tiktoken ranks, a tokenizer.json or a GGUF file, told apart by content;
+    /// never -, since standard input holds the text
     #[arg(long, value_name = "FILE", conflicts_with = "NameArgs")]
     tokenizer: Option<PathBuf>,
     #[command(flatten)]
@@ -60,7 +62,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             true => decoded(&*tokenizer, &ids(&text)?)?,
             false => encoded(&*tokenizer, &text, &args)?,
         };
-        writeln!(stdout(), "{answer}")?;
+        outln!("{answer}");
         return Ok(ExitCode::SUCCESS);
     }
     if stdin().is_terminal() {
@@ -70,8 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         true => decoded(&*tokenizer, &read::<Ids>(line, "{\"ids\": […]}")?.ids),
         false => encoded(&*tokenizer, &read::<Text>(line, "{\"text\": …}")?.text, &args),
     };
-    let (input, output) = (stdin().lock(), stdout().lock());
-    each_line(input, output, line)?;
+    each_line(stdin().lock(), stdout().lock(), line)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -126,16 +127,15 @@ fn each_line(
             let value = answer(&line).with_context(|| format!("standard input, line {number}"));
             // What was answered before an error stays answered.
             let value = value.inspect_err(|_| output.flush().unwrap_or_default())?;
-            serde_json::to_writer(&mut output, &value)?;
-            output.write_all(b"\n")?;
+            writeln!(output, "{value}").context(STANDARD_OUTPUT)?;
         }
         line.clear();
         // Whoever waits for an answer before the next question gets it.
         if input.buffer().is_empty() {
-            output.flush()?;
+            output.flush().context(STANDARD_OUTPUT)?;
         }
     }
-    Ok(output.flush()?)
+    output.flush().context(STANDARD_OUTPUT)
 }
 
 #[cfg(test)]

@@ -138,5 +138,10 @@ fn bench_keeps_the_contract() {
     assert_eq!(report["checksum"], json(&args)["checksum"]);
     let bf16 =
         ["bench", "--model", text(stories()), "--prompt-tokens", "4", "--new-tokens", "1", "--dtype", "bf16"];
-    assert!(refused(&bf16).contains("is stored as F32"), "the figure would be another's");
+    assert!(refused(&bf16).contains("has weights in f32"), "the figure would be another's");
+    let any = json(&["bench", text(&case("llama2/gqa-bf16")), "-p", "4", "-n", "1"]);
+    assert!(
+        any["dtype"].as_str().is_some_and(|types| types.contains("bf16")) && any["compute"] == "f32",
+        "{any}"
+    );
 }

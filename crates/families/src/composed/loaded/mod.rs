@@ -6,6 +6,7 @@ pub(crate) mod fit;
 pub(crate) mod head;
 pub(crate) mod held;
 pub(crate) mod load;
+pub(crate) mod memory;
 pub(crate) mod mixers;
 pub(crate) mod norms;
 pub(crate) mod stored;

@@ -31,7 +31,7 @@ pub fn in_blocks(dtype: Dtype) -> bool {
 }
 
 /// The type in which products take a stored type as it is.
-fn computed_as(dtype: Dtype) -> Option<camelid_linear::Dtype> {
+pub(crate) fn computed_as(dtype: Dtype) -> Option<camelid_linear::Dtype> {
     let blocks = |blocks| Some(camelid_linear::Dtype::Blocks(blocks));
     match dtype {
         Dtype::F32 => Some(camelid_linear::Dtype::F32),

@@ -7,20 +7,15 @@ use crate::commands::proving::verify_tokenizer::Row;
 
 /// One family.
 pub(in crate::commands) fn family(report: &FamilyReport) {
-    anstream::println!("{} {}", mark(report.passed), bold(&report.family));
+    outln!("{} {}", mark(report.passed), bold(&report.family));
     for size in &report.parameters {
         let published =
             if size.equal { "as published".to_owned() } else { format!("published: {}", size.published) };
-        anstream::println!(
-            "  {} {:<22} {:>15} parameters, {published}",
-            mark(size.equal),
-            size.size,
-            size.counted
-        );
+        outln!("  {} {:<22} {:>15} parameters, {published}", mark(size.equal), size.size, size.counted);
     }
     report.cases.iter().for_each(case);
     for failure in &report.errors {
-        anstream::println!("  {} {}: {}", bad("could not run"), failure.what, failure.message);
+        outln!("  {} {}: {}", bad("could not run"), failure.what, failure.message);
     }
     if let Some(found) = &report.proof {
         proof(found);
@@ -32,7 +27,7 @@ pub(in crate::commands) fn tokenizer(rows: &[Row]) {
     if rows.iter().all(|row| row.score.is_none()) {
         let how = "--vocabularies DIR names their folder";
         let what = format!("{:<22} no real vocabulary with a reference's ids at hand; {how}", "tokenizer");
-        return anstream::println!("  {} {what}", bad("NOT RUN"));
+        return outln!("  {} {what}", bad("NOT RUN"));
     }
     for row in rows {
         let Some(score) = &row.score else { continue };
@@ -41,7 +36,7 @@ pub(in crate::commands) fn tokenizer(rows: &[Row]) {
             let library = speed.library.map(|library| format!(" of {library}")).unwrap_or_default();
             format!(", encode {}, decode {}{library}", speed.encode, speed.decode)
         });
-        anstream::println!(
+        outln!(
             "  {} {name:<22} {}/{} strings equal, {}/{} bytes come back{}",
             mark(score.passed()),
             score.equal,
@@ -50,7 +45,7 @@ pub(in crate::commands) fn tokenizer(rows: &[Row]) {
             score.bytes,
             speed.unwrap_or_default(),
         );
-        score.differences.iter().take(3).for_each(|difference| anstream::println!("{difference}"));
+        score.differences.iter().take(3).for_each(|difference| outln!("{difference}"));
     }
 }
 
@@ -62,7 +57,7 @@ pub(in crate::commands) fn sum(reports: &[FamilyReport], stale: &[String]) {
     let proofs: Vec<&ProofReport> = reports.iter().filter_map(|report| report.proof.as_ref()).collect();
     let proved: usize = proofs.iter().map(|proof| proof.proved).sum();
     let changes = if proofs.is_empty() { String::new() } else { format!(", {proved} changes proved") };
-    anstream::println!(
+    outln!(
         "{} {passed} of {} families, {} of {} cases, {sizes} published sizes{changes}",
         mark(passed == reports.len() && stale.is_empty()),
         reports.len(),
@@ -70,7 +65,7 @@ pub(in crate::commands) fn sum(reports: &[FamilyReport], stale: &[String]) {
         cases.len(),
     );
     for word in stale {
-        anstream::println!("  {} `{word}` is listed as unproved, and nothing needs it", bad("stale"));
+        outln!("  {} `{word}` is listed as unproved, and nothing needs it", bad("stale"));
     }
 }
 
@@ -83,13 +78,10 @@ fn case(case: &CaseReport) {
     let taps = format!("{} taps within {worst:.1e}", case.taps.len());
     let anew = case.greedy_nocache.map(|greedy| format!(", {} anew", count(greedy))).unwrap_or_default();
     let greedy = format!("{} greedy tokens{anew}", count(case.greedy));
-    anstream::println!("  {} {:<22} {taps}, {logits}, {greedy}", mark(case.passed), case.name);
+    outln!("  {} {:<22} {taps}, {logits}, {greedy}", mark(case.passed), case.name);
     if !case.matches.contains(&case.form) {
         let would = if case.matches.is_empty() { "no family".to_owned() } else { case.matches.join(", ") };
-        anstream::println!(
-            "      {}",
-            dim(format!("read as {}; by its config.json it is {would}", case.form))
-        );
+        outln!("      {}", dim(format!("read as {}; by its config.json it is {would}", case.form)));
     }
     if let Some(first) = &case.first_divergence {
         divergence(first);
@@ -102,17 +94,14 @@ fn divergence(first: &Divergence) {
     let within = first.within.as_ref().map(|within| format!(" ({within})")).unwrap_or_default();
     let relative = first.relative.map(|relative| format!(": {relative:.1e} apart")).unwrap_or_default();
     let extent = first.extent.as_ref().map(|extent| format!(", {extent}")).unwrap_or_default();
-    anstream::println!(
-        "      first differs at {layer}{}{within}{step}{relative}{extent}",
-        bold(&first.stage)
-    );
-    anstream::println!("      likely cause: {}", first.likely_cause);
+    outln!("      first differs at {layer}{}{within}{step}{relative}{extent}", bold(&first.stage));
+    outln!("      likely cause: {}", first.likely_cause);
 }
 
 fn proof(found: &ProofReport) {
     let open: Vec<&Proof> = found.open().collect();
     let known: Vec<&Proof> = found.proof.iter().filter(|proof| proof.reason.is_some()).collect();
-    anstream::println!(
+    outln!(
         "  {} {:<22} {} changes differ, {} can't be loaded, {} unproved ({} known)",
         mark(open.is_empty()),
         "proof",
@@ -131,19 +120,11 @@ fn proof(found: &ProofReport) {
             ),
             Outcome::Unproved | Outcome::Differs | Outcome::Refused => "no case tells it apart".to_owned(),
         };
-        anstream::println!(
-            "      {} {}, {}{detail}: {why}",
-            bad("unproved"),
-            bold(&proof.word),
-            proof.change
-        );
+        outln!("      {} {}, {}{detail}: {why}", bad("unproved"), bold(&proof.word), proof.change);
     }
     for proof in known {
         let reason = proof.reason.as_deref().unwrap_or_default();
-        anstream::println!(
-            "      {}",
-            dim(format!("unproved, known: {}, {}: {reason}", proof.word, proof.change))
-        );
+        outln!("      {}", dim(format!("unproved, known: {}, {}: {reason}", proof.word, proof.change)));
     }
 }
 

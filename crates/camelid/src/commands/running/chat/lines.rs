@@ -66,10 +66,7 @@ impl Lines {
         {
             note(&format!("{}: {error}", path.display()));
         }
-        anstream::eprintln!(
-            "{}",
-            dim("/help tells what can be typed; Ctrl-C ends an answer, Ctrl-D the conversation")
-        );
+        errln!("{}", dim("/help tells what can be typed; Ctrl-C ends an answer, Ctrl-D the conversation"));
         Ok(Lines(Source::Terminal { editor: Box::new(editor), history }))
     }
 

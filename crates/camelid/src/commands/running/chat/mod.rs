@@ -45,7 +45,7 @@ pub(super) fn converse(loaded: &Loaded, talk: Talk, goes_on: bool) -> anyhow::Re
         };
         match went {
             // Who sits at a terminal can say it otherwise.
-            Err(error) if lines.is_terminal() => anstream::eprintln!("{} {error:#}", bad("error:")),
+            Err(error) if lines.is_terminal() => errln!("{} {error:#}", bad("error:")),
             other => other?,
         }
     }
@@ -100,15 +100,15 @@ impl Chat<'_> {
 
     fn obey(&mut self, command: &Command<'_>) -> anyhow::Result<()> {
         match command {
-            Command::Help => anstream::eprintln!("{HELP}"),
+            Command::Help => errln!("{HELP}"),
             Command::Clear => {
                 self.talk.said.messages.retain(|message| message.role() == "system");
-                anstream::eprintln!("{}", dim("forgotten"));
+                errln!("{}", dim("forgotten"));
             }
             Command::System("") => {
                 let system = self.talk.said.messages.iter().find(|message| message.role() == "system");
                 let text = system.and_then(Message::content).unwrap_or("there is no system text");
-                anstream::eprintln!("{text}");
+                errln!("{text}");
             }
             Command::System(text) => {
                 self.talk.said.messages.retain(|message| message.role() != "system");
@@ -117,10 +117,7 @@ impl Chat<'_> {
             Command::Save("") => anyhow::bail!("/save: name a file"),
             Command::Save(file) => {
                 self.save(file).with_context(|| format!("/save {file}"))?;
-                anstream::eprintln!(
-                    "{}",
-                    dim(format!("{} messages in {file}", self.talk.said.messages.len()))
-                );
+                errln!("{}", dim(format!("{} messages in {file}", self.talk.said.messages.len())));
             }
             Command::Unknown(word) => {
                 anyhow::bail!(

@@ -1,6 +1,6 @@
 //! `camelid generate --batch`: JSON lines in, JSON lines out.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -8,6 +8,7 @@ use camelid_generate::{Chat, Conversation, Opened, Session, Stop, WhichTemplate,
 use camelid_tokenizers::Tokenizer;
 use serde_json::{Map, Value as Json};
 
+use crate::commands::output::print::write;
 use crate::commands::running::interrupt::INTERRUPTED;
 use crate::commands::running::loaded::Loaded;
 use crate::commands::running::messages::Talk;
@@ -63,7 +64,7 @@ impl Batch {
                     failed += 1;
                     answer.insert("error".to_owned(), format!("line {number}: {error:#}").into());
                 }
-                writeln!(std::io::stdout(), "{}", Json::Object(answer))?;
+                write(format!("{}\n", Json::Object(answer)).as_bytes())?;
                 if matches!(stop, Ok(Some(Stop::Interrupt))) {
                     return Ok(ExitCode::from(INTERRUPTED));
                 }

@@ -4,7 +4,6 @@ mod batch;
 mod sampling;
 
 use std::cell::Cell;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use self::batch::Batch;
 use self::sampling::SamplingArgs;
 use crate::commands::options::model::{MachineArgs, ModelArgs};
 use crate::commands::options::number::at_least;
+use crate::commands::output::print::write;
 use crate::commands::running::chat;
 use crate::commands::running::interrupt::{INTERRUPTED, Interrupt};
 use crate::commands::running::loaded::{Loaded, Printed};
@@ -206,12 +206,10 @@ fn prompt(
 /// `--print-prompt`: the text as it is, or one JSON object.
 fn print_prompt(args: &Args, prompt: Option<(String, Vec<u32>)>) -> anyhow::Result<ExitCode> {
     let (text, ids) = prompt.unwrap_or_default();
-    let mut out = std::io::stdout();
     if args.json {
-        writeln!(out, "{}", serde_json::json!({ "prompt": text, "prompt_ids": ids }))?;
+        outln!("{}", serde_json::json!({ "prompt": text, "prompt_ids": ids }));
     } else {
-        write!(out, "{text}")?;
-        out.flush()?;
+        write(text.as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! What is known of published rank files, which say neither how a text is split nor what their special tokens are.
 //!
-//! The data are in `ranks.toml`: an entry is named, or told by its number of ranks. A family's `[tokenizer]` table names
+//! The data are in `tables/ranks.toml`: an entry is named, or told by its number of ranks. A family's `[tokenizer]` table names
 //! one by the word `known`, so that nothing stands in two places.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,8 @@ struct Entry {
 }
 
 fn entries() -> Result<BTreeMap<String, Entry>, Error> {
-    toml::from_str(include_str!("ranks.toml")).map_err(|error| Error::setting("known", error.to_string()))
+    serde_json::from_str(include_str!("../tables/ranks.json"))
+        .map_err(|error| Error::setting("known", error.to_string()))
 }
 
 /// The settings of the one entry with so many ranks.
@@ -33,7 +34,7 @@ pub(crate) fn of_ranks(ranks: usize) -> Result<Settings, Error> {
 }
 
 impl Settings {
-    /// What is known of a published rank file, by its name in `ranks.toml`.
+    /// What is known of a published rank file, by its name in `tables/ranks.toml`.
     ///
     /// # Errors
     /// [`Error::Setting`] lists the names that there are.
