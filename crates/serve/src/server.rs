@@ -19,8 +19,8 @@ use crate::engine::scheduler::{Bounds, Scheduler};
 use crate::metrics::Metrics;
 use crate::setup::{Limits, Setup};
 use crate::stop::Stop;
+use crate::web::access::{Access, Guard};
 use crate::web::app::{App, now};
-use crate::web::key::Key;
 use crate::web::listen::listen;
 use crate::web::routes::router;
 
@@ -37,11 +37,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens. With `key`, every request but `/health` must show it.
+    /// Listens.
     ///
     /// # Errors
-    /// The address can't be had.
-    pub fn bind(setup: Setup, limits: Limits, address: SocketAddr, key: Option<&str>) -> io::Result<Server> {
+    /// The address can't be had, or an origin is none.
+    pub fn bind(setup: Setup, limits: Limits, address: SocketAddr, access: &Access) -> io::Result<Server> {
+        let guard = Guard::new(access, address.ip().is_loopback()).map_err(|origin| {
+            let message = format!(
+                "`{origin}` is no origin: it must be like https://chat.example or http://localhost:3000"
+            );
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })?;
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let Setup { name, model, tokenizer, chat, defaults, weights: _ } = setup;
@@ -54,7 +60,7 @@ impl Server {
             tokenizer,
             chat,
             defaults,
-            key: key.map(Key::new),
+            guard,
             metrics: Arc::new(Metrics::new()),
             places: Places::new(limits.parallel.saturating_add(limits.queue)),
             limits,

@@ -16,7 +16,7 @@ use crate::engine::place::Places;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::setup::Limits;
-use crate::web::key::Key;
+use crate::web::access::Guard;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct App {
     pub(crate) chat: Result<Chat, String>,
     pub(crate) defaults: Defaults,
     pub(crate) limits: Limits,
-    pub(crate) key: Option<Key>,
+    pub(crate) guard: Guard,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) places: Places,
     pub(crate) jobs: Sender<Job>,

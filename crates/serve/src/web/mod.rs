@@ -1,5 +1,6 @@
 //! HTTP: connections, keys, bodies, routes.
 
+pub(crate) mod access;
 pub(crate) mod answer;
 pub(crate) mod app;
 pub(crate) mod body;

@@ -30,7 +30,8 @@ const CHAT: &str = "/v1/chat/completions";
 
 /// Everything that is answered.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let cors = app.guard.cors();
+    let router = Router::new()
         .route(HEALTH, get(health))
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
@@ -40,13 +41,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(no_path)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(app.clone(), guard))
-        .with_state(app)
+        .with_state(app);
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
 }
 
-/// Refuses who does not show the key; whether the server lives, everybody may know.
+/// Refuses who may not ask; whether the server lives, everybody may know.
 async fn guard(State(app): Shared, request: Request<Body>, next: Next) -> Response {
-    let key = app.key.as_ref().filter(|_| request.uri().path() != HEALTH);
-    match key.map_or(Ok(()), |key| key.check(request.headers())) {
+    match app.guard.check(request.headers(), request.uri().path() == HEALTH) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }

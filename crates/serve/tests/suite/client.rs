@@ -55,7 +55,7 @@ pub(crate) fn read(mut stream: TcpStream) -> Option<Answer> {
 /// The bytes of a request.
 pub(crate) fn request(path: &str, body: &str) -> String {
     format!(
-        "POST {path} HTTP/1.0\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -67,5 +67,5 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &Json) -> Answer {
 
 #[track_caller]
 pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
-    raw(address, format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").as_bytes()).expect("an answer")
+    raw(address, format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).expect("an answer")
 }

@@ -1,5 +1,6 @@
 //! Conversations, by the checkpoint's own template.
 
+use camelid_serve::Access;
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, post};
@@ -14,7 +15,7 @@ fn talking() -> (Served, tempfile::TempDir) {
         std::fs::copy(stories().join(name), folder.path().join(name)).expect("a copy");
     }
     std::fs::write(folder.path().join("chat_template.jinja"), TEMPLATE).expect("a template");
-    (Served::of(folder.path(), |_| {}, None), folder)
+    (Served::of(folder.path(), |_| {}, &Access::default()), folder)
 }
 
 fn chat(served: &Served, request: Json) -> Answer {

@@ -1,9 +1,10 @@
 //! What can't be answered: an error in OpenAI's shape each, and the server goes on.
 
+use camelid_serve::Access;
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, get, post, raw, request};
-use crate::served::Served;
+use crate::served::{Served, stories};
 
 #[track_caller]
 fn check(answer: &Answer, status: u16, code: Option<&str>, param: Option<&str>, words: &str) {
@@ -135,7 +136,7 @@ fn a_body_that_is_none_is_told() {
         None,
         "longer than the 10000 bytes",
     );
-    let head = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let expects =
         format!("{head}Expect: 100-continue\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n");
     check(
@@ -204,7 +205,8 @@ fn a_key_is_asked_for_everywhere_but_of_health() {
         let text = request("/v1/completions", &body.to_string());
         raw(
             served.address,
-            text.replacen("Host: x", &format!("Host: x\r\nAuthorization: {shown}"), 1).as_bytes(),
+            text.replacen("Host: localhost", &format!("Host: localhost\r\nAuthorization: {shown}"), 1)
+                .as_bytes(),
         )
         .expect("an answer")
     };
@@ -213,4 +215,51 @@ fn a_key_is_asked_for_everywhere_but_of_health() {
     }
     assert_eq!(with("Bearer secret").status, 200);
     assert_eq!(with("bearer secret").status, 200);
+}
+
+#[test]
+fn a_page_that_makes_its_own_name_lead_here_is_refused() {
+    let served = Served::new();
+    let asked_as = |host: &str| {
+        raw(served.address, format!("GET /v1/models HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes())
+            .expect("an answer")
+    };
+    for own in
+        ["localhost", "LocalHost:8080", "127.0.0.1:80", "[::1]:8080", "[::1]", "a.localhost", "192.168.0.7:1"]
+    {
+        assert_eq!(asked_as(own).status, 200, "{own}");
+    }
+    for other in ["rebound.example", "rebound.example:8080", "localhost.example", "127.0.0.1.example:80"] {
+        check(&asked_as(other), 403, Some("unknown_host"), None, "not as `");
+    }
+    let health = b"GET /health HTTP/1.0\r\nHost: balancer.example\r\n\r\n";
+    assert_eq!(raw(served.address, health).map(|answer| answer.status), Some(200));
+    // Who shows a key is no stranger's page.
+    let keyed = Served::with(|_| {}, Some("secret"));
+    let asked = b"GET /v1/models HTTP/1.0\r\nHost: proxy.example\r\nAuthorization: Bearer secret\r\n\r\n";
+    assert_eq!(raw(keyed.address, asked).map(|answer| answer.status), Some(200));
+}
+
+#[test]
+fn pages_of_named_origins_may_ask_and_of_no_others() {
+    let access = Access { key: Some("secret".into()), origins: vec!["http://localhost:3000".into()] };
+    let served = Served::of(&stories(), |_| {}, &access);
+    let from = |origin: &str, rest: &str| {
+        let text = format!(
+            "{rest} HTTP/1.0\r\nHost: localhost\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+        );
+        raw(served.address, text.as_bytes()).expect("an answer")
+    };
+    let allowed = "access-control-allow-origin: http://localhost:3000";
+    // A page asks first whether it may, without the key.
+    let may = from("http://localhost:3000", "OPTIONS /v1/chat/completions");
+    assert!(may.status == 200 && may.head.contains(allowed), "{may:?}");
+    assert!(may.head.contains("access-control-allow-headers: authorization,content-type"), "{may:?}");
+    assert!(
+        !from("http://localhost:3001", "OPTIONS /v1/models").head.contains("access-control-allow-origin")
+    );
+    // A refusal can be read too.
+    let refused = from("http://localhost:3000", "GET /v1/models");
+    assert!(refused.status == 401 && refused.head.contains(allowed), "{refused:?}");
+    assert!(!get(Served::new().address, "/v1/models").head.contains("access-control"), "none unasked");
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use camelid_families::{Backend, Library};
 use camelid_generate::{How, Opened};
-use camelid_serve::{Limits, Server, Setup, Stop};
+use camelid_serve::{Access, Limits, Server, Setup, Stop};
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, post};
@@ -33,17 +33,18 @@ impl Served {
     }
 
     pub(crate) fn with(limit: impl FnOnce(&mut Limits), key: Option<&str>) -> Served {
-        Served::of(&stories(), limit, key)
+        let access = Access { key: key.map(str::to_owned), ..Access::default() };
+        Served::of(&stories(), limit, &access)
     }
 
-    pub(crate) fn of(folder: &Path, limit: impl FnOnce(&mut Limits), key: Option<&str>) -> Served {
+    pub(crate) fn of(folder: &Path, limit: impl FnOnce(&mut Limits), access: &Access) -> Served {
         let opened = open(folder);
         let model = opened.model(Backend::serial(), &mut |_, _| {}).expect("it loads");
         let setup = Setup::new(&opened, model, Some("stories".into())).expect("all that belongs to it");
         let mut limits = Limits::for_model(setup.model.architecture(), setup.weights);
         limit(&mut limits);
         let any = "127.0.0.1:0".parse().expect("an address");
-        let server = Server::bind(setup, limits, any, key).expect("a port");
+        let server = Server::bind(setup, limits, any, access).expect("a port");
         let (address, stop) = (server.address().expect("an address"), Stop::default());
         let asked = stop.clone();
         let thread = Some(std::thread::spawn(move || server.run(asked).expect("it ends well")));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use camelid_serve::{Limits, Server, Setup, Stop};
+use camelid_serve::{Access, Limits, Server, Setup, Stop};
 
 use crate::commands::options::input::text;
 use crate::commands::options::model::{MachineArgs, ModelArgs};
@@ -38,6 +38,9 @@ pub struct Args {
     /// A file, or - for standard input, whose first line is the key that requests must show; the variable CAMELID_API_KEY does as well
     #[arg(long, value_name = "FILE|-")]
     pub api_key_file: Option<PathBuf>,
+    /// An origin whose pages may ask and read the answers, as http://localhost:3000 (repeatable) [default: none]
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors_origin: Vec<String>,
     /// Texts at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub parallel: u16,
@@ -69,8 +72,8 @@ pub struct Args {
 /// # Errors
 /// The checkpoint can't be read or does not fit, the address can't be had, the key's file can't be read.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let key = key(args.api_key_file.as_deref())?;
-    if !args.host.is_loopback() && key.is_none() {
+    let access = Access { key: key(args.api_key_file.as_deref())?, origins: args.cors_origin.clone() };
+    if !args.host.is_loopback() && access.key.is_none() {
         args.model.note(&format!(
             "whoever reaches {} can use this server: a key is not asked for (--api-key-file)",
             args.host
@@ -83,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let setup = Setup::new(&opened, model, args.alias.clone().or_else(|| named(&args.model.name.find()?)))?;
     let limits = limits(&args, Limits::for_model(setup.model.architecture(), setup.weights))?;
     let address = SocketAddr::new(args.host, args.port);
-    let server = Server::bind(setup, limits, address, key.as_deref()).with_context(|| address.to_string())?;
+    let server = Server::bind(setup, limits, address, &access).with_context(|| address.to_string())?;
     log(args.log_json);
     server.told().iter().for_each(|line| errln!("{line}"));
     outln!("listening at http://{}/v1", server.address()?);
