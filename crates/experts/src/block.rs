@@ -2,7 +2,7 @@
 
 use camelid_kernels::Backend;
 use camelid_linear::Linear;
-use camelid_mlp::{Glu, Layers, Mlp, run_each};
+use camelid_mlp::{Glu, Layers, Mlp};
 use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::{Choice, Error, Expert, Router};
@@ -23,12 +23,6 @@ pub struct Shared {
     pub mlp: Mlp,
     /// w `[1, width]`, if what the MLP gives is multiplied by σ(x·w).
     pub gate: Option<Linear>,
-}
-
-/// The tokens of one expert, with its weight for each.
-struct Own {
-    expert: usize,
-    tokens: Vec<(usize, f32)>,
 }
 
 impl Experts {
@@ -91,52 +85,32 @@ impl Experts {
             Some(shared) => shared.forward(x, backend),
             None => Array2::zeros(x.raw_dim()),
         };
-        // Ascending, so that each token's sum has one order whatever its company. Experts that few tokens chose run together.
-        let few = |own: &Own| !backend.are_many(own.tokens.len());
-        for together in self.chosen(choice).chunk_by(|a, b| few(a) && few(b)) {
-            let inputs: Vec<_> = together.iter().map(|own| self.inputs(x, own)).collect();
-            let mlps = together.iter().map(|own| self.experts[own.expert].mlp(self.glu));
-            let mlps: Vec<_> = mlps.zip(inputs.iter().map(|x| x.view())).collect();
-            let outputs = match mlps[..] {
-                [(mlp, x)] => vec![mlp.forward(x, backend)],
-                _ => run_each(&mlps, backend),
-            };
-            for (own, outputs) in together.iter().zip(outputs) {
-                self.add(own, &outputs, &mut y, backend);
+        // Ascending, so that each token's sum has one order whatever its company.
+        for (index, own) in self.tokens_of(choice).into_iter().enumerate().filter(|(_, own)| !own.is_empty())
+        {
+            let rows: Vec<usize> = own.iter().map(|(token, _)| *token).collect();
+            let mut inputs = x.select(Axis(0), &rows);
+            if self.router.weighs_input() {
+                inputs.outer_iter_mut().zip(&own).for_each(|(mut row, (_, weight))| row *= *weight);
+            }
+            let outputs = self.experts[index].mlp(self.glu).forward(inputs.view(), backend);
+            for (row, (token, weight)) in outputs.outer_iter().zip(&own) {
+                let factor = if self.router.weighs_input() { 1.0 } else { *weight };
+                let (mut to, from) = (y.row_mut(*token), row.as_slice());
+                let (to, from) = (to.as_slice_mut().expect("contiguous"), from.expect("contiguous"));
+                backend.axpy(factor, from, to);
             }
         }
         y
     }
 
-    /// What the expert reads.
-    fn inputs(&self, x: ArrayView2<'_, f32>, own: &Own) -> Array2<f32> {
-        let rows: Vec<usize> = own.tokens.iter().map(|(token, _)| *token).collect();
-        let mut inputs = x.select(Axis(0), &rows);
-        if self.router.weighs_input() {
-            inputs.outer_iter_mut().zip(&own.tokens).for_each(|(mut row, (_, weight))| row *= *weight);
-        }
-        inputs
-    }
-
-    /// Adds what the expert gives to its tokens.
-    fn add(&self, own: &Own, outputs: &Array2<f32>, y: &mut Array2<f32>, backend: &Backend) {
-        for (row, (token, weight)) in outputs.outer_iter().zip(&own.tokens) {
-            let factor = if self.router.weighs_input() { 1.0 } else { *weight };
-            let (mut to, from) = (y.row_mut(*token), row.as_slice());
-            let (to, from) = (to.as_slice_mut().expect("contiguous"), from.expect("contiguous"));
-            backend.axpy(factor, from, to);
-        }
-    }
-
-    /// The experts that a token chose, ascending.
-    fn chosen(&self, choice: &Choice) -> Vec<Own> {
-        let own = |expert| Own { expert, tokens: Vec::new() };
-        let mut all: Vec<_> = (0..self.experts.len()).map(own).collect();
+    /// The tokens of each expert, with its weight for them.
+    fn tokens_of(&self, choice: &Choice) -> Vec<Vec<(usize, f32)>> {
+        let mut tokens = vec![Vec::new(); self.experts.len()];
         for ((token, place), expert) in choice.experts.indexed_iter() {
-            all[*expert].tokens.push((token, choice.weights[[token, place]]));
+            tokens[*expert].push((token, choice.weights[[token, place]]));
         }
-        all.retain(|own| !own.tokens.is_empty());
-        all
+        tokens
     }
 }
 

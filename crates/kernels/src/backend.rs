@@ -68,9 +68,8 @@ impl Backend {
         Self { many: usize::MAX, ..self.clone() }
     }
 
-    /// Whether products with so many tokens are summed as for many: from [`Backend::MANY`] on, but never
-    /// [one by one](Backend::one_by_one).
-    pub fn are_many(&self, tokens: usize) -> bool {
+    /// Whether products with so many tokens are summed as for many.
+    pub(crate) fn are_many(&self, tokens: usize) -> bool {
         tokens >= self.many
     }
 

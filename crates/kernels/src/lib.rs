@@ -38,7 +38,7 @@ mod vector;
 
 pub use backend::{Backend, Compute};
 pub use panels::{BF16_DEPTH, Factors, LANES, Lane, PANEL, PANEL_ROWS, Tile};
-pub use product::{Meeting, Product};
+pub use product::Meeting;
 pub use rows::{Blocks, Dtype, Rows};
 pub use simd::Isa;
 pub use state::DeltaStep;

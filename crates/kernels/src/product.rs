@@ -12,8 +12,8 @@ mod source;
 use crate::pool::SyncPtr;
 use crate::{Backend, Compute, Dtype, Rows};
 
-use region::{Combine, Job, Wanted};
-pub use region::{Meeting, Product};
+pub use region::Meeting;
+use region::{Combine, Job, Region};
 
 /// Elements that one part of a parallel region combines; below it a region would cost more than it saves.
 const COMBINED: usize = 8192;
@@ -43,40 +43,12 @@ impl Backend {
             out,
             combine: None,
         });
-        self.compute_all(vec![Wanted { x, tokens, cols, jobs: jobs.collect() }]);
+        self.compute_all(x, (tokens, cols), jobs.collect());
         for (result, rows) in results.iter_mut().zip(rows) {
             // SAFETY: there is room for them, and each has been written: every row of a job is in one part.
             unsafe { result.set_len(tokens * rows) };
         }
         results
-    }
-
-    /// The results of products that share nothing, each the same bits as [`Backend::multiply`] gives. All those of few
-    /// tokens run in one region, since a region for each small weight would cost more than its arithmetic.
-    ///
-    /// # Panics
-    /// As [`Backend::multiply`], for any of them.
-    #[track_caller]
-    pub fn multiply_each(&self, products: &[Product<'_>]) -> Vec<Vec<f32>> {
-        let mut results = Vec::with_capacity(products.len());
-        let mut wanted = Vec::with_capacity(products.len());
-        for Product { x, tokens, weight } in products {
-            let cols = columns(x, *tokens).unwrap_or(0);
-            let rows = if cols == 0 { 0 } else { rows(*weight, cols) };
-            let mut result = Vec::with_capacity(tokens * rows);
-            let out = SyncPtr(result.as_mut_ptr());
-            results.push((result, tokens * rows));
-            let job = Job { weights: std::slice::from_ref(weight), rows, out, combine: None };
-            wanted.push(Wanted { x, tokens: *tokens, cols, jobs: vec![job] });
-        }
-        wanted.retain(|wanted| wanted.cols > 0);
-        self.compute_all(wanted);
-        let whole = |(mut result, len): (Vec<f32>, usize)| {
-            // SAFETY: there is room for them, and each has been written: every row of a job is in one part.
-            unsafe { result.set_len(len) };
-            result
-        };
-        results.into_iter().map(whole).collect()
     }
 
     /// `y[t, o]`, `[tokens, out]`, of what `combine` leaves of both weights' results for the same token and row; as they
@@ -105,7 +77,7 @@ impl Backend {
         let mut result = Vec::with_capacity(tokens * rows);
         let out = SyncPtr(result.as_mut_ptr());
         let job = Job { weights: &weights, rows, out, combine: Some(&combine) };
-        self.compute_all(vec![Wanted { x, tokens, cols, jobs: vec![job] }]);
+        self.compute_all(x, (tokens, cols), vec![job]);
         // SAFETY: there is room for them, and each has been written: every row of a job is in one part.
         unsafe { result.set_len(tokens * rows) };
         result
@@ -124,29 +96,26 @@ impl Backend {
     }
 
     /// Writes every result of these jobs.
-    fn compute_all(&self, wanted: Vec<Wanted<'_>>) {
+    fn compute_all(&self, x: &[f32], (tokens, cols): (usize, usize), jobs: Vec<Job<'_>>) {
         let in_bf16 =
             |job: &Job<'_>| self.compute() == Compute::Bf16 && job.weights[0].dtype() == Dtype::Bf16;
-        let (bf16, wanted) = split(wanted, in_bf16);
-        let (rounded, f32) = split(wanted, |job| self.rounds(job.weights[0].dtype()));
-        for wanted in &rounded {
-            rounded::multiply(self, wanted.region());
+        let (bf16, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(in_bf16);
+        let (rounded, f32): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|job| self.rounds(job.weights[0].dtype()));
+        if !rounded.is_empty() {
+            rounded::multiply(self, Region { x, tokens, cols, jobs: &rounded });
         }
-        self.compute_jobs(&f32, false);
-        self.compute_bf16(bf16);
-    }
-
-    fn compute_bf16(&self, wanted: Vec<Wanted<'_>>) {
+        if !f32.is_empty() {
+            self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
+        }
         // Few tokens wait for memory, and pairs halve what is read of x; many are as fast as the multipliers.
-        let pairs = |wanted: &Wanted<'_>| {
-            self.isa().has_pairs() && (!self.are_many(wanted.tokens) || self.isa().has_fast_pairs())
-        };
-        let (in_pairs, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(pairs);
-        self.compute_jobs(&in_pairs, true);
-        // Without a fast product of pairs, f32 is faster on the rounded numbers.
-        for Wanted { x, tokens, cols, jobs } in others {
+        let pairs = self.isa().has_pairs() && (!self.are_many(tokens) || self.isa().has_fast_pairs());
+        if !bf16.is_empty() && pairs {
+            self.compute_jobs(Region { x, tokens, cols, jobs: &bf16 }, true);
+        } else if !bf16.is_empty() {
+            // Without a fast product of pairs, f32 is faster on the rounded numbers.
             let rounded: Vec<f32> = x.iter().map(|&x| half::bf16::from_f32(x).to_f32()).collect();
-            self.compute_jobs(&[Wanted { x: &rounded, tokens, cols, jobs }], false);
+            self.compute_jobs(Region { x: &rounded, tokens, cols, jobs: &bf16 }, false);
         }
     }
 
@@ -159,30 +128,13 @@ impl Backend {
     }
 
     /// The same in one way: in f32, or in pairs of bf16.
-    fn compute_jobs(&self, wanted: &[Wanted<'_>], pairs: bool) {
-        let (many, few): (Vec<_>, Vec<_>) =
-            wanted.iter().map(Wanted::region).partition(|region| self.are_many(region.tokens));
-        for region in many {
+    fn compute_jobs(&self, region: Region<'_>, pairs: bool) {
+        if self.are_many(region.tokens) {
             many::multiply(self, region, pairs);
-        }
-        if !few.is_empty() {
-            few::multiply(self, &few, pairs);
-        }
-    }
-}
-
-/// The jobs for which `is` holds, and the others.
-fn split<'a>(wanted: Vec<Wanted<'a>>, is: impl Fn(&Job<'_>) -> bool) -> (Vec<Wanted<'a>>, Vec<Wanted<'a>>) {
-    let (mut those, mut others) = (Vec::new(), Vec::new());
-    for Wanted { x, tokens, cols, jobs } in wanted {
-        let (own, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(&is);
-        for (jobs, to) in [(own, &mut those), (rest, &mut others)] {
-            if !jobs.is_empty() {
-                to.push(Wanted { x, tokens, cols, jobs });
-            }
+        } else {
+            few::multiply(self, region, pairs);
         }
     }
-    (those, others)
 }
 
 /// How many elements a row of `x` has; `None` where there are none.

@@ -1,6 +1,6 @@
 //! Quantised blocks: unpacked as their definition says, bit by bit, and products of them as of the numbers they hold.
 
-use camelid_kernels::{Backend, Blocks, Compute, Isa, Meeting, Product, Rows};
+use camelid_kernels::{Backend, Blocks, Compute, Isa, Meeting, Rows};
 use half::f16;
 use proptest::prelude::*;
 
@@ -160,27 +160,5 @@ proptest! {
         let [gate, up] = backend.multiply(&x, tokens, weights);
         let expected: Vec<f32> = gate.iter().zip(&up).map(|(gate, up)| gate * up).collect();
         prop_assert_eq!(y, expected);
-    }
-
-    #[test]
-    fn blocks_that_share_nothing_equal_each_by_itself(
-        all in prop::collection::vec((0..Blocks::ALL.len(), 0..12_usize, 1..50_usize, 1..3_usize), 1..6), seed in 0..1000_u64,
-    ) {
-        let operands = all.iter().map(|&(which, tokens, rows, steps)| {
-            let (blocks, cols) = (Blocks::ALL[which], 256 * steps);
-            (blocks, noise(tokens * cols, seed), tokens, random_blocks(blocks, rows * cols / blocks.numbers(), seed))
-        });
-        let operands: Vec<_> = operands.collect();
-        let products = operands.iter().map(|(blocks, x, tokens, bytes)| {
-            Product { x, tokens: *tokens, weight: Rows::Blocks(*blocks, bytes) }
-        });
-        let products: Vec<_> = products.collect();
-        for compute in [Compute::F32, Compute::Q8] {
-            let backend = Backend::new(2, compute);
-            for (product, out) in products.iter().zip(backend.multiply_each(&products)) {
-                let [alone] = backend.multiply(product.x, product.tokens, [product.weight]);
-                prop_assert_eq!(out, alone);
-            }
-        }
     }
 }

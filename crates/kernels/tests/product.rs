@@ -1,6 +1,6 @@
 //! Products of every instruction set, stored type and compute type against f64, and the laws of their bits.
 
-use camelid_kernels::{Backend, Compute, Dtype, Isa, Meeting, Product, Rows};
+use camelid_kernels::{Backend, Compute, Dtype, Isa, Meeting, Rows};
 use half::{bf16, f16};
 use proptest::prelude::*;
 
@@ -288,26 +288,6 @@ proptest! {
             let together = backend.multiply(&x, shape.tokens, [a.rows(), b.rows(), c.rows()]);
             for (weight, out) in weights.iter().zip(together) {
                 prop_assert!(out == multiply(&backend, &x, shape.tokens, weight.rows()));
-            }
-        }
-    }
-
-    #[test]
-    fn products_that_share_nothing_equal_each_by_itself(
-        all in prop::collection::vec((shapes(), prop::sample::select(&DTYPES), 0..12_usize), 0..6),
-    ) {
-        let operands: Vec<_> = all
-            .iter()
-            .map(|(shape, dtype, tokens)| (*tokens, Shape { tokens: *tokens, ..*shape }.operands(*dtype)))
-            .collect();
-        for (isa, compute) in Isa::available().into_iter().flat_map(|isa| [(isa, Compute::F32), (isa, Compute::Bf16)]) {
-            let backend = Backend::new(2, compute).with_isa(isa).expect("available");
-            let products: Vec<_> = operands
-                .iter()
-                .map(|(tokens, (x, weight))| Product { x, tokens: *tokens, weight: weight.rows() })
-                .collect();
-            for (product, out) in products.iter().zip(backend.multiply_each(&products)) {
-                prop_assert!(out == multiply(&backend, product.x, product.tokens, product.weight), "{isa:?} {compute:?}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The layer, and several that share their input.
 
-use camelid_kernels::{Backend, Meeting, Product};
+use camelid_kernels::{Backend, Meeting};
 use ndarray::{Array2, ArrayView2};
 
 use crate::Weight;
@@ -49,25 +49,6 @@ pub fn forward_all<const N: usize>(
         let layer = layers.next().expect("as many results as layers");
         layer.result(tokens, result, backend)
     })
-}
-
-/// The y of each layer for an x of its own: the same bits as [`Linear::forward`] gives, in one parallel region for all that
-/// have few tokens.
-///
-/// # Panics
-/// As [`Linear::forward`].
-#[track_caller]
-pub fn forward_each(layers: &[(&Linear, ArrayView2<'_, f32>)], backend: &Backend) -> Vec<Array2<f32>> {
-    layers.iter().for_each(|(layer, x)| layer.check(x.view()));
-    let inputs: Vec<_> = layers.iter().map(|(_, x)| x.as_standard_layout()).collect();
-    let mut products = Vec::with_capacity(layers.len());
-    for ((layer, _), x) in layers.iter().zip(&inputs) {
-        let (x, tokens) = (x.as_slice().expect("standard layout"), x.nrows());
-        products.push(Product { x, tokens, weight: layer.weight.values() });
-    }
-    let results = backend.multiply_each(&products);
-    let each = layers.iter().zip(results);
-    each.map(|((layer, x), result)| layer.result(x.nrows(), result, backend)).collect()
 }
 
 /// `combine(gate x, up x)`, element by element, computed in one parallel region: `combine` gets as many elements of the

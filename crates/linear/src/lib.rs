@@ -26,7 +26,7 @@ mod layer;
 mod weight;
 
 pub use camelid_kernels::{Blocks, Dtype};
-pub use layer::{Linear, forward_all, forward_each, forward_gated};
+pub use layer::{Linear, forward_all, forward_gated};
 pub use weight::{Error, Weight};
 
 #[cfg(doctest)]

@@ -1,7 +1,7 @@
 //! The block: its layers, the check that they fit, and the forward pass.
 
 use camelid_kernels::Backend;
-use camelid_linear::{Linear, forward_each, forward_gated};
+use camelid_linear::{Linear, forward_gated};
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::Error;
@@ -65,12 +65,6 @@ impl Mlp {
         &self.layers
     }
 
-    fn down(&self) -> &Linear {
-        match &self.layers {
-            Layers::Gated { down, .. } | Layers::Plain { down, .. } => down,
-        }
-    }
-
     /// What stands between them.
     pub fn glu(&self) -> Glu {
         self.glu
@@ -97,40 +91,6 @@ impl Mlp {
             }
         }
     }
-}
-
-/// The y of each MLP for an x of its own: the same bits as [`Mlp::forward`] gives, in three parallel regions for all
-/// that have few tokens. For many tokens [`Mlp::forward`] is quicker.
-///
-/// # Panics
-/// As [`Mlp::forward`].
-#[track_caller]
-pub fn run_each(mlps: &[(&Mlp, ArrayView2<'_, f32>)], backend: &Backend) -> Vec<Array2<f32>> {
-    let mut first = Vec::with_capacity(2 * mlps.len());
-    for (mlp, x) in mlps {
-        match &mlp.layers {
-            Layers::Gated { gate, up, .. } => first.extend([(gate, x.view()), (up, x.view())]),
-            Layers::Plain { up, .. } => first.push((up, x.view())),
-        }
-    }
-    let mut results = forward_each(&first, backend).into_iter();
-    let mut take = || results.next().expect("a result for each layer");
-    let mut inner: Vec<_> = mlps
-        .iter()
-        .map(|(mlp, _)| match &mlp.layers {
-            Layers::Gated { .. } => (*mlp, take(), Some(take())),
-            Layers::Plain { .. } => (*mlp, take(), None),
-        })
-        .collect();
-    backend.run_each(&mut inner, |_, (mlp, own, factor)| {
-        let own = own.as_slice_mut().expect("a result of linear is contiguous");
-        match factor.as_ref().map(|factor| factor.as_slice().expect("as above")) {
-            Some(factor) => mlp.glu.meet(own, factor, backend),
-            None => mlp.glu.activation.apply(own, backend),
-        }
-    });
-    let last: Vec<_> = inner.iter().map(|(mlp, inner, _)| (mlp.down(), inner.view())).collect();
-    forward_each(&last, backend)
 }
 
 fn check_pair(up: &Linear, down: &Linear) -> Result<(), Error> {

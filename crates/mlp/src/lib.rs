@@ -36,7 +36,7 @@ mod error;
 mod glu;
 
 pub use activation::Activation;
-pub use block::{Layers, Mlp, run_each};
+pub use block::{Layers, Mlp};
 pub use error::Error;
 pub use glu::Glu;
 

@@ -2,8 +2,8 @@
 
 use camelid_kernels::{Backend, Compute};
 use camelid_linear::{Linear, Weight};
-use camelid_mlp::{Activation, Layers, Mlp, run_each};
-use ndarray::{Array2, ArrayView1, Axis, concatenate};
+use camelid_mlp::{Activation, Layers, Mlp};
+use ndarray::{Array2, ArrayView1};
 use proptest::prelude::*;
 
 /// A layer with its numbers in f64.
@@ -99,25 +99,6 @@ proptest! {
         let layers = Layers::Gated { gate: gate.layer(), up: up.layer(), down: down.layer() };
         let mlp = Mlp::new(layers, Activation::Silu).unwrap();
         compare(&mlp, &x, &down, |x| gate.apply(x).into_iter().zip(up.apply(x)).map(|(g, u)| silu(g) * u).collect())?;
-    }
-
-    #[test]
-    fn several_at_once_give_the_bits_of_each(all in prop::collection::vec((blocks(), any::<bool>()), 0..5), times in 1..4_usize) {
-        let mlp = |((_, gate, up, down), gated): &((Array2<f32>, Known, Known, Known), bool)| {
-            let (up, down) = (up.layer(), down.layer());
-            let layers =
-                if *gated { Layers::Gated { gate: gate.layer(), up, down } } else { Layers::Plain { up, down } };
-            Mlp::new(layers, Activation::Silu).unwrap()
-        };
-        let mlps: Vec<_> = all.iter().map(mlp).collect();
-        // Some have so many tokens that they are summed in another way.
-        let inputs: Vec<_> = all.iter().map(|((x, ..), _)| concatenate(Axis(0), &vec![x.view(); times]).unwrap()).collect();
-        for backend in [Backend::new(2, Compute::F32), Backend::new(2, Compute::F32).one_by_one()] {
-            let pairs: Vec<_> = mlps.iter().zip(inputs.iter().map(|x| x.view())).collect();
-            for ((mlp, x), y) in pairs.iter().zip(run_each(&pairs, &backend)) {
-                prop_assert_eq!(mlp.forward(x.view(), &backend), y);
-            }
-        }
     }
 
     #[test]

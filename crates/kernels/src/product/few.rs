@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
-use crate::scratch::Buffer;
 use crate::simd::{Element, Kernel, MOST_LANES, Simd};
 use crate::{Backend, Rows};
 
@@ -30,85 +29,39 @@ const GROUP: usize = 8;
 /// Bytes of x that stay in the first-level cache beside the weights that pass through it.
 const NEAR: usize = 16 << 10;
 
-/// All parts of these regions, in one. In pairs of bf16 where `pairs` says so; then the machine must have their product,
-/// and all weights must be bf16.
-pub(super) fn multiply(backend: &Backend, regions: &[Region<'_>], pairs: bool) {
-    let mut rooms: Vec<_> = regions.iter().map(|region| Room::new(backend, region, pairs)).collect();
-    let operands: Vec<_> =
-        regions.iter().zip(&mut rooms).map(|(region, room)| room.lay(backend, *region, pairs)).collect();
-    let rows: usize = regions.iter().map(Region::total_rows).sum();
-    let fair = rows.div_ceil(16 * backend.threads());
-    let row_bytes = regions.iter().flat_map(Region::jobs_and_cols).map(row_bytes).max();
+/// In pairs of bf16 where `pairs` says so; then the machine must have their product, and all weights must be bf16.
+pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
+    let stride = region.cols.next_multiple_of(2 * MOST_LANES) / if pairs { 2 } else { 1 };
+    let mut buffer = backend.scratch().buffer(region.tokens * stride);
+    let x = Laid { at: buffer.as_mut_ptr(), stride };
+    let in_blocks = |job: &Job<'_>| matches!(job.weights[0], Rows::Blocks(..));
+    // Pairs fill whole lines: what takes the time in f32 is to widen them.
+    if pairs {
+        backend.call(Lay { region, x, pairs });
+    } else if !region.jobs.iter().all(in_blocks) {
+        backend.stream(Lay { region, x, pairs });
+    }
+    // Blocks meet x as it is, but no vector of it should lie in two cache lines; their rows are whole lines.
+    let blocks = region.jobs.iter().any(in_blocks);
+    let mut lines = backend.scratch().buffer(if blocks { region.x.len() } else { 0 });
+    let whole = if blocks { lines.copy(region.x) } else { region.x };
+    let fair = region.total_rows().div_ceil(16 * backend.threads());
+    let row_bytes = region.jobs.iter().map(|job| row_bytes(job.weights[0], region.cols)).max();
     let step = (PART_BYTES / row_bytes.unwrap_or(1).max(1)).min(fair).max(1);
-    let parts = regions.iter().map(|region| region.parts(step)).sum();
-    backend.run(parts, |part| {
-        let (Operands { region, x, whole }, part) = locate(&operands, part, step);
+    backend.run(region.parts(step), |part| {
         let (job, rows) = region.locate(part, step);
         let (weight, out) = (job.weights[0], (job.out.get(), job.rows));
         if let Rows::Blocks(kind, weight) = weight {
             return blocks::Dots { x: whole, cols: region.cols, weight, rows, out }.run(backend, kind);
         }
-        let dots = Dots { region: *region, x: *x, weight, rows, out, pairs };
+        let dots = Dots { region, x, weight, rows, out, pairs };
         if pairs { backend.call(dots) } else { backend.stream(dots) }
     });
 }
 
-/// The operands of a part, and its number among their region's.
-fn locate<'a, 'b>(operands: &'b [Operands<'a>], mut part: usize, step: usize) -> (&'b Operands<'a>, usize) {
-    for own in operands {
-        let parts = own.region.parts(step);
-        if part < parts {
-            return (own, part);
-        }
-        part -= parts;
-    }
-    unreachable!("there are as many parts as the regions have together")
-}
-
-/// A region with its x as the weights are read.
-struct Operands<'a> {
-    region: Region<'a>,
-    x: Laid,
-    /// As it is, at the beginning of a cache line, where weights are blocks.
-    whole: &'a [f32],
-}
-
-/// Where x is laid out.
-struct Room<'a> {
-    laid: Buffer<'a>,
-    lines: Buffer<'a>,
-    stride: usize,
-}
-
-impl<'a> Room<'a> {
-    fn new(backend: &'a Backend, region: &Region<'_>, pairs: bool) -> Self {
-        let stride = region.cols.next_multiple_of(2 * MOST_LANES) / if pairs { 2 } else { 1 };
-        let laid = if region.jobs.iter().all(in_blocks) { 0 } else { region.tokens * stride };
-        // Blocks meet x as it is, but no vector of it should lie in two cache lines; their rows are whole lines.
-        let lines = if region.jobs.iter().any(in_blocks) { region.x.len() } else { 0 };
-        Self { laid: backend.scratch().buffer(laid), lines: backend.scratch().buffer(lines), stride }
-    }
-
-    fn lay<'b>(&'b mut self, backend: &Backend, region: Region<'b>, pairs: bool) -> Operands<'b> {
-        let x = Laid { at: self.laid.as_mut_ptr(), stride: self.stride };
-        // Pairs fill whole lines: what takes the time in f32 is to widen them.
-        if pairs {
-            backend.call(Lay { region, x, pairs });
-        } else if !region.jobs.iter().all(in_blocks) {
-            backend.stream(Lay { region, x, pairs });
-        }
-        let whole = if region.jobs.iter().any(in_blocks) { self.lines.copy(region.x) } else { region.x };
-        Operands { region, x, whole }
-    }
-}
-
-fn in_blocks(job: &Job<'_>) -> bool {
-    matches!(job.weights[0], Rows::Blocks(..))
-}
-
 /// About how many bytes pass by with one row.
-fn row_bytes((job, cols): (&Job<'_>, usize)) -> usize {
-    match job.weights[0] {
+fn row_bytes(weight: Rows<'_>, cols: usize) -> usize {
+    match weight {
         Rows::F32(_) | Rows::Bf16(_) | Rows::F16(_) => cols * 4,
         Rows::Blocks(blocks, _) => cols / blocks.numbers() * blocks.bytes(),
     }

@@ -18,17 +18,6 @@ pub struct Meeting<'a> {
     pub up: &'a mut [f32],
 }
 
-/// One of the products of [`Backend::multiply_each`](crate::Backend::multiply_each): `y[t, o] = Σ_i x[t, i] · weight[o, i]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Product<'a> {
-    /// `[tokens, in]`
-    pub x: &'a [f32],
-    /// Rows of x.
-    pub tokens: usize,
-    /// `[out, in]`
-    pub weight: Rows<'a>,
-}
-
 pub(super) type Combine<'a> = dyn Fn(Meeting<'_>) + Sync + 'a;
 
 /// What one call computes; every length has been checked.
@@ -38,21 +27,6 @@ pub(super) struct Region<'a> {
     pub(super) tokens: usize,
     pub(super) cols: usize,
     pub(super) jobs: &'a [Job<'a>],
-}
-
-/// A region that keeps its jobs.
-pub(super) struct Wanted<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) tokens: usize,
-    pub(super) cols: usize,
-    pub(super) jobs: Vec<Job<'a>>,
-}
-
-impl Wanted<'_> {
-    pub(super) fn region(&self) -> Region<'_> {
-        let Self { x, tokens, cols, jobs } = self;
-        Region { x, tokens: *tokens, cols: *cols, jobs }
-    }
 }
 
 /// A product whose result is written by several threads, each its own rows of the weight.
@@ -81,12 +55,6 @@ impl<'a> Region<'a> {
             part -= parts;
         }
         unreachable!("parts are counted by `parts`")
-    }
-
-    /// Each job, with the columns of its weight.
-    pub(super) fn jobs_and_cols(&self) -> impl Iterator<Item = (&'a Job<'a>, usize)> + use<'a> {
-        let cols = self.cols;
-        self.jobs.iter().map(move |job| (job, cols))
     }
 
     pub(super) fn total_rows(&self) -> usize {
