@@ -113,7 +113,7 @@ impl Backend {
         unsafe { self.isa.run(kernel) }
     }
 
-    /// As `call`, with vectors of 256 bits where they may be longer: for kernels that wait for memory.
+    /// As `call`, with vectors of 256 bits where they may be longer: for kernels that only wait for memory.
     #[inline]
     pub(crate) fn stream<K: Kernel>(&self, kernel: K) -> K::Output {
         // SAFETY: `isa` was found available when it was set, and a narrower one with it.

@@ -20,26 +20,30 @@ use super::region::{Job, Region};
 /// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
 const PART_BYTES: usize = 128 << 10;
 
-/// Pairs of sums side by side in one dot product, to hide the latency of the additions.
-const PAIRS: usize = 2;
+/// Pairs of sums side by side in one dot product at most, to hide the latency of the additions.
+const MOST_PAIRS: usize = 2;
 
 /// Rows that meet a part of x together.
 const GROUP: usize = 8;
+
+/// A cache line, in bytes.
+const LINE: usize = 64;
 
 /// Bytes of x that stay in the first-level cache beside the weights that pass through it.
 const NEAR: usize = 16 << 10;
 
 /// In pairs of bf16 where `pairs` says so; then the machine must have their product, and all weights must be bf16.
 pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
-    let stride = region.cols.next_multiple_of(2 * MOST_LANES) / if pairs { 2 } else { 1 };
+    let stride = (region.cols.next_multiple_of(2 * MOST_LANES) + 2 * MOST_LANES) / if pairs { 2 } else { 1 };
+    // One token waits for memory alone; what several meet in long vectors has the same bits as in short ones.
+    let long = pairs || region.tokens > 1;
     let mut buffer = backend.scratch().buffer(region.tokens * stride);
     let x = Laid { at: buffer.as_mut_ptr(), stride };
     let in_blocks = |job: &Job<'_>| matches!(job.weights[0], Rows::Blocks(..));
     // Pairs fill whole lines: what takes the time in f32 is to widen them.
-    if pairs {
-        backend.call(Lay { region, x, pairs });
-    } else if !region.jobs.iter().all(in_blocks) {
-        backend.stream(Lay { region, x, pairs });
+    if !region.jobs.iter().all(in_blocks) {
+        let lay = Lay { region, x, pairs };
+        if long { backend.call(lay) } else { backend.stream(lay) }
     }
     // Blocks meet x as it is, but no vector of it should lie in two cache lines; their rows are whole lines.
     let blocks = region.jobs.iter().any(in_blocks);
@@ -55,7 +59,7 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
             return blocks::Dots { x: whole, cols: region.cols, weight, rows, out }.run(backend, kind);
         }
         let dots = Dots { region, x, weight, rows, out, pairs };
-        if pairs { backend.call(dots) } else { backend.stream(dots) }
+        if long { backend.call(dots) } else { backend.stream(dots) }
     });
 }
 
@@ -103,12 +107,14 @@ impl Lay<'_> {
     fn lay<S: Simd, M: Meet<S>>(&self, simd: S) {
         let Region { x, tokens, cols, .. } = self.region;
         for token in 0..tokens {
-            let row = x[token * cols..(token + 1) * cols].chunks(2 * S::LANES).enumerate();
-            for (index, part) in row {
+            let row = &x[token * cols..(token + 1) * cols];
+            let (whole, rest) = row.split_at(cols - cols % (M::PAIRS * 2 * S::LANES));
+            let parts = whole.chunks(2 * S::LANES).chain(rest.chunks(M::REST));
+            for (index, part) in parts.enumerate() {
                 let mut filled = [0.0; 2 * MOST_LANES];
                 filled[..part.len()].copy_from_slice(part);
                 let place = token * self.x.stride + index * 2 * S::LANES / M::WIDTH;
-                // SAFETY: `filled` has two vectors; a row of the layout is a multiple of any two vectors.
+                // SAFETY: `filled` has two vectors; a row of the layout has room for two more than the elements fill.
                 unsafe { M::lay(simd, filled.as_ptr(), self.x.at.add(place)) };
             }
         }
@@ -120,6 +126,10 @@ trait Meet<S: Simd> {
     type Weight: Element;
     /// Elements of x in 32 bits.
     const WIDTH: usize;
+    /// Pairs of sums side by side.
+    const PAIRS: usize;
+    /// Elements that meet at once at the end of a row, where they fill no pairs.
+    const REST: usize;
     /// Lays out `2 · LANES` elements of x.
     ///
     /// # Safety
@@ -133,12 +143,15 @@ trait Meet<S: Simd> {
     unsafe fn meet(simd: S, weight: *const Self::Weight, x: *const f32, sums: &mut [S::V; 2]);
 }
 
-/// In f32: even and odd elements are summed apart, since bf16 widens so with no element moved.
+/// In f32: even and odd elements are summed apart, since bf16 widens so with no element moved. A vector of most lanes holds
+/// what two of half as many hold: each lane then sums the same elements in the same order, so that the bits are the same.
 struct Wide<E>(PhantomData<E>);
 
 impl<S: Simd, E: Element> Meet<S> for Wide<E> {
     type Weight = E;
     const WIDTH: usize = 1;
+    const PAIRS: usize = if S::LANES == MOST_LANES { 1 } else { MOST_PAIRS };
+    const REST: usize = if S::LANES == MOST_LANES { S::LANES } else { 2 * S::LANES };
     #[inline(always)]
     unsafe fn lay(simd: S, from: *const f32, to: *mut f32) {
         // SAFETY: the caller's contract.
@@ -165,6 +178,8 @@ struct Pairs;
 impl<S: Simd> Meet<S> for Pairs {
     type Weight = bf16;
     const WIDTH: usize = 2;
+    const PAIRS: usize = MOST_PAIRS;
+    const REST: usize = 2 * S::LANES;
     #[inline(always)]
     unsafe fn lay(simd: S, from: *const f32, to: *mut f32) {
         // SAFETY: the caller's contract.
@@ -231,8 +246,8 @@ impl Dots<'_> {
     ) {
         let cols = self.region.cols;
         let parts = (cols * T * 4 / M::WIDTH).div_ceil(NEAR);
-        let part = cols.div_ceil(parts).next_multiple_of(PAIRS * 2 * MOST_LANES);
-        let mut sums = [[[[simd.splat(0.0); 2]; PAIRS]; T]; GROUP];
+        let part = cols.div_ceil(parts).next_multiple_of(MOST_PAIRS * 2 * MOST_LANES);
+        let mut sums = [[[[simd.splat(0.0); 2]; MOST_PAIRS]; T]; GROUP];
         for start in (0..cols).step_by(part) {
             for (row, sums) in rows.clone().zip(&mut sums) {
                 let values = &weight[row * cols + start..row * cols + cols.min(start + part)];
@@ -242,7 +257,7 @@ impl Dots<'_> {
                     (_, true) => values.as_ptr().wrapping_add(cols),
                     _ => values.as_ptr().wrapping_add(part).wrapping_sub((rows.len() - 1) * cols),
                 };
-                // SAFETY: a row of x has as many elements, and zeros up to two whole vectors.
+                // SAFETY: a row of x has as many elements, and zeros beside the last.
                 unsafe {
                     let x = self.x.at.add(token * self.x.stride + start / M::WIDTH);
                     self.add::<S, M, T>(simd, (values, next), x, sums);
@@ -252,7 +267,8 @@ impl Dots<'_> {
         let (out, stride) = self.out;
         for (row, sums) in rows.zip(sums) {
             for (t, [[a, b], [c, d]]) in sums.into_iter().enumerate() {
-                let sum = simd.sum(simd.add(simd.add(a, b), simd.add(c, d)));
+                let first = simd.add(a, b);
+                let sum = simd.sum(if M::PAIRS == 1 { first } else { simd.add(first, simd.add(c, d)) });
                 // SAFETY: each result is this part's own.
                 unsafe { *out.add((token + t) * stride + row) = sum };
             }
@@ -262,22 +278,24 @@ impl Dots<'_> {
     /// sums += x · weight, over some columns of one row; `next` is asked for meanwhile.
     ///
     /// # Safety
-    /// The laid out x can be read in `T` rows of as many elements, filled up to two whole vectors.
+    /// The laid out x can be read in `T` rows of as many elements, and as the rest of them lies.
     #[inline(always)]
     unsafe fn add<S: Simd, M: Meet<S>, const T: usize>(
         &self,
         simd: S,
         (weight, next): (&[M::Weight], *const M::Weight),
         x: *const f32,
-        total: &mut [[[S::V; 2]; PAIRS]; T],
+        total: &mut [[[S::V; 2]; MOST_PAIRS]; T],
     ) {
-        let step = PAIRS * 2 * S::LANES;
+        let step = M::PAIRS * 2 * S::LANES;
         let mut sums = *total;
         let whole = weight.len() - weight.len() % step;
         for start in (0..whole).step_by(step) {
-            for index in 0..PAIRS {
+            for index in 0..M::PAIRS {
                 let at = start + index * 2 * S::LANES;
-                simd.prefetch_first(next.wrapping_add(at).cast());
+                for line in (0..2 * S::LANES * size_of::<M::Weight>()).step_by(LINE) {
+                    simd.prefetch_first(next.wrapping_add(at).wrapping_byte_add(line).cast());
+                }
                 for (t, sums) in sums.iter_mut().enumerate() {
                     // SAFETY: within the weight; of x, the caller's contract.
                     unsafe {
@@ -287,7 +305,7 @@ impl Dots<'_> {
                 }
             }
         }
-        for (index, part) in weight[whole..].chunks(2 * S::LANES).enumerate() {
+        for (index, part) in weight[whole..].chunks(M::REST).enumerate() {
             let mut filled = [M::Weight::ZERO; 2 * MOST_LANES];
             filled[..part.len()].copy_from_slice(part);
             let at = whole + index * 2 * S::LANES;
