@@ -6,6 +6,7 @@ mod convert;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod folders;
+mod forms;
 mod generate;
 mod hands;
 mod models;

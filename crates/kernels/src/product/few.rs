@@ -192,6 +192,15 @@ impl<S: Simd> Meet<S> for Pairs {
     }
 }
 
+/// One of the times that some rows pass by, for three tokens each.
+#[derive(Clone, Copy)]
+struct Pass {
+    /// The first of its tokens.
+    token: usize,
+    time: usize,
+    times: usize,
+}
+
 /// `out[t · stride + o] = x[t] · weight[o]` for the rows o of the range.
 struct Dots<'a> {
     region: Region<'a>,
@@ -220,16 +229,16 @@ impl Dots<'_> {
     #[inline(always)]
     fn rows<S: Simd, M: Meet<S>>(&self, simd: S, weight: &[M::Weight]) {
         let tokens = self.region.tokens;
+        let times = tokens.div_ceil(3);
         for first in self.rows.clone().step_by(GROUP) {
             let rows = first..self.rows.end.min(first + GROUP);
-            let mut token = 0;
-            while token + 3 <= tokens {
-                self.group::<S, M, 3>(simd, weight, rows.clone(), token);
-                token += 3;
+            let pass = |time: usize| Pass { token: 3 * time, time, times };
+            for time in 0..tokens / 3 {
+                self.group::<S, M, 3>(simd, weight, rows.clone(), pass(time));
             }
-            match tokens - token {
-                2 => self.group::<S, M, 2>(simd, weight, rows, token),
-                1 => self.group::<S, M, 1>(simd, weight, rows, token),
+            match tokens % 3 {
+                2 => self.group::<S, M, 2>(simd, weight, rows, pass(tokens / 3)),
+                1 => self.group::<S, M, 1>(simd, weight, rows, pass(tokens / 3)),
                 _ => {}
             }
         }
@@ -242,8 +251,9 @@ impl Dots<'_> {
         simd: S,
         weight: &[M::Weight],
         rows: Range<usize>,
-        token: usize,
+        pass: Pass,
     ) {
+        let token = pass.token;
         let cols = self.region.cols;
         let parts = (cols * T * 4 / M::WIDTH).div_ceil(NEAR);
         let part = cols.div_ceil(parts).next_multiple_of(MOST_PAIRS * 2 * MOST_LANES);
@@ -251,16 +261,18 @@ impl Dots<'_> {
         for start in (0..cols).step_by(part) {
             for (row, sums) in rows.clone().zip(&mut sums) {
                 let values = &weight[row * cols + start..row * cols + cols.min(start + part)];
-                // Of a part, the next row, or after the last one the first row of the next part.
-                let next = match (parts, row + 1 < rows.end) {
-                    (1, _) => values.as_ptr().wrapping_byte_add(DISTANCE),
-                    (_, true) => values.as_ptr().wrapping_add(cols),
+                // Of rows that pass several times, those that follow; of a part, the next row, or after the last one the first
+                // row of the next part.
+                let next = match (pass.times, parts, row + 1 < rows.end) {
+                    (2.., ..) => values.as_ptr().wrapping_add(rows.len() * cols),
+                    (_, 1, _) => values.as_ptr().wrapping_byte_add(DISTANCE),
+                    (_, _, true) => values.as_ptr().wrapping_add(cols),
                     _ => values.as_ptr().wrapping_add(part).wrapping_sub((rows.len() - 1) * cols),
                 };
                 // SAFETY: a row of x has as many elements, and zeros beside the last.
                 unsafe {
                     let x = self.x.at.add(token * self.x.stride + start / M::WIDTH);
-                    self.add::<S, M, T>(simd, (values, next), x, sums);
+                    self.add::<S, M, T>(simd, (values, next), (x, pass), sums);
                 }
             }
         }
@@ -275,7 +287,8 @@ impl Dots<'_> {
         }
     }
 
-    /// sums += x · weight, over some columns of one row; `next` is asked for meanwhile.
+    /// sums += x · weight, over some columns of one row; `next` is asked for meanwhile, or of rows that pass several times a
+    /// part of it each time, so that the memory is never idle.
     ///
     /// # Safety
     /// The laid out x can be read in `T` rows of as many elements, and as the rest of them lies.
@@ -284,17 +297,26 @@ impl Dots<'_> {
         &self,
         simd: S,
         (weight, next): (&[M::Weight], *const M::Weight),
-        x: *const f32,
+        (x, Pass { time, times, .. }): (*const f32, Pass),
         total: &mut [[[S::V; 2]; MOST_PAIRS]; T],
     ) {
         let step = M::PAIRS * 2 * S::LANES;
         let mut sums = *total;
         let whole = weight.len() - weight.len() % step;
+        let mut wait = time;
         for start in (0..whole).step_by(step) {
+            let asks = wait == 0;
+            wait = if asks { times - 1 } else { wait - 1 };
             for index in 0..M::PAIRS {
                 let at = start + index * 2 * S::LANES;
                 for line in (0..2 * S::LANES * size_of::<M::Weight>()).step_by(LINE) {
-                    simd.prefetch_first(next.wrapping_add(at).wrapping_byte_add(line).cast());
+                    let line = next.wrapping_add(at).wrapping_byte_add(line).cast();
+                    // The first-level cache waits for few lines at a time, the second for more.
+                    match (asks, times) {
+                        (false, _) => {}
+                        (true, 1) => simd.prefetch_first(line),
+                        (true, _) => simd.prefetch(line),
+                    }
                 }
                 for (t, sums) in sums.iter_mut().enumerate() {
                     // SAFETY: within the weight; of x, the caller's contract.

@@ -89,7 +89,7 @@ fn perplexity_is_that_of_the_definition() {
 fn a_token_reads_the_experts_that_it_chooses_and_a_row_of_each_table() {
     let read = |case: &str| {
         let folder = format!("{}/../../tests/cases/{case}", env!("CARGO_MANIFEST_DIR"));
-        let args = ["--prompt-tokens", "4", "--new-tokens", "0", "--dtype", "f32", "--json"];
+        let args = ["--prompt-tokens", "4", "--new-tokens", "0", "--dtype", "f32"];
         let report = json(&[&["bench", "--model", &folder] as &[&str], &args].concat());
         ["weight_bytes", "bytes_per_token"].map(|key| report[key].as_u64().unwrap_or_default())
     };

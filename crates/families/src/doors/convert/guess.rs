@@ -45,6 +45,28 @@ impl Declaration {
         guesses
     }
 
+    /// The rotary embedding under the keys of transformers 4, which 5 reads too; where the table of 5 has one for each kind of
+    /// layer, as it is. Left as it is, 4 and what was written for it run with the defaults and say nothing.
+    pub(super) fn for_both_majors(&self, config: &Map<String, Json>) -> Map<String, Json> {
+        let mut old = config.clone();
+        let Some(Json::Object(mut table)) = old.shift_remove("rope_parameters") else {
+            return config.clone();
+        };
+        for key in ["rope_theta", "partial_rotary_factor"] {
+            if let Some(value) = table.shift_remove(key) {
+                old.entry(key).or_insert(value);
+            }
+        }
+        let plain = table
+            .iter()
+            .all(|(key, value)| matches!(key.as_str(), "rope_type" | "type") && value == "default");
+        if !plain {
+            old.entry("rope_scaling").or_insert(Json::Object(table));
+        }
+        let words = |config: &Map<String, Json>| Some(self.resolve(config, &[]).ok()?.fields());
+        if words(&old) == words(config) { old } else { config.clone() }
+    }
+
     /// The release's keys, under those of the source that mean the same, under those whose word is a bare key.
     fn guess(
         &self,

@@ -191,10 +191,14 @@ pub(crate) fn swap_pairs(folding: &mut Folding, role: Role) {
     }
 }
 
-/// Whether the frequencies are one list of factors already, for every length.
+/// Whether the frequencies are one list of factors already, for every length, and nothing else: a list has no room for a
+/// factor of cosine and sine.
 pub(crate) fn is_list(rope: &Rope) -> bool {
-    matches!(&rope.scaling, Some(Scaling::Plain(Plain::LongRope { short_factor, long_factor, .. })) if short_factor == long_factor)
-        && rope.fraction == 1.0
+    matches!(
+        &rope.scaling,
+        Some(Scaling::Plain(Plain::LongRope { short_factor, long_factor, attention_factor: Some(1.0), .. }))
+            if short_factor == long_factor
+    ) && rope.fraction == 1.0
         && rope.round.is_none()
 }
 
