@@ -207,10 +207,11 @@ impl Layer {
             position: _,
         } = attention;
         let &Mlp { kind: _, width: mlp_width, activation: _, alpha: _, limit: _, shift: _ } = mlp;
+        // A size beyond all numbers is one that no tensor has.
         let per_head = |heads: usize| match per {
             Per::Head => vec![head_dim],
             Per::EachHead => vec![heads, head_dim],
-            Per::Width => vec![heads * head_dim],
+            Per::Width => vec![heads.saturating_mul(head_dim)],
         };
         let of_latent = |size: fn(&Latent) -> usize| latent.as_ref().map_or(0, size);
         let of_delta = |size: fn(&Delta) -> usize| delta.as_ref().map_or(0, size);
@@ -224,20 +225,20 @@ impl Layer {
         match role {
             Role::QueryDown => vec![query_rank.unwrap_or(0), width],
             Role::QueryDownNorm => vec![query_rank.unwrap_or(0)],
-            Role::Query => vec![heads * head_dim, query_rank.unwrap_or(width)],
-            Role::Key | Role::Value => vec![kv_heads * head_dim, width],
+            Role::Query => vec![heads.saturating_mul(head_dim), query_rank.unwrap_or(width)],
+            Role::Key | Role::Value => vec![kv_heads.saturating_mul(head_dim), width],
             Role::QueryNorm => per_head(heads),
             Role::KeyNorm | Role::ValueNorm => per_head(kv_heads),
             Role::LatentDown => vec![of_latent(|latent| latent.rank + latent.turned), width],
             Role::LatentNorm => vec![of_latent(|latent| latent.rank)],
             Role::LatentUp => {
                 let each = of_latent(|latent| latent.unturned + latent.value_dim);
-                vec![heads * each, of_latent(|latent| latent.rank)]
+                vec![heads.saturating_mul(each), of_latent(|latent| latent.rank)]
             }
             Role::Sink => vec![heads],
             Role::AttentionGate if per == Per::EachHead => vec![heads, width],
-            Role::AttentionGate => vec![heads * value_dim, width],
-            Role::AttentionOutput => vec![width, heads * value_dim],
+            Role::AttentionGate => vec![heads.saturating_mul(value_dim), width],
+            Role::AttentionOutput => vec![width, heads.saturating_mul(value_dim)],
             Role::DeltaQuery | Role::DeltaKey => vec![of_delta(Delta::keys), width],
             Role::DeltaValue => vec![of_delta(Delta::values), width],
             Role::DeltaQueryConv | Role::DeltaKeyConv => vec![of_delta(Delta::keys), 1, taps],

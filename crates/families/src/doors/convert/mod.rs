@@ -109,7 +109,8 @@ impl Declaration {
         let search = Search { target: self, wanted: &folding.architecture };
         let renamed = config::rename(said.family, said.config).0;
         let mut config = match said.family.name == self.name && folding.folds.is_empty() {
-            true => self.for_both_majors(said.config),
+            true if form.is_some() => self.for_both_majors(said.config),
+            true => said.config.clone(),
             false => self.in_own_keys(search.without_surplus(found.config, &renamed)),
         };
         self.name_class(&mut config, form, said.family.name == self.name);
