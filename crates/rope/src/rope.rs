@@ -39,8 +39,9 @@ impl Rope {
     /// Whether [`frequencies`](Self::frequencies) differ from length to length. A cache that holds turned keys
     /// then holds keys of several lengths.
     pub fn depends_on_length(&self) -> bool {
-        match self.scaling {
-            Scaling::Dynamic { .. } | Scaling::LongRope { .. } | Scaling::Stepped {} => true,
+        match &self.scaling {
+            Scaling::Dynamic { .. } | Scaling::Stepped {} => true,
+            Scaling::LongRope { short_factor, long_factor, .. } => short_factor != long_factor,
             Scaling::Default {} | Scaling::Linear { .. } | Scaling::Llama3 { .. } => false,
         }
     }

@@ -283,7 +283,15 @@ proptest! {
         let llama3 = Scaling::Llama3 {
             factor, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max_position_embeddings: 64,
         };
-        for scaling in [Scaling::default(), Scaling::Linear { factor }, llama3] {
+        let lists = |long: f64| Scaling::LongRope {
+            short_factor: vec![factor; settings.rotary_dim / 2],
+            long_factor: vec![long; settings.rotary_dim / 2],
+            factor: Some(4.0),
+            attention_factor: None,
+            original_max_position_embeddings: Some(64),
+        };
+        prop_assert!(Rope::new(settings, lists(2.0 * factor)).unwrap().depends_on_length());
+        for scaling in [Scaling::default(), Scaling::Linear { factor }, llama3, lists(factor)] {
             let rope = Rope::new(settings, scaling.clone()).unwrap();
             prop_assert_eq!(rope.scaling(), &scaling);
             prop_assert!(!rope.depends_on_length());
