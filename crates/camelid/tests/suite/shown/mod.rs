@@ -104,6 +104,25 @@ fn a_token_reads_the_experts_that_it_chooses_and_a_row_of_each_table() {
     assert_eq!(all - token, 4 * 253 * 60);
 }
 
+/// Stories has 5 layers of width 64, 8 heads and 4 for keys, an MLP of 172 and a tied table: all in f32.
+#[test]
+fn describe_says_what_stays_in_the_file_and_what_is_made_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("stories.gguf");
+    run(&["convert", "--model", text(stories()), "--to-gguf", "--out", text(&file)]);
+    let loaded = |model: &std::path::Path| {
+        let report = json(&["describe", "--model", text(model), "--json"]);
+        let [place, made] =
+            ["in_place", "made"].map(|key| report["loaded_bytes"][key].as_u64().expect("bytes"));
+        assert_eq!(Some(place + made), report["weight_bytes"].as_u64(), "nothing is widened");
+        made
+    };
+    let vectors = 4 * (2 * 5 + 1) * 64;
+    assert_eq!(loaded(stories()), vectors);
+    // A GGUF file of this architecture has the rows of queries and keys in another order.
+    assert_eq!(loaded(&file), vectors + 4 * 5 * (64 + 32) * 64);
+}
+
 #[test]
 fn bench_keeps_the_contract() {
     let args = [
