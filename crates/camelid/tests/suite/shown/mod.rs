@@ -111,7 +111,7 @@ fn describe_says_what_stays_in_the_file_and_what_is_made_of_it() {
     let file = folder.path().join("stories.gguf");
     run(&["convert", "--model", text(stories()), "--to-gguf", "--out", text(&file)]);
     let loaded = |model: &std::path::Path| {
-        let report = json(&["describe", "--model", text(model), "--json"]);
+        let report = json(&["describe", "--model", text(model)]);
         let [place, made] =
             ["in_place", "made"].map(|key| report["loaded_bytes"][key].as_u64().expect("bytes"));
         assert_eq!(Some(place + made), report["weight_bytes"].as_u64(), "nothing is widened");
