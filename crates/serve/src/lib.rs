@@ -27,4 +27,4 @@ pub use error::Error;
 pub use server::Server;
 pub use setup::{Limits, Setup};
 pub use stop::Stop;
-pub use web::access::Access;
+pub use web::access::{Access, Origin};

@@ -40,14 +40,9 @@ impl Server {
     /// Listens.
     ///
     /// # Errors
-    /// The address can't be had, or an origin is none.
+    /// The address can't be had.
     pub fn bind(setup: Setup, limits: Limits, address: SocketAddr, access: &Access) -> io::Result<Server> {
-        let guard = Guard::new(access, address.ip().is_loopback()).map_err(|origin| {
-            let message = format!(
-                "`{origin}` is no origin: it must be like https://chat.example or http://localhost:3000"
-            );
-            io::Error::new(io::ErrorKind::InvalidInput, message)
-        })?;
+        let guard = Guard::new(access, address.ip().is_loopback());
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let Setup { name, model, tokenizer, chat, defaults, weights: _ } = setup;

@@ -1,7 +1,9 @@
 //! Who may ask: who shows the key, and pages of origins that were named.
 
+use std::str::FromStr;
+
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use tower_http::cors::CorsLayer;
 
 use crate::error::Error;
@@ -12,8 +14,29 @@ use crate::web::key::Key;
 pub struct Access {
     /// The key that every request but `/health` must show.
     pub key: Option<String>,
-    /// Origins whose pages may ask and read answers (CORS), as `https://chat.example:8443`.
-    pub origins: Vec<String>,
+    /// Origins whose pages may ask and read answers (CORS).
+    pub origins: Vec<Origin>,
+}
+
+/// Where a page comes from, as browsers say it: a scheme and a host, with a port where it is not the scheme's own, such as
+/// `https://chat.example:8443`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(HeaderValue);
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Origin, String> {
+        let is_whole = |uri: &Uri| {
+            let named = uri.authority().is_some_and(|authority| text.ends_with(authority.as_str()));
+            named && matches!(uri.scheme_str(), Some("http" | "https")) && !text.contains('@')
+        };
+        let uri = text.parse::<Uri>().ok().filter(is_whole);
+        let value = uri.and_then(|_| text.to_ascii_lowercase().parse().ok());
+        value
+            .map(Origin)
+            .ok_or_else(|| "it must be like https://chat.example or http://localhost:3000".into())
+    }
 }
 
 /// The same, as requests are held to it.
@@ -26,15 +49,9 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// # Errors
-    /// The first origin that is none.
-    pub(crate) fn new(access: &Access, local: bool) -> Result<Guard, String> {
-        let origins = access.origins.iter().map(|text| origin(text).ok_or_else(|| text.clone()));
-        Ok(Guard {
-            key: access.key.as_deref().map(Key::new),
-            origins: origins.collect::<Result<_, _>>()?,
-            local,
-        })
+    pub(crate) fn new(access: &Access, local: bool) -> Guard {
+        let origins = access.origins.iter().map(|Origin(value)| value.clone()).collect();
+        Guard { key: access.key.as_deref().map(Key::new), origins, local }
     }
 
     /// What lets pages of the named origins in, if any is named.
@@ -74,14 +91,6 @@ fn own_name(headers: &HeaderMap) -> Result<(), Error> {
     Err(Error::new(403, "invalid_request_error", message).coded("unknown_host"))
 }
 
-/// `scheme://host` or `scheme://host:port`, as browsers send it.
-fn origin(text: &str) -> Option<HeaderValue> {
-    let uri: axum::http::Uri = text.parse().ok()?;
-    let whole = matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.authority().is_some_and(|authority| text.ends_with(authority.as_str()) && !text.contains('@'));
-    whole.then(|| text.to_ascii_lowercase().parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,13 +98,14 @@ mod tests {
     #[test]
     fn an_origin_is_a_scheme_and_a_host_and_nothing_else() {
         for text in ["http://localhost:3000", "https://chat.example"] {
-            assert_eq!(origin(text).unwrap(), text);
+            assert_eq!(text.parse::<Origin>().unwrap().0, text);
         }
-        assert_eq!(origin("https://Chat.Example").unwrap(), "https://chat.example", "as browsers send it");
-        for text in
-            ["", "*", "chat.example", "https://", "https://chat.example/", "https://a@b", "file://x", "null"]
-        {
-            assert_eq!(origin(text), None, "{text}");
+        let said = "https://Chat.Example".parse::<Origin>().unwrap();
+        assert_eq!(said.0, "https://chat.example", "as browsers send it");
+        let others =
+            ["", "*", "chat.example", "https://", "https://chat.example/", "https://a@b", "file://x", "null"];
+        for text in others {
+            assert!(text.parse::<Origin>().is_err(), "{text}");
         }
     }
 }

@@ -242,7 +242,10 @@ fn a_page_that_makes_its_own_name_lead_here_is_refused() {
 
 #[test]
 fn pages_of_named_origins_may_ask_and_of_no_others() {
-    let access = Access { key: Some("secret".into()), origins: vec!["http://localhost:3000".into()] };
+    let access = Access {
+        key: Some("secret".into()),
+        origins: vec!["http://localhost:3000".parse().expect("an origin")],
+    };
     let served = Served::of(&stories(), |_| {}, &access);
     let from = |origin: &str, rest: &str| {
         let text = format!(

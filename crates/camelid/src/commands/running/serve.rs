@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use camelid_serve::{Access, Limits, Server, Setup, Stop};
+use camelid_serve::{Access, Limits, Origin, Server, Setup, Stop};
 
 use crate::commands::options::input::text;
 use crate::commands::options::model::{MachineArgs, ModelArgs};
@@ -40,7 +40,7 @@ pub struct Args {
     pub api_key_file: Option<PathBuf>,
     /// An origin whose pages may ask and read the answers, as http://localhost:3000 (repeatable) [default: none]
     #[arg(long, value_name = "ORIGIN")]
-    pub cors_origin: Vec<String>,
+    pub cors_origin: Vec<Origin>,
     /// Texts at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub parallel: u16,
