@@ -22,5 +22,5 @@ mod portable;
 pub(crate) use bytes::{ByteKernel, Bytes};
 pub(crate) use integers::widen;
 pub use isa::Isa;
-pub(crate) use lanes::{Element, Kernel, MOST_LANES, Ready, Simd};
+pub(crate) use lanes::{Element, Kernel, MOST_LANES, Ready, Simd, rounds, unseen};
 pub(crate) use operands::{CHUNK, Left, Out, Right, Write};

@@ -30,6 +30,9 @@ pub(crate) trait Bytes: Copy {
     const TOKENS: usize;
     /// See [`Bytes::TOKENS`].
     const VECTORS: usize;
+    /// Whether products of neighbours are summed in 16 bits first, as far as they fit: then [`Bytes::dot_narrow`] and
+    /// [`Bytes::widen`] are faster than [`Bytes::dot`].
+    const NARROW: bool = false;
     /// Whether a machine that has it may have tiles of AMX.
     const TILES: bool = false;
 
@@ -87,6 +90,17 @@ pub(crate) trait Bytes: Copy {
     unsafe fn load_ints(self, from: *const i32) -> Self::S;
     /// sums + Σ of four neighbours' q·x, for q from 0 to 63 and x from −127 to 127.
     fn dot(self, sums: Self::S, q: Self::B, x: Self::B) -> Self::S;
+    /// As [`Bytes::dot`], but in sums of two neighbours in 16 bits where the machine is [`Bytes::NARROW`]: they hold Σ q·x of
+    /// two neighbours while that is within 2¹⁵.
+    #[inline(always)]
+    fn dot_narrow(self, narrow: Self::S, q: Self::B, x: Self::B) -> Self::S {
+        self.dot(narrow, q, x)
+    }
+    /// sums + what [`Bytes::dot_narrow`] has summed.
+    #[inline(always)]
+    fn widen(self, sums: Self::S, narrow: Self::S) -> Self::S {
+        self.sub_int(sums, self.sub_int(self.splat_int(0), narrow))
+    }
     /// sums + Σ of four neighbours' (w + SIGNED_ZERO)·x, for signed bytes w, and x from −127 to 127.
     fn dot_signed(self, sums: Self::S, w: Self::B, x: Self::B) -> Self::S;
     fn sub_int(self, a: Self::S, b: Self::S) -> Self::S;
@@ -116,8 +130,8 @@ pub(crate) trait Bytes: Copy {
     fn mul_eight(self, a: Self::E, b: Self::E) -> Self::E;
     /// a·b + c, rounded once.
     fn mul_add_eight(self, a: Self::E, b: Self::E, c: Self::E) -> Self::E;
-    /// Number `2·N` eight times, then number `2·N + 1`.
-    fn spread_two<const N: usize>(self, eight: Self::E) -> Self::F;
+    /// Number `2·N` eight times, then number `2·N + 1`; they are in memory too.
+    fn spread_two<const N: usize>(self, eight: Self::E, same: &[f32; 8]) -> Self::F;
     /// Four times each of the four numbers from `4·N` on.
     fn spread_four<const N: usize>(self, eight: Self::E) -> Self::F;
     /// Σ of all: the upper eight to the lower, then `rest`, then halves to halves.

@@ -210,7 +210,7 @@ pub(crate) trait Simd: Copy {
 
 /// The same address, of which compilers don't see that it is: else they load neighbours together, and shuffle them.
 #[inline(always)]
-fn unseen<T>(at: *const T) -> *const T {
+pub(crate) fn unseen<T>(at: *const T) -> *const T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     {
         let mut at = at;
@@ -220,6 +220,13 @@ fn unseen<T>(at: *const T) -> *const T {
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     at
+}
+
+/// The same number, of which compilers don't see that it is: a loop of so many rounds stays a loop. Written out, they
+/// add in another order, for which they keep more at hand than there are registers.
+#[inline(always)]
+pub(crate) fn rounds(count: usize) -> usize {
+    unseen(std::ptr::without_provenance::<u8>(count)).addr()
 }
 
 /// What must be there while tiles are computed.

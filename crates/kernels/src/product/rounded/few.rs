@@ -76,6 +76,22 @@ struct Sums<M: Bytes, const T: usize> {
     offsets: [M::E; T],
 }
 
+/// What products of a group are multiplied by, for each token: times the scales of the weight, but where those are of 16.
+struct Own<M: Bytes, const T: usize> {
+    scales: [M::E; T],
+    /// The same in memory.
+    same: [[f32; 8]; T],
+}
+
+/// One, eight times, in bytes.
+const EIGHT_ONES: u64 = 0x0101_0101_0101_0101;
+
+/// Whether q meet activations as they are, and what they stand too high is taken away with the offsets: by sums of 32
+/// activations, where scales are of as many.
+const fn zero_beside<F: Format>() -> bool {
+    F::ZERO > 0 && !F::SIXTEENS
+}
+
 impl<F: Format, const T: usize> Few<'_, F, T> {
     /// One row by `T` tokens.
     #[inline(always)]
@@ -121,14 +137,23 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
         // SAFETY: the caller's contract; activations are filled up to whole groups.
         unsafe {
             let scales = F::scales(m, group);
-            let mut own = [scales.offset; T];
-            for (own, x) in own.iter_mut().zip(x) {
+            let mut own = Own { scales: [scales.offset; T], same: [[0.0; 8]; T] };
+            for ((own, same), x) in own.scales.iter_mut().zip(&mut own.same).zip(x) {
                 *own = m.load_eight(x.scales[index * 8..index * 8 + 8].as_ptr());
+                if !F::SIXTEENS {
+                    *own = m.mul_eight(scales.scale[0], *own);
+                }
+                m.store_eight(same.as_mut_ptr(), *own);
             }
-            if F::OFFSETS {
+            if F::OFFSETS || zero_beside::<F>() {
+                // (q − zero)·s is q·s + offset.
+                let offset = match zero_beside::<F>() {
+                    true => m.mul_eight(scales.scale[0], m.times_bytes(-f32::from(F::ZERO), EIGHT_ONES)),
+                    false => scales.offset,
+                };
                 for (t, sum) in sums.offsets.iter_mut().enumerate() {
                     let x = m.load_eight(x[t].sums[index * 8..index * 8 + 8].as_ptr());
-                    *sum = m.mul_add_eight(scales.offset, x, *sum);
+                    *sum = m.mul_add_eight(offset, x, *sum);
                 }
             }
             let x = x.map(|x| x.bytes[index * GROUP..index * GROUP + GROUP].as_ptr());
@@ -148,7 +173,7 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
 unsafe fn line<M: Bytes, F: Format, const T: usize, const N: usize, const HALF: usize>(
     m: M,
     group: *const u8,
-    (x, own): (&[*const i8; T], &[M::E; T]),
+    (x, own): (&[*const i8; T], &Own<M, T>),
     scales: &Scales<M>,
     sums: &mut [M::F; T],
 ) {
@@ -159,13 +184,18 @@ unsafe fn line<M: Bytes, F: Format, const T: usize, const N: usize, const HALF: 
         let x = unsafe { m.load(x[t].add(N * 64).cast()) };
         let nothing = m.splat_int(0);
         let product = if F::SIGNED { m.dot_signed(nothing, q, x) } else { m.dot(nothing, q, x) };
-        let zero = if F::SIGNED { M::SIGNED_ZERO as u8 } else { F::ZERO };
+        let zero = match F::SIGNED {
+            true => M::SIGNED_ZERO as u8,
+            false if zero_beside::<F>() => 0,
+            false => F::ZERO,
+        };
         let product =
             if zero > 0 { m.sub_int(product, m.dot(nothing, m.splat_byte(zero), x)) } else { product };
         let scale = if F::SIXTEENS {
-            m.mul(m.spread_four::<HALF>(scales.scale[N / 2]), m.spread_two::<N>(own[t]))
+            let own = m.spread_two::<N>(own.scales[t], &own.same[t]);
+            m.mul(m.spread_four::<HALF>(scales.scale[N / 2]), own)
         } else {
-            m.spread_two::<N>(m.mul_eight(scales.scale[0], own[t]))
+            m.spread_two::<N>(own.scales[t], &own.same[t])
         };
         *sum = m.mul_add(m.to_float(product), scale, *sum);
     }

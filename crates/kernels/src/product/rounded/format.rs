@@ -15,10 +15,15 @@ pub(super) trait Format {
     const ZERO: u8;
     /// Whether q has a sign; else it is below 64.
     const SIGNED: bool = false;
+    /// The largest q, where it has no sign.
+    const MOST: usize;
     /// Whether there are offsets.
     const OFFSETS: bool = false;
     /// Whether each 16 numbers have a scale, and not each 32.
     const SIXTEENS: bool = false;
+
+    /// Four numbers at a time of which as many are summed in 16 bits: of two neighbours, with activations of 127.
+    const NARROW: usize = i16::MAX as usize / (2 * 127 * Self::MOST);
 
     /// Bytes of a whole group.
     const BYTES: usize = GROUP / Self::BLOCKS.numbers() * Self::BLOCKS.bytes();
@@ -71,7 +76,7 @@ unsafe fn word(at: *const u8) -> u32 {
 
 /// A format of blocks of 32: where its minimum is, if it has one, and how two blocks at their addresses become bytes.
 macro_rules! small {
-    ($name:ident, zero $zero:literal, signed $signed:literal, offsets $offsets:literal at $at:literal,
+    ($name:ident, zero $zero:literal, most $most:literal, signed $signed:literal, offsets $offsets:literal at $at:literal,
         |$machine:ident, $low:ident, $high:ident| $line:expr) => {
         pub(super) struct $name;
 
@@ -79,6 +84,7 @@ macro_rules! small {
             const BLOCKS: Blocks = Blocks::$name;
             const ZERO: u8 = $zero;
             const SIGNED: bool = $signed;
+            const MOST: usize = $most;
             const OFFSETS: bool = $offsets;
             #[inline(always)]
             unsafe fn scales<M: Bytes>(machine: M, group: *const u8) -> Scales<M> {
@@ -103,15 +109,15 @@ macro_rules! small {
     };
 }
 
-small!(Q4_0, zero 8, signed false, offsets false at 0, |m, a, b| m.nibbles_of_two(a.add(2), b.add(2)));
-small!(Q4_1, zero 0, signed false, offsets true at 2, |m, a, b| m.nibbles_of_two(a.add(4), b.add(4)));
-small!(Q5_0, zero 16, signed false, offsets false at 0, |m, a, b| {
+small!(Q4_0, zero 8, most 15, signed false, offsets false at 0, |m, a, b| m.nibbles_of_two(a.add(2), b.add(2)));
+small!(Q4_1, zero 0, most 15, signed false, offsets true at 2, |m, a, b| m.nibbles_of_two(a.add(4), b.add(4)));
+small!(Q5_0, zero 16, most 31, signed false, offsets false at 0, |m, a, b| {
     m.with_fifths(m.nibbles_of_two(a.add(6), b.add(6)), fifths(a.add(2), b.add(2)))
 });
-small!(Q5_1, zero 0, signed false, offsets true at 2, |m, a, b| {
+small!(Q5_1, zero 0, most 31, signed false, offsets true at 2, |m, a, b| {
     m.with_fifths(m.nibbles_of_two(a.add(8), b.add(8)), fifths(a.add(4), b.add(4)))
 });
-small!(Q8_0, zero 0, signed true, offsets false at 0, |m, a, b| m.join(a.add(2), b.add(2)));
+small!(Q8_0, zero 0, most 128, signed true, offsets false at 0, |m, a, b| m.join(a.add(2), b.add(2)));
 
 /// The bits of two words, those of the first below.
 ///
@@ -141,12 +147,13 @@ unsafe fn run_scales<M: Bytes>(machine: M, block: *const u8) -> Scales<M> {
 
 /// A format of eight runs of 32.
 macro_rules! large {
-    ($name:ident, $low:literal, |$machine:ident, $block:ident, $q:ident| $line:expr) => {
+    ($name:ident, most $most:literal, $low:literal, |$machine:ident, $block:ident, $q:ident| $line:expr) => {
         pub(super) struct $name;
 
         impl Format for $name {
             const BLOCKS: Blocks = Blocks::$name;
             const ZERO: u8 = 0;
+            const MOST: usize = $most;
             const OFFSETS: bool = true;
             #[inline(always)]
             unsafe fn scales<M: Bytes>(machine: M, group: *const u8) -> Scales<M> {
@@ -165,8 +172,8 @@ macro_rules! large {
     };
 }
 
-large!(Q4K, 16, |_m, _block, q| q);
-large!(Q5K, 48, |m, block, q| match N {
+large!(Q4K, most 15, 16, |_m, _block, q| q);
+large!(Q5K, most 31, 48, |m, block, q| match N {
     0 => m.with_planes::<0>(q, block.add(16)),
     1 => m.with_planes::<2>(q, block.add(16)),
     2 => m.with_planes::<4>(q, block.add(16)),
@@ -178,6 +185,7 @@ pub(super) struct Q6K;
 impl Format for Q6K {
     const BLOCKS: Blocks = Blocks::Q6K;
     const ZERO: u8 = 32;
+    const MOST: usize = 63;
     const SIXTEENS: bool = true;
     #[inline(always)]
     unsafe fn scales<M: Bytes>(machine: M, block: *const u8) -> Scales<M> {

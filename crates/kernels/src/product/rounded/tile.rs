@@ -1,7 +1,7 @@
 //! A tile: some tokens by a panel of rows, over the whole depth. Integers stay in registers over a run, floats beside them in
 //! the first-level cache.
 
-use crate::simd::Bytes;
+use crate::simd::{Bytes, rounds};
 
 use super::activations::{RUN, Token};
 use super::format::Format;
@@ -139,23 +139,58 @@ unsafe fn products<M: Bytes, F: Format, const T: usize, const V: usize, const QU
         }
     }
     let at = x.map(|x| x.bytes[run * RUN..(run + 1) * RUN].as_ptr());
-    for quad in first..first + QUADS {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let from = panel.quads(run).add(quad * 4 * panel.width);
-            let mut q = [m.splat_byte(0); V];
-            for (vector, q) in q.iter_mut().enumerate() {
-                *q = m.load(from.add(64 * vector));
+    let end = first + QUADS;
+    if M::NARROW && !F::SIGNED {
+        for part in (first..end).step_by(F::NARROW.min(QUADS)) {
+            let mut narrow = [[m.splat_int(0); V]; T];
+            for quad in part..rounds(part + F::NARROW.min(QUADS)) {
+                // SAFETY: the caller's contract.
+                unsafe { add::<M, F, T, V, true>(m, (&at, panel), (run, quad), &mut narrow) };
             }
-            for (at, products) in at.iter().zip(&mut products) {
-                let x = m.splat_four(at.add(4 * quad));
-                for (product, &q) in products.iter_mut().zip(&q) {
-                    *product = if F::SIGNED { m.dot_signed(*product, q, x) } else { m.dot(*product, q, x) };
-                }
+            for (product, narrow) in products.iter_mut().flatten().zip(narrow.into_iter().flatten()) {
+                *product = m.widen(*product, narrow);
+            }
+        }
+        return products;
+    }
+    for quad in first..if M::NARROW { rounds(end) } else { end } {
+        // SAFETY: the caller's contract.
+        unsafe { add::<M, F, T, V, false>(m, (&at, panel), (run, quad), &mut products) };
+    }
+    products
+}
+
+/// Adds the products of four numbers; `NARROW` in sums that are.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn add<M: Bytes, F: Format, const T: usize, const V: usize, const NARROW: bool>(
+    m: M,
+    (at, panel): (&[*const i8; T], Panel),
+    (run, quad): (usize, usize),
+    products: &mut [[M::S; V]; T],
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let from = panel.quads(run).add(quad * 4 * panel.width);
+        let mut q = [m.splat_byte(0); V];
+        for (vector, q) in q.iter_mut().enumerate() {
+            *q = m.load(from.add(64 * vector));
+        }
+        for (at, products) in at.iter().zip(products) {
+            let x = m.splat_four(at.add(4 * quad));
+            for (product, &q) in products.iter_mut().zip(&q) {
+                *product = if NARROW {
+                    m.dot_narrow(*product, q, x)
+                } else if F::SIGNED {
+                    m.dot_signed(*product, q, x)
+                } else {
+                    m.dot(*product, q, x)
+                };
             }
         }
     }
-    products
 }
 
 /// Adds products times the scales of both sides.

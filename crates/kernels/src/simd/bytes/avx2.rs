@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 use std::mem::transmute;
 
 use super::{ByteKernel, Bytes};
-use crate::simd::avx2;
+use crate::simd::{avx2, unseen};
 
 /// Made only in [`run`], and with `VNNI` in [`run_vnni`], so only where the machine has the features: this is what makes
 /// each call below sound.
@@ -49,6 +49,7 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     const SIGNED_ZERO: i32 = if VNNI { 128 } else { 0 };
     const TOKENS: usize = if VNNI { 6 } else { 4 };
     const VECTORS: usize = 1;
+    const NARROW: bool = !VNNI;
 
     #[inline(always)]
     unsafe fn load(self, from: *const u8) -> [__m256i; 2] {
@@ -135,6 +136,28 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
         [self.dot_half(sums[0], q[0], x[0]), self.dot_half(sums[1], q[1], x[1])]
     }
     #[inline(always)]
+    fn dot_narrow(self, narrow: [__m256i; 2], q: [__m256i; 2], x: [__m256i; 2]) -> [__m256i; 2] {
+        if VNNI {
+            return self.dot(narrow, q, x);
+        }
+        call!([
+            _mm256_add_epi16(narrow[0], _mm256_maddubs_epi16(q[0], x[0])),
+            _mm256_add_epi16(narrow[1], _mm256_maddubs_epi16(q[1], x[1])),
+        ])
+    }
+    #[inline(always)]
+    fn widen(self, sums: [__m256i; 2], narrow: [__m256i; 2]) -> [__m256i; 2] {
+        call!(if VNNI {
+            [_mm256_add_epi32(sums[0], narrow[0]), _mm256_add_epi32(sums[1], narrow[1])]
+        } else {
+            let ones = _mm256_set1_epi16(1);
+            [
+                _mm256_add_epi32(sums[0], _mm256_madd_epi16(narrow[0], ones)),
+                _mm256_add_epi32(sums[1], _mm256_madd_epi16(narrow[1], ones)),
+            ]
+        })
+    }
+    #[inline(always)]
     fn dot_signed(self, sums: [__m256i; 2], w: [__m256i; 2], x: [__m256i; 2]) -> [__m256i; 2] {
         [self.signed_half(sums[0], w[0], x[0]), self.signed_half(sums[1], w[1], x[1])]
     }
@@ -194,11 +217,10 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
         call!(_mm256_fmadd_ps(a, b, c))
     }
     #[inline(always)]
-    fn spread_two<const N: usize>(self, eight: __m256) -> [__m256; 2] {
-        call!([
-            _mm256_permutevar8x32_ps(eight, _mm256_set1_epi32(2 * N as i32)),
-            _mm256_permutevar8x32_ps(eight, _mm256_set1_epi32(2 * N as i32 + 1)),
-        ])
+    fn spread_two<const N: usize>(self, _: __m256, same: &[f32; 8]) -> [__m256; 2] {
+        // From memory, surely: a shuffle across lanes takes two instructions on some machines.
+        let at = unseen(same);
+        call!([_mm256_broadcast_ss(&(*at)[2 * N]), _mm256_broadcast_ss(&(*at)[2 * N + 1])])
     }
     #[inline(always)]
     fn spread_four<const N: usize>(self, eight: __m256) -> [__m256; 2] {

@@ -189,7 +189,7 @@ impl Bytes for Vnni {
         call!(_mm256_fmadd_ps(a, b, c))
     }
     #[inline(always)]
-    fn spread_two<const N: usize>(self, eight: __m256) -> __m512 {
+    fn spread_two<const N: usize>(self, eight: __m256, _: &[f32; 8]) -> __m512 {
         let (a, b) = (2 * N as i32, 2 * N as i32 + 1);
         call!({
             let from = _mm512_setr_epi32(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b);

@@ -165,7 +165,7 @@ impl Bytes for Plain {
         from_fn(|i| a[i].mul_add(b[i], c[i]))
     }
     #[inline(always)]
-    fn spread_two<const N: usize>(self, eight: [f32; 8]) -> [f32; 16] {
+    fn spread_two<const N: usize>(self, eight: [f32; 8], _: &[f32; 8]) -> [f32; 16] {
         from_fn(|i| eight[2 * N + i / 8])
     }
     #[inline(always)]
