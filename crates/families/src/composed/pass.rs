@@ -39,17 +39,23 @@ pub(crate) struct Sequence {
 pub(crate) type AllKept<'k> = [&'k mut [Kept]];
 
 impl Pass<'_> {
-    /// Puts together what `make` gives for each sequence, in the order of their rows.
-    pub(crate) fn each<D: RemoveAxis>(
+    /// Puts together what `make` gives for each sequence and what it has of its own, in the order of their rows. Sequences
+    /// that bring a token each are shared among the threads, where there are enough of them.
+    pub(crate) fn each<T: Send, D: RemoveAxis>(
         &self,
-        mut make: impl FnMut(usize, &Sequence) -> Array<f32, D>,
+        own: &mut [T],
+        make: impl Fn(&mut T, &Sequence) -> Array<f32, D> + Sync,
     ) -> Array<f32, D> {
-        if let [one] = self.sequences {
-            return make(0, one);
+        if let ([one], [own]) = (self.sequences, &mut *own) {
+            return make(own, one);
         }
-        let parts: Vec<_> =
-            self.sequences.iter().enumerate().map(|(index, sequence)| make(index, sequence)).collect();
-        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        let mut parts: Vec<_> = self.sequences.iter().zip(own).map(|(of, own)| (of, own, None)).collect();
+        if self.one_by_one && parts.len() >= self.own.threads() {
+            self.own.run_each(&mut parts, |_, (sequence, own, made)| *made = Some(make(own, sequence)));
+        } else {
+            parts.iter_mut().for_each(|(sequence, own, made)| *made = Some(make(own, sequence)));
+        }
+        let views: Vec<_> = parts.iter().filter_map(|(_, _, made)| Some(made.as_ref()?.view())).collect();
         ndarray::concatenate(Axis(0), &views).expect("parts of one shape, but for their rows")
     }
 }

@@ -80,7 +80,7 @@ impl Sparse {
         if pass.one_by_one {
             return self.experts.run(read.view(), choice, pass.backend);
         }
-        pass.each(|_, sequence| {
+        pass.each(&mut vec![(); pass.sequences.len()], |(), sequence| {
             let own = Choice {
                 experts: choice.experts.slice_axis(Axis(0), Slice::from(sequence.rows.clone())).to_owned(),
                 weights: sequence.of(&choice.weights).to_owned(),

@@ -92,8 +92,8 @@ impl AttentionBranch {
                 heads_of(&mut kept[self.source]).append(sequence.of(&key), sequence.of(&value), pass.own);
             }
         }
-        let summed = pass.each(|index, sequence| {
-            self.attend(&queries, sequence, pass, heads_of(&mut kept[index][self.source]))
+        let summed = pass.each(kept, |kept, sequence| {
+            self.attend(&queries, sequence, pass, heads_of(&mut kept[self.source]))
         });
         let summed = show(Stage::Heads, flat(summed));
         let summed = gated(&self.gate, summed, x, settings.heads, pass);

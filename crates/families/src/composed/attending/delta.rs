@@ -78,7 +78,7 @@ impl DeltaBranch {
         let decay = self.forget.of(self.decay.forward(x, pass).view(), pass.backend);
         let (queries, keys) = (heads(queries, settings.key_heads), heads(keys, settings.key_heads));
         let values = heads(values, settings.value_heads);
-        let out = pass.each(|index, sequence| {
+        let out = pass.each(kept, |kept, sequence| {
             let tokens = Tokens {
                 queries: sequence.of(&queries),
                 keys: sequence.of(&keys),
@@ -86,7 +86,7 @@ impl DeltaBranch {
                 decay: sequence.of(&decay),
                 rate: sequence.of(&rate),
             };
-            let state = state_of(&mut kept[index][layer]);
+            let state = state_of(&mut kept[layer]);
             state.tokens += sequence.rows.len();
             self.core.forward(&tokens, &mut state.heads, pass.own)
         });
@@ -103,8 +103,8 @@ impl DeltaBranch {
         kept: &mut AllKept<'_>,
         pass: &Pass<'_>,
     ) -> Array2<f32> {
-        let mut out = pass.each(|index, sequence| {
-            let state = &mut state_of(&mut kept[index][layer]).convs[which];
+        let mut out = pass.each(kept, |kept, sequence| {
+            let state = &mut state_of(&mut kept[layer]).convs[which];
             self.convs[which].forward(sequence.of(x), state, pass.own)
         });
         self.activation.apply(out.as_slice_mut().expect("just made"), pass.backend);

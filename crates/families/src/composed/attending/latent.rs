@@ -48,8 +48,8 @@ impl LatentBranch {
             self.grown.apply(sequence.of_mut(&mut queries), sequence.first);
         }
         let queries = heads(show(Stage::Query, flat(queries)), settings.heads);
-        let summed = pass.each(|index, sequence| {
-            let Kept::Latent(cache) = &mut kept[index][layer] else {
+        let summed = pass.each(kept, |kept, sequence| {
+            let Kept::Latent(cache) = &mut kept[layer] else {
                 unreachable!("the cache was made by this model")
             };
             let k_r = sequence.of(&k_r);
