@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::characters::{Characters, Unknown};
+use crate::merging::characters::{Characters, Unknown};
 use super::file::{Behavior, Merge as Line, Model, Pattern, PreTokenizer, check};
 use crate::merging::bpe::{ALONE, Merge, Merges};
 use crate::merging::bytes::{ByteEncoder, WholeWords};

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::characters::Characters;
+use crate::merging::characters::Characters;
 use super::file::PrependScheme;
 use crate::merging::bytes::ByteEncoder;
 use crate::merging::vocabulary::Vocabulary;
