@@ -144,8 +144,11 @@ fn an_older_file_has_the_whole() {
 /// A file need not say sigmoid where it has corrections; where it says another, it is told.
 #[test]
 fn what_chooses_experts_is_told_by_the_file() {
-    let says =
-        |value: u64| move |keys: &mut Keys, _: &mut Vec<Tensor>| set(keys, "deepseek2.expert_gating_func", Meta::Unsigned(value));
+    let says = |value: u64| {
+        move |keys: &mut Keys, _: &mut Vec<Tensor>| {
+            set(keys, "deepseek2.expert_gating_func", Meta::Unsigned(value))
+        }
+    };
     near(says(2), 1e-5);
     refused(says(1), "which is not done here");
 }

@@ -26,7 +26,8 @@ pub(super) fn as_the_file_has_it(declaration: &mut Declaration, names: &[&str]) 
         })
     };
     let fused = declaration.gguf.fused.iter();
-    let fused = fused.filter(|(roles, entry)| roles.iter().all(apart) && entry.expr.text().is_some_and(there));
+    let fused =
+        fused.filter(|(roles, entry)| roles.iter().all(apart) && entry.expr.text().is_some_and(there));
     let fused: Vec<_> = fused.cloned().collect();
     overlay(&mut declaration.tensors, &fused)
 }

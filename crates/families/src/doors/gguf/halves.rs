@@ -5,6 +5,7 @@
 //! `[heads · (unturned + value_dim), rank]`, is for each head Kᵀ, then V. Floats of one type keep it; what is quantised
 //! lies in blocks along the other axis, and is widened to f32.
 
+use bytes::Bytes;
 use camelid_checkpoint::{Dtype, Tensor};
 
 use crate::error::Error;
@@ -60,23 +61,14 @@ fn lacks(has: &str, not: &str) -> Error {
 
 fn joined(whole: &str, sizes: &Sizes, keys: &Tensor, values: &Tensor) -> Result<Tensor, Error> {
     let &Sizes { heads, rank, unturned, value_dim } = sizes;
-    for (half, wanted) in [(keys, [heads, rank, unturned]), (values, [heads, value_dim, rank])] {
-        if half.shape() != wanted {
-            let (name, shape) = (half.name(), half.shape());
-            let message = format!("tensor `{name}`: its shape is {shape:?}, the family asks for {wanted:?}");
-            return Err(Error::Input(message));
-        }
-    }
-    let floats = matches!(keys.dtype(), Dtype::F32 | Dtype::F16 | Dtype::Bf16);
-    let kept = (floats && keys.dtype() == values.dtype()).then_some(keys.dtype());
-    let (dtype, size) = (kept.unwrap_or(Dtype::F32), if matches!(kept, None | Some(Dtype::F32)) { 4 } else { 2 });
-    let bytes = |half: &Tensor| -> Result<Vec<u8>, Error> {
-        match kept {
-            Some(_) => Ok(half.bytes()?.to_vec()),
-            None => Ok(half.to_f32()?.iter().flat_map(|number| number.to_le_bytes()).collect()),
-        }
+    check(keys, [heads, rank, unturned])?;
+    check(values, [heads, value_dim, rank])?;
+    let dtype = match (keys.dtype(), values.dtype()) {
+        (one @ (Dtype::F16 | Dtype::Bf16), other) if one == other => one,
+        _ => Dtype::F32,
     };
-    let (keys, values) = (bytes(keys)?, bytes(values)?);
+    let size = if dtype == Dtype::F32 { 4 } else { 2 };
+    let (keys, values) = (numbers(keys, dtype)?, numbers(values, dtype)?);
     let mut out = Vec::with_capacity(keys.len() + values.len());
     for head in 0..heads {
         for feature in 0..unturned {
@@ -90,4 +82,21 @@ fn joined(whole: &str, sizes: &Sizes, keys: &Tensor, values: &Tensor) -> Result<
     }
     let shape = [heads * (unturned + value_dim), rank];
     Ok(Tensor::from_bytes(whole, dtype, &shape, out.into())?)
+}
+
+fn check(half: &Tensor, wanted: [usize; 3]) -> Result<(), Error> {
+    let (name, shape) = (half.name(), half.shape());
+    if shape == wanted {
+        return Ok(());
+    }
+    Err(Error::Input(format!("tensor `{name}`: its shape is {shape:?}, the family asks for {wanted:?}")))
+}
+
+/// A half's bytes in a type that it is of already, or in f32.
+fn numbers(half: &Tensor, dtype: Dtype) -> Result<Bytes, Error> {
+    if half.dtype() == dtype {
+        return Ok(half.bytes()?);
+    }
+    let widened: Vec<u8> = half.to_f32()?.iter().flat_map(|number| number.to_le_bytes()).collect();
+    Ok(widened.into())
 }

@@ -18,7 +18,8 @@ pub(super) fn exponents(declaration: &Declaration) -> Result<Vec<Role>, Error> {
 /// The two tensors that hold `latent_up`: of each head what makes its keys, turned over, and what makes its values.
 pub(super) fn halves(declaration: &Declaration) -> Result<Vec<String>, Error> {
     let word = "halves";
-    let names = list(declaration, word, "a list of two names, of keys and of values", |text| Some(text.to_owned()))?;
+    let names =
+        list(declaration, word, "a list of two names, of keys and of values", |text| Some(text.to_owned()))?;
     match (names.len(), declaration.gguf.words.get(word)) {
         (1 | 3.., Some(entry)) => Err(Error::Declaration {
             origin: entry.origin.clone(),
