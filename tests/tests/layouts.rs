@@ -146,7 +146,7 @@ fn an_older_file_has_the_whole() {
 fn what_chooses_experts_is_told_by_the_file() {
     let says = |value: u64| {
         move |keys: &mut Keys, _: &mut Vec<Tensor>| {
-            set(keys, "deepseek2.expert_gating_func", Meta::Unsigned(value))
+            set(keys, "deepseek2.expert_gating_func", Meta::Unsigned(value));
         }
     };
     near(says(2), 1e-5);
