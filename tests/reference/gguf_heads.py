@@ -8,7 +8,8 @@ by stand. Run by hand:
 
 Vocabularies are left out: the cases have none. Two things are mended on the way: the converter's class for Baichuan calls itself
 without end for every tensor but the packed one, and the one for Gemma 3 reads the size of a tokenizer.json. Cohere 2's wants a key
-`rotary_pct`, which transformers does not write.
+`rotary_pct`, which transformers does not write. The text model of Mistral 4 is known to it within a larger one only.
+The last five were made with transformers 5.24.0.
 """
 
 import json
@@ -32,13 +33,15 @@ CASES = """llama1/base llama2/bias llama2/gqa llama2/linear llama3/3.1-rope llam
 qwen2/tied qwen2/yarn gemma1/mqa gemma2/stdcap minicpm/gqa baichuan1/7b-base chatglm2/base chatglm3/base glm4/remote-ratio500
 glm4-hf/base gemma3/base qwen3/base phi3/base granite/base olmo2/base starcoder2/base
 qwen3-next/base qwen3.5/base qwen3.5-moe/base gpt-oss/base glm4.5/base smollm3/base cohere2/base olmo3/base
-gemma4/e gemma4/moe llama4/base"""
-# Of these the numbers are compared too, so the whole files are kept: experts with a correction, and a state.
-WHOLE = "glm4.5/base qwen3.5/base"
+gemma4/e gemma4/moe llama4/base
+deepseek2/base deepseek3/base glm4.7-flash/base ministral3/base mistral4/base"""
+# Of these the numbers are compared too, so the whole files are kept: experts with a correction, a state, a latent in halves.
+WHOLE = "glm4.5/base qwen3.5/base deepseek3/base"
 
 
 def converter(config):
     cls = ModelBase.from_model_architecture(config["architectures"][0], ModelType.TEXT)
+    config = config.get("text_config", config)
 
     def set_vocab(self):
         self.gguf_writer.add_tokenizer_model("none")
@@ -48,6 +51,9 @@ def converter(config):
         packed = "W_pack" in name
         yield from cls.modify_tensors(self, tensor, name, bid) if packed else [(self.map_tensor_name(name), tensor)]
 
+    for inner in ("Ministral3Model", "Mistral4Model"):
+        if hasattr(cls, inner):
+            setattr(getattr(cls, inner), "set_vocab", set_vocab)
     own = {"model_arch": cls.model_arch, "set_vocab": set_vocab}
     if cls.__name__ == "BaichuanModel":
         own["modify_tensors"] = modify_tensors
@@ -62,6 +68,8 @@ def convert(case, scratch):
     config = json.loads((folder / "config.json").read_text())
     if config["model_type"] == "cohere2":
         config["rotary_pct"] = 1.0
+    if config["model_type"] == "mistral4":
+        config = {"architectures": ["Mistral3ForConditionalGeneration"], "model_type": "mistral3", "text_config": config}
     (folder / "config.json").write_text(json.dumps(config))
     vocabulary = {str(id): id for id in range(config.get("vocab_size", 0))}
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": []}))

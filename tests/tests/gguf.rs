@@ -116,6 +116,8 @@ fn elsewhere(name: &str, word: &str) -> bool {
         "cohere2--base.gguf" => &["attention.position", "attention.window", "rope.theta"],
         // Nothing is written of what is done beyond the trained length; the trained length itself is another key's.
         "qwen1--base.gguf" => &["attention.logn", "rope.scaling", "rope.length"],
+        // The converter writes no growth of queries for this one: the one published model's is taken.
+        "mistral4--base.gguf" => &["attention.temperature"],
         _ => &[],
     };
     // Names of tensors are the file's own; its norms hold 1 + w; frequencies are compared by number; the converter writes some
@@ -136,7 +138,7 @@ fn a_converted_file_is_the_model_that_it_was_made_of() {
     let mut names: Vec<_> =
         folder.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    assert!(names.len() >= 36, "{names:?}");
+    assert!(names.len() >= 41, "{names:?}");
     let mut wrong = Vec::new();
     for name in &names {
         let theirs = original(name);

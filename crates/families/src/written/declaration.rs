@@ -139,12 +139,13 @@ impl Declaration {
         for (roles, entry) in bias {
             self.bias.extend(roles.iter().map(|role| (*role, entry.clone())));
         }
-        let Gguf { words, instead, config, neutral, tensors } = gguf;
+        let Gguf { words, instead, config, neutral, tensors, fused } = gguf;
         self.gguf.words.extend(words.clone());
         self.gguf.instead.extend(instead.clone());
         self.gguf.config.extend(config.clone());
         self.gguf.neutral.extend(neutral.clone());
-        overlay(&mut self.gguf.tensors, tensors)
+        overlay(&mut self.gguf.tensors, tensors)?;
+        overlay(&mut self.gguf.fused, fused)
     }
 
     fn empty(own: &File, files: &[&File]) -> Declaration {
@@ -247,7 +248,7 @@ impl Declaration {
                 return Err(Error::Declaration { origin: entry.origin.clone(), message });
             }
         }
-        for (roles, entry) in own.tensors.iter().chain(&own.gguf.tensors) {
+        for (roles, entry) in own.tensors.iter().chain(&own.gguf.tensors).chain(&own.gguf.fused) {
             Template::of(entry).map_err(|message| Error::Declaration {
                 origin: entry.origin.clone(),
                 message: format!("{}: {message}", write_roles(roles)),

@@ -28,7 +28,7 @@ pub struct Size {
 /// How the family's tensors and metadata are called in a GGUF file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gguf {
-    /// `architecture`, `permuted`, `exponents`, `ignore`.
+    /// `architecture`, `permuted`, `exponents`, `halves`, `ignore`.
     pub words: Entries,
     /// Words of the mathematics, `table.key`, that are others in such files.
     pub instead: Entries,
@@ -38,6 +38,8 @@ pub struct Gguf {
     pub config: Entries,
     /// Roles → tensor name.
     pub tensors: Vec<(Vec<Role>, Entry)>,
+    /// Roles that are named apart → the name of the one tensor that may hold them all.
+    pub fused: Vec<(Vec<Role>, Entry)>,
 }
 
 impl Gguf {
@@ -277,12 +279,13 @@ impl Reader<'_> {
                 "config" => gguf.config = self.entries(k, v)?,
                 "neutral" => gguf.neutral = self.entries(k, v)?,
                 "tensors" => gguf.tensors = self.tensors(k, v)?,
+                "fused" => gguf.fused = self.tensors(k, v)?,
                 "words" => gguf.instead = self.instead(k, v)?,
-                name @ ("architecture" | "permuted" | "exponents" | "ignore") => {
+                name @ ("architecture" | "permuted" | "exponents" | "halves" | "ignore") => {
                     gguf.words.insert(name.to_owned(), self.entry(k, v)?);
                 }
                 name => {
-                    let known = "architecture, permuted, exponents, ignore, words, config, neutral, tensors";
+                    let known = "architecture, permuted, exponents, halves, ignore, words, config, neutral, tensors, fused";
                     return Err(self
                         .error(k.span().start, format!("`{name}` is no key of [gguf]; there are {known}")));
                 }

@@ -142,21 +142,55 @@ fn metadata(tokenizer: &dyn Tokenizer) -> Vec<(&'static str, Meta)> {
 }
 
 fn write(path: &Path, metadata: &[(&str, Meta)]) {
+    write_as(path, metadata, Heads::Apart);
+}
+
+/// Where queries, keys and values lie.
+#[derive(Clone, Copy, PartialEq)]
+enum Heads {
+    Apart,
+    Together,
+}
+
+/// Name, shape, numbers: as llama.cpp's converter has them.
+fn tensors(heads: Heads) -> Vec<(String, Vec<usize>, Vec<f32>)> {
     let checkpoint = Checkpoint::open(crate::stories::path()).expect("it opens");
+    let mut all: Vec<_> = checkpoint
+        .tensors()
+        .map(|tensor| {
+            let mut values = tensor.to_f32().expect("floats");
+            let heads = [("q_proj", 8), ("k_proj", 4)].into_iter();
+            if let Some((_, heads)) = heads.into_iter().find(|(part, _)| tensor.name().contains(part)) {
+                values = permuted(&values, heads, tensor.shape()[1]);
+            }
+            (name(tensor.name()), tensor.shape().to_vec(), values)
+        })
+        .collect();
+    for layer in 0..if heads == Heads::Together { 5 } else { 0 } {
+        let mut one = (format!("blk.{layer}.attn_qkv.weight"), vec![0, 64], Vec::new());
+        for role in ["q", "k", "v"] {
+            let apart = format!("blk.{layer}.attn_{role}.weight");
+            let at = all.iter().position(|(name, ..)| *name == apart).expect("a tensor");
+            let (_, shape, values) = all.remove(at);
+            one.1[0] += shape[0];
+            one.2.extend(values);
+        }
+        all.push(one);
+    }
+    all
+}
+
+fn write_as(path: &Path, metadata: &[(&str, Meta)], heads: Heads) {
+    let tensors = tensors(heads);
     let (mut header, mut data) = (b"GGUF".to_vec(), Vec::new());
     header.extend(3u32.to_le_bytes());
-    header.extend((checkpoint.tensors().len() as u64).to_le_bytes());
+    header.extend((tensors.len() as u64).to_le_bytes());
     header.extend((metadata.len() as u64).to_le_bytes());
     metadata.iter().for_each(|(key, value)| meta(&mut header, key, value));
-    for tensor in checkpoint.tensors() {
-        let mut values = tensor.to_f32().expect("floats");
-        let heads = [("q_proj", 8), ("k_proj", 4)].into_iter().find(|(part, _)| tensor.name().contains(part));
-        if let Some((_, heads)) = heads {
-            values = permuted(&values, heads, tensor.shape()[1]);
-        }
-        text(&mut header, name(tensor.name()).as_bytes());
-        header.extend((tensor.shape().len() as u32).to_le_bytes());
-        tensor.shape().iter().rev().for_each(|d| header.extend((*d as u64).to_le_bytes()));
+    for (name, shape, values) in tensors {
+        text(&mut header, name.as_bytes());
+        header.extend((shape.len() as u32).to_le_bytes());
+        shape.iter().rev().for_each(|d| header.extend((*d as u64).to_le_bytes()));
         header.extend(0u32.to_le_bytes());
         data.resize(data.len().next_multiple_of(32), 0);
         header.extend((data.len() as u64).to_le_bytes());
@@ -169,10 +203,15 @@ fn write(path: &Path, metadata: &[(&str, Meta)]) {
 
 #[test]
 fn a_gguf_file_gives_the_reference_s_ids() {
+    gives_the_reference_s_ids(Heads::Apart);
+    gives_the_reference_s_ids(Heads::Together);
+}
+
+fn gives_the_reference_s_ids(heads: Heads) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("stories.gguf");
     let stories = load();
-    write(&file, &metadata(&*stories.tokenizer));
+    write_as(&file, &metadata(&*stories.tokenizer), heads);
     let library = Library::built_in().expect("the families");
     let opened = Opened::open(&library, &file.display().to_string(), &How::default()).expect("it opens");
     assert_eq!(opened.family().name, "llama2");
@@ -227,4 +266,49 @@ fn metadata_that_nothing_reads_is_told() {
     );
     check("llama.rope.dimension_count", Meta::U32(4), "`partial_rotary_factor` = 0.5");
     check("llama.block_count", Meta::U32(6), "tensor `blk.5.attn_q.weight` [64, 64] is missing");
+}
+
+/// The vocabulary of Gemma 4's files, by the door that a user comes in by: llama.cpp's own ids.
+#[test]
+fn a_vocabulary_of_merged_pieces_is_opened() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tokenizers/tests/data");
+    let read = |file: &str| std::fs::read_to_string(data.join(file)).expect("the file");
+    let arrays: Json = serde_json::from_str(&read("merged.gguf.json")).expect("JSON");
+    let stories = load();
+    let mut metadata = metadata(&*stories.tokenizer);
+    metadata.retain(|(key, _)| !key.starts_with("tokenizer."));
+    let texts = |key: &str| {
+        let list = arrays[key].as_array().expect("a list").iter();
+        Meta::Texts(list.map(|text| text.as_str().expect("a text").as_bytes().to_vec()).collect())
+    };
+    let types = arrays["token_type"].as_array().expect("a list").iter();
+    let types = types.map(|kind| kind.as_i64().expect("a number") as i32).collect();
+    metadata.extend([
+        ("tokenizer.ggml.model", Meta::Text("gemma4".into())),
+        ("tokenizer.ggml.tokens", texts("tokens")),
+        ("tokenizer.ggml.merges", texts("merges")),
+        ("tokenizer.ggml.token_type", Meta::Ints(types)),
+        ("tokenizer.ggml.bos_token_id", Meta::U32(2)),
+        ("tokenizer.ggml.eos_token_id", Meta::U32(1)),
+        ("tokenizer.ggml.unknown_token_id", Meta::U32(3)),
+        ("tokenizer.ggml.add_bos_token", Meta::Bool(false)),
+    ]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gemma.gguf");
+    write(&file, &metadata);
+    let library = Library::built_in().expect("the families");
+    let opened = Opened::open(&library, &file.display().to_string(), &How::default()).expect("it opens");
+    let tokenizer = opened.tokenizer().expect("its tokenizer");
+    let rows = read("gguf-llamacpp.jsonl");
+    let rows: Vec<Json> = rows.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let case = |row: &&Json| row["cases"] == serde_json::json!(["merged pieces, no bos, space before"]);
+    let expected = rows.iter().find(case).expect("the case");
+    let texts = rows[0]["texts"].as_array().expect("texts").iter();
+    for (text, ids) in texts.zip(expected["parsed"].as_array().expect("ids")) {
+        let text = text.as_str().expect("a text");
+        let given = tokenizer.encode(text, Specials::Parse).expect("ids");
+        assert_eq!(serde_json::json!(tokenizer.frame().around(&given)), *ids, "{text:?}");
+        let literal = tokenizer.encode(text, Specials::Literal).expect("ids");
+        assert_eq!(tokenizer.decode(&literal).expect("a text"), text);
+    }
 }

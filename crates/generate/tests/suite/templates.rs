@@ -103,6 +103,36 @@ fn conversations_are_what_the_releases_make_of_them() {
     }
 }
 
+/// `tests/conversations/texts.json`: the same for families whose form is written anew from a published template.
+#[test]
+fn conversations_are_what_published_templates_make_of_them() {
+    let file = data("conversations/texts.json");
+    let prompts = file["prompts"].as_object().expect("prompts");
+    let (mut wrong, mut equal) = (Vec::new(), 0);
+    for (case, expected) in prompts {
+        let family = case.split('/').next().map(str::to_owned);
+        let how = How { family, ..How::default() };
+        let folder = tests().join("cases").join(case);
+        let library = Library::built_in().expect("the families");
+        let opened = Opened::open(&library, &folder.display().to_string(), &how).expect("it opens");
+        for (name, expected) in expected.as_object().expect("conversations") {
+            let given = prompt(&opened, &read(&file["conversations"][name]));
+            let text = given.as_ref().ok().map(Prompt::text);
+            match (text, expected.as_str()) {
+                (Some(text), Some(expected)) if text == expected => equal += 1,
+                // These forms have no tools; that is said, and nothing left out in silence.
+                (None, _) if name == "a tool" => {}
+                (None, None) => {}
+                (text, expected) => {
+                    wrong.push(format!("{case}, {name}\n  given    {text:?}\n  expected {expected:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(equal >= 180, "{equal}");
+}
+
 fn folder_with(case: &str, files: &[(&str, Json)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for entry in std::fs::read_dir(tests().join("cases").join(case)).expect("the case") {

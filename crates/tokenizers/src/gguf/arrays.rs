@@ -10,7 +10,7 @@ use crate::Error;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Gguf {
-    /// `llama` or `gpt2`.
+    /// `llama`, `gpt2` or `gemma4`.
     pub model: String,
     /// The name of the split pattern.
     pub pre: Option<String>,
@@ -60,8 +60,12 @@ impl Gguf {
 #[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Layout {
+    /// Pieces by score.
     SentencePiece,
+    /// Bytes, merged by a list.
     Bytes,
+    /// Characters, merged by a list.
+    Characters,
 }
 
 impl Layout {

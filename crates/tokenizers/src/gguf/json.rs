@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::arrays::{Gguf, Layout, wrong};
+use super::merged::sides;
 use super::splits::split;
 use crate::merging::bytes::WholeWords;
 use crate::{Error, Normalization, Tokenizer};
@@ -24,7 +25,7 @@ pub fn tokenizer_json(
     normalization: Normalization,
 ) -> Result<String, Error> {
     let mut json = match arrays.layout()? {
-        Layout::SentencePiece => of_pieces(arrays),
+        Layout::SentencePiece | Layout::Characters => of_pieces(arrays)?,
         Layout::Bytes => of_bytes(arrays, normalization)?,
     };
     json["post_processor"] = frame(like);
@@ -56,10 +57,14 @@ fn vocab(arrays: &Gguf, holds: impl Fn(u64) -> bool) -> Map<String, Value> {
     tokens.map(|(id, token)| (token.clone(), id.into())).collect()
 }
 
-/// Sentencepiece's merges by score, as transformers' own converter of such models writes them.
-fn of_pieces(arrays: &Gguf) -> Value {
+/// Sentencepiece's merges by score, as transformers' own converter of such models writes them; or the file's own.
+fn of_pieces(arrays: &Gguf) -> Result<Value, Error> {
     let vocab = vocab(arrays, |_| true);
-    let dummy = arrays.add_space_prefix.unwrap_or(true);
+    let dummy = arrays.space_before()?;
+    let merges = match arrays.layout()? {
+        Layout::Characters => listed(arrays).collect::<Result<_, _>>()?,
+        Layout::SentencePiece | Layout::Bytes => merges_by_score(arrays, &vocab),
+    };
     let space = json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" });
     let prepend = json!({ "type": "Prepend", "prepend": "▁" });
     let normalizers: Vec<Value> = dummy.then_some(prepend).into_iter().chain([space]).collect();
@@ -72,7 +77,7 @@ fn of_pieces(arrays: &Gguf) -> Value {
         decoders.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
     }
     let unknown = (0..arrays.tokens.len()).find(|id| kind(arrays, *id) == UNKNOWN);
-    json!({
+    Ok(json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added(arrays),
         "normalizer": { "type": "Sequence", "normalizers": normalizers },
         "pre_tokenizer": null, "post_processor": null,
@@ -81,9 +86,14 @@ fn of_pieces(arrays: &Gguf) -> Value {
             "type": "BPE", "dropout": null, "unk_token": unknown.map(|id| arrays.tokens[id].clone()),
             "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": true,
             "byte_fallback": (0..arrays.tokens.len()).any(|id| kind(arrays, id) == BYTE), "ignore_merges": false,
-            "merges": merges_by_score(arrays, &vocab), "vocab": vocab,
+            "merges": merges, "vocab": vocab,
         },
-    })
+    }))
+}
+
+/// The file's merges, in its order.
+fn listed(arrays: &Gguf) -> impl Iterator<Item = Result<[String; 2], Error>> {
+    arrays.merges.iter().map(|merge| Ok(sides(merge)?.map(str::to_owned)))
 }
 
 /// Every way of making a piece of two, the best piece first.

@@ -1,13 +1,14 @@
 //! The tokenizer inside a GGUF file: the arrays under `tokenizer.ggml.`, read by whoever reads the file.
 //!
 //! `model = "llama"` is a sentencepiece BPE model without its file, `model = "gpt2"` a byte-level BPE with a list of
-//! merges, whose split pattern is known by name only (`pre`; `tables/splits.toml` says what a name means). Ids
-//! are llama.cpp's, whose converter writes these files: where it and the vocabulary's own tokenizer.json differ (it
+//! merges, whose split pattern is known by name only (`pre`; `tables/splits.toml` says what a name means), `model = "gemma4"` pieces
+//! that characters merge to by a list. Ids are llama.cpp's, whose converter writes these files: where it and the vocabulary's own tokenizer.json differ (it
 //! composes no Unicode, for one), the file is read as it reads it.
 
 mod arrays;
 mod json;
 mod kinds;
+mod merged;
 mod out;
 mod partition;
 mod splits;
@@ -29,6 +30,7 @@ pub use arrays::Gguf;
 use arrays::{Layout, wrong};
 pub use json::tokenizer_json;
 use kinds::Kinds;
+use merged::Merged;
 pub use out::arrays as gguf_arrays;
 use partition::{Key, Partition, When};
 use splits::{Split, split};
@@ -48,6 +50,7 @@ pub fn open_gguf(gguf: &Gguf, settings: &Settings) -> Result<Box<dyn Tokenizer>,
             let split = split(gguf.pre.as_deref())?;
             (Box::new(gguf.byte_level(&kinds, &split)?), split.bos)
         }
+        Layout::Characters => (Box::new(gguf.merged(&kinds)?), true),
     };
     let mut frame = gguf.frame(&kinds, bos)?;
     for id in settings.stop.iter().flatten().filter_map(|name| inner.id(name.as_bytes())) {
@@ -103,11 +106,21 @@ impl Gguf {
             unknown_surface: UNKNOWN_SURFACE.to_owned(),
             normalizer: Normalizer {
                 map: Vec::new(),
-                add_dummy_prefix: self.add_space_prefix.unwrap_or(true),
+                add_dummy_prefix: self.space_before()?,
                 remove_extra_whitespaces: false,
                 escape_whitespaces: true,
             },
         })
+    }
+
+    /// Whether a space goes before a text.
+    fn space_before(&self) -> Result<bool, Error> {
+        Ok(self.layout()? == Layout::SentencePiece && self.add_space_prefix.unwrap_or(true))
+    }
+
+    /// Pieces that characters merge to.
+    fn merged(&self, kinds: &Kinds) -> Result<Merged, Error> {
+        Merged::new(self.sentencepiece(kinds)?, &self.merges)
     }
 
     /// The id of the unknown piece: the file's, else the first of that type, else 0.
@@ -195,7 +208,9 @@ impl Gguf {
     }
 
     fn frame(&self, kinds: &Kinds, bos: bool) -> Result<Frame, Error> {
-        let add_bos = self.add_bos_token.unwrap_or(bos);
+        // Files that were made before the converter knew better say false.
+        let always = self.layout()? == Layout::Characters;
+        let add_bos = always || self.add_bos_token.unwrap_or(bos);
         let add_eos = self.add_eos_token.unwrap_or(false);
         Ok(Frame {
             before: self.bos()?.filter(|_| add_bos).into_iter().collect(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod bpe;
 pub(crate) mod bytes;
+pub(crate) mod characters;
 pub(crate) mod level;
 pub(crate) mod symbols;
 pub(crate) mod vocabulary;

@@ -125,6 +125,9 @@ def cases():
     for prefix in (True, False):
         change = {"tokens": tokens, "token_type": types, "add_space_prefix": prefix}
         yield f"pieces, user-defined, space before {prefix}", "bpe.gguf.json", change
+    yield "merged pieces", "merged.gguf.json", {}
+    yield "merged pieces, no bos, space before", "merged.gguf.json", {"add_bos_token": False, "add_space_prefix": True}
+    yield "merged pieces without types", "merged.gguf.json", {"token_type": None}
     yield "pieces, another unknown", "bpe.gguf.json", {"tokens": tokens, "token_type": [3] + types[1:], "unknown_token_id": 899}
 
 

@@ -88,7 +88,7 @@ fn gguf_arrays_that_contradict_each_other_are_refused() {
     };
     check(
         |gguf| gguf.model = "t5".into(),
-        "tokenizer.ggml.model: \"t5\" is not known; known are gpt2, llama",
+        "tokenizer.ggml.model: \"t5\" is not known; known are gemma4, gpt2, llama",
     );
     check(|gguf| gguf.token_type.truncate(7), "tokenizer.ggml.token_type: token 7 has none");
     check(|gguf| gguf.token_type[3] = 9, "tokenizer.ggml.token_type: token 3 is of the unknown type 9");
@@ -108,6 +108,19 @@ fn gguf_arrays_that_contradict_each_other_are_refused() {
         "tokenizer.ggml.eom_token_id: id 600 is not in the vocabulary of 600 ids",
     );
     check(|gguf| gguf.scores.truncate(3), "tokenizer.ggml.scores: 3 scores for 900 tokens");
+}
+
+#[test]
+fn merges_of_pieces_that_are_none_are_refused() {
+    let check = |merge: &str, expected: &str| {
+        let mut arrays = gguf("merged.gguf.json");
+        arrays.merges.insert(0, merge.into());
+        let error = open_gguf(&arrays, &Settings::default()).unwrap_err().to_string();
+        assert_eq!(error, format!("tokenizer.ggml.merges: {expected}"));
+    };
+    check("e €", "merge 0 \"e €\": \"e€\" is no token");
+    check("e", "\"e\" is not of two pieces with a space between");
+    check("e ", "\"e \" is not of two pieces with a space between");
 }
 
 /// The same vocabulary as two files, as it was before there was a tokenizer.json.

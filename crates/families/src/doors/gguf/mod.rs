@@ -2,17 +2,19 @@
 //!
 //! How a family's files are called is its `[gguf]` table: `architecture`, the file's own name for it; `[gguf.config]`, a
 //! formula over the metadata for each key of config.json; `[gguf.tensors]`, laid over `[tensors]` as a child's are;
-//! `permuted`, the roles whose rows the converter reorders; `exponents`, those of which it writes −e^x for x; `[gguf.words]`,
-//! words that are others in such a file (`"norm.offset" = 0` where it holds 1 + w); `ignore`, metadata that means nothing; `[gguf.neutral]`, values at which metadata mean nothing.
+//! `permuted`, the roles whose rows the converter reorders; `exponents`, those of which it writes −e^x for x; `halves`, the two
+//! tensors in which it writes `latent_up`; `[gguf.fused]`, tensors that a file may hold as one; `[gguf.words]`, words that are others in such a file (`"norm.offset" = 0` where it holds 1 + w); `ignore`, metadata that means nothing; `[gguf.neutral]`, values at which metadata mean nothing.
 //!
 //! Formulas see `arch`, the metadata under the architecture's own prefix (a list of the same number for every layer is that
 //! number), `general`, `tokenizer`, `tensors`, the names of all tensors, and `rope_freqs`, `rope_factors_long` and
 //! `rope_factors_short`, the lists in the tensors of these names. What the file does not say is none there.
 
 mod file;
+mod fused;
+mod halves;
 pub(crate) mod words;
 
-use camelid_checkpoint::gguf::{Value as Meta, original_rows};
+use camelid_checkpoint::gguf::Value as Meta;
 use camelid_checkpoint::{Checkpoint, Dtype, Tensor};
 use serde_json::{Map, Value as Json};
 
@@ -25,7 +27,7 @@ use crate::waist::roles::Role;
 use crate::written::declaration::{Declaration, overlay};
 use crate::written::library::Library;
 use file::File;
-use words::{distinct, exponents, permuted};
+use words::{distinct, exponents, halves, permuted};
 
 /// The tensor in which the format keeps what rotary frequencies are divided by, whatever the reason.
 pub(crate) const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
@@ -145,7 +147,9 @@ fn adapt(
     checkpoint: &Checkpoint,
     allow: &Allow,
 ) -> Result<FromGguf, Error> {
-    let declaration = in_file_names(family)?;
+    let mut declaration = in_file_names(family)?;
+    let names: Vec<&str> = checkpoint.tensors().map(Tensor::name).collect();
+    fused::as_the_file_has_it(&mut declaration, &names)?;
     let place = checkpoint.path().display().to_string();
     let architecture = declaration.resolve(&config, &allow.keys).map_err(|unresolved| Error::Misfit {
         place: place.clone(),
@@ -162,6 +166,7 @@ fn adapt(
             Some(_) | None => tensors.push(original(&declaration, &architecture, tensor)?),
         }
     }
+    halves::join(&halves(&declaration)?, &architecture, &mut tensors)?;
     let checkpoint = Checkpoint::from_parts(checkpoint.path(), config.clone(), tensors)?;
     Ok(FromGguf { declaration, config, checkpoint })
 }
@@ -213,24 +218,15 @@ fn original(
     architecture: &Architecture,
     tensor: &Tensor,
 ) -> Result<Tensor, Error> {
-    let mut layers = architecture.layers.iter();
-    let Some((layer, role)) = layers.find_map(|layer| Some((layer, sole_role(layer, tensor.name())?))) else {
+    let mut layers = architecture.layers.iter().enumerate();
+    let Some((place, named)) = layers.find_map(|place| Some((place, named(place.1, tensor.name())?))) else {
         return Ok(tensor.clone());
     };
-    if exponents(declaration)?.contains(&role) {
+    let exponents = exponents(declaration)?;
+    if named.roles.iter().all(|role| exponents.contains(role)) {
         return logarithm(tensor);
     }
-    if !permuted(declaration)?.contains(&role) {
-        return Ok(tensor.clone());
-    }
-    let heads = if role == Role::Query { layer.attention.heads } else { layer.attention.kv_heads };
-    let head_dim = layer.attention.head_dim;
-    let fits = tensor.shape().first() == Some(&(heads * head_dim)) && head_dim.is_multiple_of(2);
-    if !fits {
-        return Ok(tensor.clone()); // its shape is refused where all shapes are checked
-    }
-    let bytes = original_rows(&tensor.bytes()?, heads, head_dim);
-    Ok(Tensor::from_bytes(tensor.name(), tensor.dtype(), tensor.shape(), bytes)?)
+    fused::reordered(architecture, place, named, tensor, &permuted(declaration)?)
 }
 
 /// x for each −e^x.
@@ -248,14 +244,11 @@ fn logarithm(tensor: &Tensor) -> Result<Tensor, Error> {
     Ok(Tensor::from_bytes(tensor.name(), Dtype::F32, tensor.shape(), bytes.into())?)
 }
 
-fn sole_role(layer: &Layer, tensor: &str) -> Option<Role> {
+/// What a tensor of a layer is named for.
+fn named<'a>(layer: &'a Layer, tensor: &str) -> Option<&'a Named> {
     let is_it =
         |named: &&Named| [Part::Weight, Part::Bias].iter().any(|part| named.part(*part, None) == tensor);
-    let named = layer.tensors.iter().find(is_it)?;
-    match named.roles.as_slice() {
-        [role] => Some(*role),
-        _ => None,
-    }
+    layer.tensors.iter().find(is_it)
 }
 
 /// The file's factors must be those of the scaling that the config.json says, in every layer that has as many pairs.

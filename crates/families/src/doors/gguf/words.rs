@@ -15,6 +15,20 @@ pub(super) fn exponents(declaration: &Declaration) -> Result<Vec<Role>, Error> {
     list(declaration, "exponents", "a list of roles", |text| text.parse().ok())
 }
 
+/// The two tensors that hold `latent_up`: of each head what makes its keys, turned over, and what makes its values.
+pub(super) fn halves(declaration: &Declaration) -> Result<Vec<String>, Error> {
+    let word = "halves";
+    let names =
+        list(declaration, word, "a list of two names, of keys and of values", |text| Some(text.to_owned()))?;
+    match (names.len(), declaration.gguf.words.get(word)) {
+        (1 | 3.., Some(entry)) => Err(Error::Declaration {
+            origin: entry.origin.clone(),
+            message: format!("gguf.{word} must be two names, of keys and of values, not {}", names.len()),
+        }),
+        (_, _) => Ok(names),
+    }
+}
+
 pub(super) fn globs(declaration: &Declaration) -> Result<Vec<glob::Pattern>, Error> {
     list(declaration, "ignore", "a list of names, with * for any run of letters", |text| {
         glob::Pattern::new(text).ok()

@@ -4,7 +4,6 @@
 //! A file is read strictly: one word that [`file`] does not know, or that [`read`] can't honour to the letter, and the
 //! library encodes; without it, the file is refused with that word. Decoding is always ours, since theirs can't stream exactly.
 
-mod characters;
 mod fallback;
 mod file;
 #[cfg(feature = "hugging-face")]

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::characters::{Characters, Unknown};
 use super::file::{Behavior, Merge as Line, Model, Pattern, PreTokenizer, check};
 use crate::merging::bpe::{ALONE, Merge, Merges};
 use crate::merging::bytes::{ByteEncoder, WholeWords};
+use crate::merging::characters::{Characters, Unknown};
 use crate::merging::level::coded_bytes;
 use crate::merging::symbols::{Seams, Symbols};
 use crate::merging::vocabulary::Vocabulary;

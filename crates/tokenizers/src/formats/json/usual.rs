@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::characters::Characters;
 use super::file::PrependScheme;
 use crate::merging::bytes::ByteEncoder;
+use crate::merging::characters::Characters;
 use crate::merging::vocabulary::Vocabulary;
 use crate::text::added::{Added, Part};
 use crate::{Error, Specials};

@@ -1,4 +1,4 @@
-//! BPE over characters, in the manner of sentencepiece models that became a `tokenizer.json`.
+//! BPE over characters by a list of merges, in the manner of sentencepiece models that became a `tokenizer.json`.
 
 use std::collections::HashSet;
 
@@ -7,17 +7,17 @@ use crate::merging::symbols::{Seams, Symbols};
 
 /// Characters to tokens, and their merges.
 #[derive(Clone, Debug)]
-pub(super) struct Characters {
-    pub(super) symbols: Symbols,
-    pub(super) seams: Seams,
-    pub(super) merges: Merges,
-    pub(super) unknown: Unknown,
+pub(crate) struct Characters {
+    pub(crate) symbols: Symbols,
+    pub(crate) seams: Seams,
+    pub(crate) merges: Merges,
+    pub(crate) unknown: Unknown,
 }
 
 /// What a character without a token becomes. None of these merges with anything.
 #[derive(Clone, Debug)]
-pub(super) enum Unknown {
-    /// The tokens of its bytes.
+pub(crate) enum Unknown {
+    /// The tokens of its bytes; a byte without one is left out.
     Bytes(Box<[u32; 256]>),
     /// This token, each by itself.
     Each(u32),
@@ -27,7 +27,7 @@ pub(super) enum Unknown {
 
 impl Unknown {
     /// The tokens that may come of it.
-    pub(super) fn ids(&self) -> HashSet<u32> {
+    pub(crate) fn ids(&self) -> HashSet<u32> {
         match self {
             Unknown::Bytes(bytes) => bytes.iter().copied().collect(),
             Unknown::Each(id) | Unknown::Run(id) => HashSet::from([*id]),
@@ -37,7 +37,7 @@ impl Unknown {
 
 impl Characters {
     /// Appends the ids of one word.
-    pub(super) fn encode(&self, word: &str, ids: &mut Vec<u32>) {
+    pub(crate) fn encode(&self, word: &str, ids: &mut Vec<u32>) {
         let (mut symbols, mut scratch) = (Vec::new(), Scratch::default());
         let mut flush = |symbols: &mut Vec<u32>, ids: &mut Vec<u32>| {
             self.merges.apply(symbols, &mut scratch);
@@ -55,7 +55,8 @@ impl Characters {
                 _ if symbol != ALONE => symbols.push(symbol),
                 Unknown::Bytes(bytes) => {
                     let mut utf8 = [0; 4];
-                    ids.extend(character.encode_utf8(&mut utf8).bytes().map(|byte| bytes[usize::from(byte)]));
+                    let utf8 = character.encode_utf8(&mut utf8).bytes();
+                    ids.extend(utf8.map(|byte| bytes[usize::from(byte)]).filter(|id| *id != ALONE));
                 }
                 Unknown::Run(_) if after_unknown => {}
                 Unknown::Each(id) | Unknown::Run(id) => ids.push(*id),
