@@ -77,10 +77,14 @@ impl Declaration {
         said: Said<'_>,
         form: Option<&Form>,
     ) -> Result<(Found, Differences), Vec<Problem>> {
+        let may = |role: Role| form.is_none_or(|form| form.may_have_bias(role));
+        // The bias of values has one place to go to.
+        let foldable = |word: &String| word != "tensors.value" || may(Role::AttentionOutput);
         for _ in 0..MOST_ROUNDS {
             let mut limits = limits(form, &folding.architecture)?;
             limits.sort_by_key(|(word, ..)| rank(word));
-            let folded = limits.iter().map(|(word, _, takes)| folding.fold(word, takes)).collect::<Vec<_>>();
+            let folds = limits.iter().filter(|(word, ..)| foldable(word));
+            let folded = folds.map(|(word, _, takes)| folding.fold(word, takes)).collect::<Vec<_>>();
             if folded.contains(&true) {
                 continue;
             }
@@ -89,13 +93,24 @@ impl Declaration {
             found.differs.sort_by_key(|(word, ..)| rank(word));
             let differs = found.differs.iter().filter(|(word, ..)| word != "block.context");
             let folded = differs.map(|(word, _, takes)| folding.fold(word, takes)).collect::<Vec<_>>();
-            let biased = zero_biases(folding, &found.architecture);
+            let moved = may(Role::AttentionOutput) && self.moved_biases(folding, &found.architecture);
+            let biased = zero_biases(folding, &found.architecture, may) || moved;
             if !folded.contains(&true) && !biased {
                 return Ok((found, limits));
             }
         }
         let message = "folding one word undid another: this pair of families has no common form".to_owned();
         Err(vec![Problem::Value { word: "folds".into(), message, origin: None }])
+    }
+
+    /// The bias of values into that of the attention's output, where the family has room for this one alone.
+    fn moved_biases(&self, folding: &mut Folding, target: &Architecture) -> bool {
+        let has = |role: Role| target.tensor(Some(0), role).is_some_and(|named| named.bias);
+        let says = |role: Role| self.bias.get(&role).and_then(|entry| self.key(&entry.expr));
+        let own = says(Role::AttentionOutput).is_some_and(|key| says(Role::Value) != Some(key));
+        !has(Role::Value)
+            && (has(Role::AttentionOutput) || own)
+            && folding.fold("tensors.value", &Json::from("a tensor"))
     }
 
     /// The config.json and the tensors of what was folded.
@@ -164,24 +179,20 @@ fn limits(form: Option<&Form>, architecture: &Architecture) -> Result<Difference
 }
 
 /// Biases that the target has and the model has not are zeros.
-fn zero_biases(folding: &mut Folding, target: &Architecture) -> bool {
+fn zero_biases(folding: &mut Folding, target: &Architecture, may: impl Fn(Role) -> bool) -> bool {
     let mut roles: BTreeSet<Role> = BTreeSet::new();
     for planned in target.plan().tensors.iter().filter(|planned| planned.part == Part::Bias) {
         for role in planned.roles.iter().filter(|role| !role.is_of_experts() && !role.is_of_delta()) {
             let (layer, role) = (planned.layer, *role);
-            if folding.recipe.has(layer, role, Part::Bias) || !folding.recipe.has(layer, role, Part::Weight) {
+            if !may(role)
+                || folding.recipe.has(layer, role, Part::Bias)
+                || !folding.recipe.has(layer, role, Part::Weight)
+            {
                 continue;
             }
             let rows = target.shape(layer, role, Default::default())[0];
             folding.recipe.zeros(layer, role, rows);
-            let tensors = match layer {
-                Some(layer) => &mut folding.architecture.layers[layer].tensors,
-                None => &mut folding.architecture.tensors,
-            };
-            tensors
-                .iter_mut()
-                .filter(|named| named.roles.contains(&role))
-                .for_each(|named| named.bias = true);
+            folding.say_bias(layer, role, true);
             roles.insert(role);
         }
     }

@@ -1,0 +1,195 @@
+//! Numbers in f64, rounded once to the type that is stored, and how far that moved them.
+//!
+//! A type of sixteen bits keeps the leading bits of an f64's fraction, so that rounding to nearest, ties to even, is one sum
+//! over its bits: below the last bit kept stands ½ − 2⁻⁵², or ½ where the last bit kept is odd. What is too small or too large
+//! for that, or no number, is left to `half`.
+
+use camelid_checkpoint::Dtype;
+use half::{bf16, f16};
+
+/// So many numbers are looked at side by side.
+const LANES: usize = 8;
+
+/// How far what is stored lies from what was computed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Rounding {
+    /// The largest |Δ|.
+    pub most: f64,
+    /// The largest |x|.
+    pub largest: f64,
+}
+
+impl Rounding {
+    /// The largest |Δ| over the largest |x|.
+    #[must_use]
+    pub fn relative(&self) -> f64 {
+        if self.largest > 0.0 { self.most / self.largest } else { 0.0 }
+    }
+
+    /// Of two together.
+    pub(super) fn and(self, other: Rounding) -> Rounding {
+        Rounding { most: self.most.max(other.most), largest: self.largest.max(other.largest) }
+    }
+}
+
+/// Writes the bytes of numbers in a type that holds single numbers; `out` has room for exactly these.
+pub(super) fn round(numbers: &[f64], dtype: Dtype, out: &mut [u8]) -> Rounding {
+    if dtype == Dtype::F64 {
+        return each(numbers, out, |x| (x.to_le_bytes(), x));
+    }
+    if dtype == Dtype::Bf16 {
+        return short(numbers, out, &BF16);
+    }
+    if dtype == Dtype::F16 {
+        return short(numbers, out, &F16);
+    }
+    each(numbers, out, |x| ((x as f32).to_le_bytes(), f64::from(x as f32)))
+}
+
+/// A type of sixteen bits.
+struct Short {
+    /// Bits of an f64's fraction that it has no room for.
+    dropped: u32,
+    /// What its exponents are less than an f64's.
+    bias: u64,
+    /// The least and the largest |x| of which the leading bits are kept as they are.
+    normal: (f64, f64),
+    /// Any number: its bits, and what they are worth.
+    any: fn(f64) -> (u16, f64),
+}
+
+const BF16: Short = Short {
+    dropped: 45,
+    bias: 1023 - 127,
+    normal: (f32::MIN_POSITIVE as f64, 3.0e38),
+    any: |x| (bf16::from_f64(x).to_bits(), bf16::from_f64(x).to_f64()),
+};
+const F16: Short = Short {
+    dropped: 42,
+    bias: 1023 - 15,
+    normal: (6.103_515_625e-5, 65504.0),
+    any: |x| (f16::from_f64(x).to_bits(), f16::from_f64(x).to_f64()),
+};
+
+fn short(numbers: &[f64], out: &mut [u8], kind: &Short) -> Rounding {
+    let (groups, rest) = numbers.as_chunks::<LANES>();
+    let (places, _) = out.as_chunks_mut::<{ 2 * LANES }>();
+    let (mut most, mut largest) = ([0.0; LANES], [0.0; LANES]);
+    let mut odd = Rounding::default();
+    for (group, place) in groups.iter().zip(places) {
+        let (mut bits, mut worth, mut normal) = ([0_u16; LANES], [0.0; LANES], true);
+        for lane in 0..LANES {
+            let x = group[lane];
+            normal &= x == 0.0 || (x.abs() >= kind.normal.0 && x.abs() <= kind.normal.1);
+            (bits[lane], worth[lane]) = leading(x, kind);
+        }
+        if !normal {
+            odd = odd.and(any(group, place, kind));
+            continue;
+        }
+        for lane in 0..LANES {
+            most[lane] = larger(most[lane], (worth[lane] - group[lane]).abs());
+            largest[lane] = larger(largest[lane], group[lane].abs());
+            place[2 * lane..2 * lane + 2].copy_from_slice(&bits[lane].to_le_bytes());
+        }
+    }
+    let done = groups.len() * LANES * 2;
+    let rest = any(rest, &mut out[done..], kind);
+    (0..LANES)
+        .map(|lane| Rounding { most: most[lane], largest: largest[lane] })
+        .fold(odd.and(rest), Rounding::and)
+}
+
+/// The bits of a normal number, or of zero, and what they are worth.
+#[inline]
+fn leading(x: f64, kind: &Short) -> (u16, f64) {
+    let bits = x.to_bits();
+    let half = (1_u64 << (kind.dropped - 1)) - 1 + ((bits >> kind.dropped) & 1);
+    let kept = (bits.wrapping_add(half)) >> kind.dropped;
+    let magnitude = (kept & (u64::MAX >> (kind.dropped + 1))).wrapping_sub(kind.bias << (52 - kind.dropped));
+    let magnitude = if x == 0.0 { 0 } else { magnitude };
+    let sign = (bits >> 48) & 0x8000;
+    ((sign | (magnitude & 0x7fff)) as u16, f64::from_bits(kept << kind.dropped))
+}
+
+fn any(numbers: &[f64], out: &mut [u8], kind: &Short) -> Rounding {
+    each(numbers, out, |x| {
+        let (bits, worth) = (kind.any)(x);
+        (bits.to_le_bytes(), worth)
+    })
+}
+
+fn each<const N: usize>(numbers: &[f64], out: &mut [u8], stored: impl Fn(f64) -> ([u8; N], f64)) -> Rounding {
+    let (places, _) = out.as_chunks_mut::<N>();
+    let (mut most, mut largest) = ([0.0; LANES], [0.0; LANES]);
+    for (numbers, places) in numbers.chunks(LANES).zip(places.chunks_mut(LANES)) {
+        for (lane, (&x, place)) in numbers.iter().zip(places).enumerate() {
+            let (bytes, worth) = stored(x);
+            *place = bytes;
+            most[lane] = larger(most[lane], (worth - x).abs());
+            largest[lane] = larger(largest[lane], x.abs());
+        }
+    }
+    (0..LANES)
+        .map(|lane| Rounding { most: most[lane], largest: largest[lane] })
+        .fold(Rounding::default(), Rounding::and)
+}
+
+/// The larger; what is no number is none. Unlike `f64::max` it is one instruction.
+#[inline]
+fn larger(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rounding_is_that_of_half(
+            raw in prop::collection::vec(any_f64(), 0..40),
+        ) {
+            for dtype in [Dtype::Bf16, Dtype::F16, Dtype::F32, Dtype::F64] {
+                let size = dtype.block().1;
+                let mut out = vec![0; raw.len() * size];
+                let rounding = round(&raw, dtype, &mut out);
+                let (mut most, mut largest) = (0.0_f64, 0.0_f64);
+                for (x, bytes) in raw.iter().zip(out.chunks(size)) {
+                    let (expected, worth): (Vec<u8>, f64) = if dtype == Dtype::Bf16 {
+                        (bf16::from_f64(*x).to_le_bytes().into(), bf16::from_f64(*x).to_f64())
+                    } else if dtype == Dtype::F16 {
+                        (f16::from_f64(*x).to_le_bytes().into(), f16::from_f64(*x).to_f64())
+                    } else if dtype == Dtype::F32 {
+                        ((*x as f32).to_le_bytes().into(), f64::from(*x as f32))
+                    } else {
+                        (x.to_le_bytes().into(), *x)
+                    };
+                    prop_assert_eq!(bytes, &expected[..], "{} in {}", x, dtype);
+                    most = most.max((worth - x).abs());
+                    largest = largest.max(x.abs());
+                }
+                prop_assert_eq!(rounding, Rounding { most, largest });
+            }
+        }
+    }
+
+    /// Numbers of every size, those between two of a short type among them.
+    fn any_f64() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            -2.0..2.0_f64,
+            any::<f32>().prop_map(f64::from).prop_filter("a number", |x| x.is_finite()),
+            (any::<u16>(), 0..3_u64).prop_map(between).prop_filter("a number", |x| x.is_finite()),
+            (-160..160_i32, 1.0..2.0_f64).prop_map(|(power, x)| x * 2.0_f64.powi(power)),
+            Just(0.0),
+            Just(-0.0),
+        ]
+    }
+
+    /// Half way between a bf16 and the next, or a little beside.
+    fn between((bits, beside): (u16, u64)) -> f64 {
+        let x = bf16::from_bits(bits).to_f64().to_bits();
+        f64::from_bits((x | 1 << 44).wrapping_add(beside).wrapping_sub(1))
+    }
+}
