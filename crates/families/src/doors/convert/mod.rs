@@ -128,7 +128,7 @@ impl Declaration {
             true => said.config.clone(),
             false => self.in_own_keys(search.without_surplus(found.config, &renamed)),
         };
-        self.name_class(&mut config, form, said.family.name == self.name);
+        self.name_class(&mut config, form, said.family.name == self.name, &folding.architecture);
         let resolved = self.resolve(&config, &[]).map_err(|unresolved| unresolved.problems)?;
         let differs = differences(&folding.architecture, &resolved).into_iter();
         let differs: Differences = differs.chain(structure(&folding.architecture, &resolved)).collect();
@@ -150,8 +150,15 @@ impl Declaration {
         Ok(Conversion { config, architecture: resolved, tensors, folds, grade, gguf: None })
     }
 
-    /// `architectures`, without which engines know no config.json; the remote code of another family goes.
-    fn name_class(&self, config: &mut Map<String, Json>, form: Option<&Form>, same_family: bool) {
+    /// `architectures`, without which engines know no config.json; the remote code of another family goes. Where a family's
+    /// classes compute different things, it is one that computes what is wanted.
+    fn name_class(
+        &self,
+        config: &mut Map<String, Json>,
+        form: Option<&Form>,
+        same_family: bool,
+        wanted: &Architecture,
+    ) {
         if !same_family {
             config.shift_remove("auto_map");
             // A config class has a default for it, which may be no row of this model's table.
@@ -162,7 +169,13 @@ impl Declaration {
         let named = config.get("architectures").and_then(Json::as_array);
         let keeps = named.is_some_and(|named| same_family || named.iter().any(own));
         let class = form.and_then(|form| form.class.as_deref()).filter(|_| !same_family || !keeps);
-        let class = class.or(self.classes.first().map(String::as_str).filter(|_| !keeps));
+        let computes = |class: &&String| {
+            let mut config = config.clone();
+            config.insert("architectures".into(), vec![class.as_str()].into());
+            self.resolve(&config, &[]).is_ok_and(|resolved| differences(wanted, &resolved).is_empty())
+        };
+        let own = self.classes.iter().find(computes).or(self.classes.first());
+        let class = class.or(own.map(String::as_str).filter(|_| !keeps));
         if let Some(class) = class {
             config.insert("architectures".into(), vec![class].into());
         }
