@@ -1,9 +1,10 @@
 """Runs transformers on every case that it loads, and writes what its logits are beside the reference's.
 
     python tests/reference/ports/transformers_equal.py tests/reference/ports/results/transformers.toml
+    python tests/reference/ports/transformers_equal.py tests/reference/ports/results/transformers-4.toml    # with 4.57.6
     python tests/reference/ports/transformers_equal.py --folder CONVERTED tests/cases/FAMILY/CASE
 
-Pinned: transformers 5.24.0, torch from PyPI; f32, eager attention, CPU. Remote code is not run.
+Pinned: transformers 5.24.0 or 4.57.6, torch from PyPI; f32, eager attention, CPU. Remote code is not run.
 """
 import datetime
 import json
@@ -49,7 +50,7 @@ def main():
         print(f"{error} {says}")
         return
     lines = [
-        'engine  = "transformers"',
+        f'engine  = "transformers{"" if transformers.__version__.startswith("5.") else " 4"}"',
         f'version = "{transformers.__version__} (torch {torch.__version__})"',
         f'date    = "{datetime.date.today()}"',
         'how     = "run here by tests/reference/ports/transformers_equal.py over all cases: f32, eager, no remote code; '

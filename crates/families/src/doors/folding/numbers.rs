@@ -16,8 +16,8 @@ pub(super) struct Source<'a> {
     checkpoint: &'a Checkpoint,
     /// The last tensor whose rows do not lie in order, gathered.
     gathered: Option<Tensor>,
-    /// By the place of the pieces that each was made of, which the recipe keeps for as long as this lives.
-    vectors: Vec<(*const Piece, Arc<[f64]>)>,
+    /// By the address of the pieces that each was made of, which the recipe keeps for as long as this lives.
+    vectors: Vec<(usize, Arc<[f64]>)>,
 }
 
 /// Rows, with all that is needed to compute them.
@@ -96,7 +96,7 @@ impl<'a> Source<'a> {
         pieces: &Arc<[Piece]>,
         make: fn(&mut Source<'a>, &[Piece]) -> Result<Vec<f64>, Error>,
     ) -> Result<Arc<[f64]>, Error> {
-        let place = pieces.as_ptr();
+        let place = pieces.as_ptr().addr();
         if let Some((_, vector)) = self.vectors.iter().find(|(known, _)| *known == place) {
             return Ok(Arc::clone(vector));
         }

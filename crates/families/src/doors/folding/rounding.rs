@@ -38,83 +38,88 @@ pub(super) fn round(numbers: &[f64], dtype: Dtype, out: &mut [u8]) -> Rounding {
         return each(numbers, out, |x| (x.to_le_bytes(), x));
     }
     if dtype == Dtype::Bf16 {
-        return short(numbers, out, &BF16);
+        return short::<bf16, 45, { 1023 - 127 }>(numbers, out);
     }
     if dtype == Dtype::F16 {
-        return short(numbers, out, &F16);
+        return short::<f16, 42, { 1023 - 15 }>(numbers, out);
     }
     each(numbers, out, |x| ((x as f32).to_le_bytes(), f64::from(x as f32)))
 }
 
-/// A type of sixteen bits.
-struct Short {
-    /// Bits of an f64's fraction that it has no room for.
-    dropped: u32,
-    /// What its exponents are less than an f64's.
-    bias: u64,
+/// A type of sixteen bits: `DROPPED` bits of an f64's fraction have no room in it, and its exponents are `BIAS` less.
+trait Short<const DROPPED: u32, const BIAS: u64> {
     /// The least and the largest |x| of which the leading bits are kept as they are.
-    normal: (f64, f64),
+    const NORMAL: (f64, f64);
+
     /// Any number: its bits, and what they are worth.
-    any: fn(f64) -> (u16, f64),
+    fn any(x: f64) -> (u16, f64);
+
+    /// The bits of a normal number, or of zero, and what they are worth.
+    #[inline]
+    fn leading(x: f64) -> (u16, f64) {
+        let bits = x.to_bits();
+        let half = (1_u64 << (DROPPED - 1)) - 1 + ((bits >> DROPPED) & 1);
+        let kept = bits.wrapping_add(half) >> DROPPED;
+        let magnitude = (kept & (u64::MAX >> (DROPPED + 1))).wrapping_sub(BIAS << (52 - DROPPED)) & 0x7fff;
+        let magnitude = if x == 0.0 { 0 } else { magnitude };
+        ((((bits >> 48) & 0x8000) | magnitude) as u16, f64::from_bits(kept << DROPPED))
+    }
+
+    /// Whether it is normal, or zero.
+    #[inline]
+    fn is_normal(x: f64) -> bool {
+        (x == 0.0) | ((x.abs() >= Self::NORMAL.0) & (x.abs() <= Self::NORMAL.1))
+    }
 }
 
-const BF16: Short = Short {
-    dropped: 45,
-    bias: 1023 - 127,
-    normal: (f32::MIN_POSITIVE as f64, 3.0e38),
-    any: |x| (bf16::from_f64(x).to_bits(), bf16::from_f64(x).to_f64()),
-};
-const F16: Short = Short {
-    dropped: 42,
-    bias: 1023 - 15,
-    normal: (6.103_515_625e-5, 65504.0),
-    any: |x| (f16::from_f64(x).to_bits(), f16::from_f64(x).to_f64()),
-};
+impl Short<45, { 1023 - 127 }> for bf16 {
+    const NORMAL: (f64, f64) = (f32::MIN_POSITIVE as f64, 3.0e38);
 
-fn short(numbers: &[f64], out: &mut [u8], kind: &Short) -> Rounding {
+    fn any(x: f64) -> (u16, f64) {
+        let rounded = bf16::from_f64(x);
+        (rounded.to_bits(), rounded.to_f64())
+    }
+}
+
+impl Short<42, { 1023 - 15 }> for f16 {
+    const NORMAL: (f64, f64) = (6.103_515_625e-5, 65504.0);
+
+    fn any(x: f64) -> (u16, f64) {
+        let rounded = f16::from_f64(x);
+        (rounded.to_bits(), rounded.to_f64())
+    }
+}
+
+fn short<T: Short<D, B>, const D: u32, const B: u64>(numbers: &[f64], out: &mut [u8]) -> Rounding {
     let (groups, rest) = numbers.as_chunks::<LANES>();
     let (places, _) = out.as_chunks_mut::<{ 2 * LANES }>();
     let (mut most, mut largest) = ([0.0; LANES], [0.0; LANES]);
     let mut odd = Rounding::default();
     for (group, place) in groups.iter().zip(places) {
-        let (mut bits, mut worth, mut normal) = ([0_u16; LANES], [0.0; LANES], true);
-        for lane in 0..LANES {
-            let x = group[lane];
-            normal &= x == 0.0 || (x.abs() >= kind.normal.0 && x.abs() <= kind.normal.1);
-            (bits[lane], worth[lane]) = leading(x, kind);
-        }
-        if !normal {
-            odd = odd.and(any(group, place, kind));
+        // Without a way out, so that all are looked at side by side.
+        if !group.iter().fold(true, |normal, x| normal & T::is_normal(*x)) {
+            odd = odd.and(one_by_one::<T, D, B>(group, place));
             continue;
+        }
+        let (mut bits, mut worth) = ([0_u16; LANES], [0.0; LANES]);
+        for lane in 0..LANES {
+            (bits[lane], worth[lane]) = T::leading(group[lane]);
         }
         for lane in 0..LANES {
             most[lane] = larger(most[lane], (worth[lane] - group[lane]).abs());
             largest[lane] = larger(largest[lane], group[lane].abs());
-            place[2 * lane..2 * lane + 2].copy_from_slice(&bits[lane].to_le_bytes());
+        }
+        for (place, bits) in place.as_chunks_mut::<2>().0.iter_mut().zip(bits) {
+            *place = bits.to_le_bytes();
         }
     }
-    let done = groups.len() * LANES * 2;
-    let rest = any(rest, &mut out[done..], kind);
-    (0..LANES)
-        .map(|lane| Rounding { most: most[lane], largest: largest[lane] })
-        .fold(odd.and(rest), Rounding::and)
+    let rest = one_by_one::<T, D, B>(rest, &mut out[groups.len() * LANES * 2..]);
+    together(most, largest).and(odd).and(rest)
 }
 
-/// The bits of a normal number, or of zero, and what they are worth.
-#[inline]
-fn leading(x: f64, kind: &Short) -> (u16, f64) {
-    let bits = x.to_bits();
-    let half = (1_u64 << (kind.dropped - 1)) - 1 + ((bits >> kind.dropped) & 1);
-    let kept = (bits.wrapping_add(half)) >> kind.dropped;
-    let magnitude = (kept & (u64::MAX >> (kind.dropped + 1))).wrapping_sub(kind.bias << (52 - kind.dropped));
-    let magnitude = if x == 0.0 { 0 } else { magnitude };
-    let sign = (bits >> 48) & 0x8000;
-    ((sign | (magnitude & 0x7fff)) as u16, f64::from_bits(kept << kind.dropped))
-}
-
-fn any(numbers: &[f64], out: &mut [u8], kind: &Short) -> Rounding {
+fn one_by_one<T: Short<D, B>, const D: u32, const B: u64>(numbers: &[f64], out: &mut [u8]) -> Rounding {
     each(numbers, out, |x| {
-        let (bits, worth) = (kind.any)(x);
+        let (bits, worth) = T::any(x);
         (bits.to_le_bytes(), worth)
     })
 }
@@ -130,9 +135,12 @@ fn each<const N: usize>(numbers: &[f64], out: &mut [u8], stored: impl Fn(f64) ->
             largest[lane] = larger(largest[lane], x.abs());
         }
     }
-    (0..LANES)
-        .map(|lane| Rounding { most: most[lane], largest: largest[lane] })
-        .fold(Rounding::default(), Rounding::and)
+    together(most, largest)
+}
+
+fn together(most: [f64; LANES], largest: [f64; LANES]) -> Rounding {
+    let lanes = most.into_iter().zip(largest).map(|(most, largest)| Rounding { most, largest });
+    lanes.fold(Rounding::default(), Rounding::and)
 }
 
 /// The larger; what is no number is none. Unlike `f64::max` it is one instruction.
