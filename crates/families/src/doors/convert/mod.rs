@@ -136,8 +136,9 @@ impl Declaration {
         if !differs.is_empty() {
             return Err(differs);
         }
-        // One that was read as this family because somebody said so stays as it is.
-        if said.family.name != self.name && !self.accepts(&config) {
+        // One that was read as this family because somebody said so stays as it is, and a GGUF file has no config.json.
+        let told_apart = said.family.name == self.name || form.is_some_and(Form::is_gguf);
+        if !told_apart && !self.accepts(&config) {
             let rule = self.matches.as_ref().map(|rule| rule.source()).unwrap_or_default();
             let message = format!("its rule, {rule}, does not accept the converted config.json");
             return Err(vec![Problem::Value { word: "match".into(), message, origin: None }]);

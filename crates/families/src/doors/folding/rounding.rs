@@ -76,8 +76,7 @@ impl Short<45, { 1023 - 127 }> for bf16 {
     const NORMAL: (f64, f64) = (f32::MIN_POSITIVE as f64, 3.0e38);
 
     fn any(x: f64) -> (u16, f64) {
-        let rounded = bf16::from_f64(x);
-        (rounded.to_bits(), rounded.to_f64())
+        nearest(x, bf16::from_f64(x).to_bits(), |bits| bf16::from_bits(bits).to_f64())
     }
 }
 
@@ -85,9 +84,22 @@ impl Short<42, { 1023 - 15 }> for f16 {
     const NORMAL: (f64, f64) = (6.103_515_625e-5, 65504.0);
 
     fn any(x: f64) -> (u16, f64) {
-        let rounded = f16::from_f64(x);
-        (rounded.to_bits(), rounded.to_f64())
+        nearest(x, f16::from_f64(x).to_bits(), |bits| f16::from_bits(bits).to_f64())
     }
+}
+
+/// The nearest to x of a guess and its neighbours, of two the even one: `half` looks at the upper half of an f64's bits alone,
+/// and takes what lies just above the middle for the middle.
+fn nearest(x: f64, guess: u16, worth: fn(u16) -> f64) -> (u16, f64) {
+    let same_sign = |bits: &u16| bits & 0x8000 == guess & 0x8000 && worth(*bits).is_finite();
+    let far = |bits: u16| (worth(bits) - x).abs();
+    let mut beside = [guess.wrapping_sub(1), guess.wrapping_add(1)].into_iter().filter(same_sign);
+    let closer = |bits: &u16| far(*bits) < far(guess) || far(*bits) == far(guess) && bits & 1 < guess & 1;
+    let bits = match worth(guess).is_finite() {
+        true => beside.find(closer).unwrap_or(guess),
+        false => guess,
+    };
+    (bits, worth(bits))
 }
 
 fn short<T: Short<D, B>, const D: u32, const B: u64>(numbers: &[f64], out: &mut [u8]) -> Rounding {
@@ -156,31 +168,38 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rounding_is_that_of_half(
-            raw in prop::collection::vec(any_f64(), 0..40),
-        ) {
-            for dtype in [Dtype::Bf16, Dtype::F16, Dtype::F32, Dtype::F64] {
-                let size = dtype.block().1;
-                let mut out = vec![0; raw.len() * size];
+        fn what_is_stored_is_the_nearest_and_of_two_the_even(raw in prop::collection::vec(any_f64(), 0..40)) {
+            let of_bf16: fn(u16) -> f64 = |bits| bf16::from_bits(bits).to_f64();
+            let of_f16: fn(u16) -> f64 = |bits| f16::from_bits(bits).to_f64();
+            for (dtype, worth) in [(Dtype::Bf16, of_bf16), (Dtype::F16, of_f16)] {
+                let mut out = vec![0; raw.len() * 2];
                 let rounding = round(&raw, dtype, &mut out);
                 let (mut most, mut largest) = (0.0_f64, 0.0_f64);
-                for (x, bytes) in raw.iter().zip(out.chunks(size)) {
-                    let (expected, worth): (Vec<u8>, f64) = if dtype == Dtype::Bf16 {
-                        (bf16::from_f64(*x).to_le_bytes().into(), bf16::from_f64(*x).to_f64())
-                    } else if dtype == Dtype::F16 {
-                        (f16::from_f64(*x).to_le_bytes().into(), f16::from_f64(*x).to_f64())
-                    } else if dtype == Dtype::F32 {
-                        ((*x as f32).to_le_bytes().into(), f64::from(*x as f32))
-                    } else {
-                        (x.to_le_bytes().into(), *x)
-                    };
-                    prop_assert_eq!(bytes, &expected[..], "{} in {}", x, dtype);
-                    most = most.max((worth - x).abs());
+                for (x, bytes) in raw.iter().zip(out.as_chunks::<2>().0) {
+                    let bits = u16::from_le_bytes(*bytes);
+                    let far = |bits: u16| (worth(bits) - x).abs();
+                    most = most.max(far(bits));
                     largest = largest.max(x.abs());
+                    prop_assert_eq!(x.is_sign_negative(), bits & 0x8000 != 0);
+                    for other in [bits.wrapping_sub(1), bits.wrapping_add(1)] {
+                        let counts = other & 0x8000 == bits & 0x8000 && worth(other).is_finite();
+                        if counts && worth(bits).is_finite() {
+                            prop_assert!(far(bits) < far(other) || far(bits) == far(other) && bits & 1 == 0, "{x:e} in {dtype}");
+                        }
+                    }
                 }
                 prop_assert_eq!(rounding, Rounding { most, largest });
             }
         }
+    }
+
+    #[test]
+    fn other_types_are_cast() {
+        let numbers = [1.0, -0.1, 1e300, 1e-300, 0.0];
+        let mut out = [0; 40];
+        assert_eq!(round(&numbers, Dtype::F64, &mut out), Rounding { most: 0.0, largest: 1e300 });
+        round(&numbers[..2], Dtype::F32, &mut out[..8]);
+        assert_eq!(out[4..8], (-0.1_f32).to_le_bytes());
     }
 
     /// Numbers of every size, those between two of a short type among them.
