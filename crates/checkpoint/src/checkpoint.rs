@@ -2,13 +2,14 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::folder::{self, Described, Held};
 use crate::gguf::Metadata;
 use crate::index::{Tensors, by_name};
-use crate::{Error, Mapping, Tensor, read_json};
+use crate::{Error, Mapping, Source, Tensor, read_json};
 
 /// How to open a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +126,18 @@ impl Checkpoint {
     /// The tensors, in the order of their names.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = &Tensor> {
         self.tensors.values()
+    }
+
+    /// Takes the pages of mapped files out of this process's memory, so that one who reads a checkpoint in order never holds
+    /// more of it than is at hand. What is read again is there again.
+    pub fn release(&self) {
+        let mut done: Vec<*const Source> = Vec::new();
+        for source in self.tensors.values().map(Tensor::source) {
+            if !done.contains(&Arc::as_ptr(source)) {
+                done.push(Arc::as_ptr(source));
+                source.release();
+            }
+        }
     }
 
     /// The tensor of this name.

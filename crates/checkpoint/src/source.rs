@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -34,7 +34,18 @@ pub struct Source {
 #[derive(Debug)]
 enum Held {
     Bytes(Bytes),
+    /// A map, and its bytes.
+    Map(Arc<memmap2::Mmap>, Bytes),
     File(Mutex<File>),
+}
+
+/// A map that a [`Bytes`] shares.
+struct Shared(Arc<memmap2::Mmap>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Source {
@@ -51,7 +62,10 @@ impl Source {
         let file = File::open(path).map_err(io)?;
         let len = file.metadata().map_err(io)?.len();
         let held = match mapping {
-            Mapping::Map => Held::Bytes(Bytes::from_owner(map(&file).map_err(io)?)),
+            Mapping::Map => {
+                let map = Arc::new(map(&file).map_err(io)?);
+                Held::Map(Arc::clone(&map), Bytes::from_owner(Shared(map)))
+            }
             Mapping::Read => Held::File(Mutex::new(file)),
         };
         Ok(Source { path: path.to_owned(), len, held })
@@ -85,7 +99,9 @@ impl Source {
         let length = range.end - range.start;
         match &self.held {
             // The casts lose nothing: both ends are at most the length of a slice.
-            Held::Bytes(bytes) => Ok(bytes.slice(range.start as usize..range.end as usize)),
+            Held::Bytes(bytes) | Held::Map(_, bytes) => {
+                Ok(bytes.slice(range.start as usize..range.end as usize))
+            }
             Held::File(file) => {
                 let mut buffer = reserve(length).ok_or_else(|| self.out_of_memory(length))?;
                 // A poisoned lock is as good as any: each read seeks first.
@@ -97,6 +113,17 @@ impl Source {
                 }
                 Ok(buffer.into())
             }
+        }
+    }
+
+    /// Takes the pages of a map out of this process's memory: what is read again comes from the file, or from the system's
+    /// cache of it. Where nothing is mapped, or the system can't, nothing happens.
+    pub fn release(&self) {
+        #[cfg(target_os = "linux")]
+        if let Held::Map(map, _) = &self.held {
+            // SAFETY: the map is shared with the file and read only, so that its pages are the file's before and after;
+            // nothing was written to them that could be lost.
+            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
         }
     }
 

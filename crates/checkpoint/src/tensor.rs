@@ -128,6 +128,11 @@ impl Tensor {
         self.source.path()
     }
 
+    /// Where its bytes come from.
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
     /// The bytes, row-major: a share of the map where the file is mapped, else read now. A view whose numbers lie in
     /// another order in the file (PyTorch's `.bin` may hold some) is gathered into memory of its own.
     ///

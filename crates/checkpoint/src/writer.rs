@@ -5,8 +5,11 @@
 //! end, the index last. An error removes them; a killed process leaves them under their hidden names.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -37,6 +40,7 @@ pub struct Writer {
     pending: HashMap<String, Place>,
     index: BTreeMap<String, usize>,
     total: u64,
+    flusher: Flusher,
 }
 
 #[derive(Debug)]
@@ -65,8 +69,9 @@ impl Writer {
         std::fs::create_dir_all(folder).map_err(|error| io(folder, error))?;
         refuse_existing(folder)?;
         let plan = divide(folder, tensors, max_shard_bytes)?;
-        let (pending, index) = (HashMap::new(), BTreeMap::new());
-        let mut writer = Writer { folder: folder.to_owned(), shards: vec![], pending, index, total: 0 };
+        let (pending, index, flusher) = (HashMap::new(), BTreeMap::new(), Flusher::default());
+        let mut writer =
+            Writer { folder: folder.to_owned(), shards: vec![], pending, index, total: 0, flusher };
         let count = plan.len();
         for (shard, tensors) in plan.into_iter().enumerate() {
             let name = match count {
@@ -123,6 +128,7 @@ impl Writer {
                 break;
             }
             file.write_all(&piece).map_err(failed)?;
+            self.flusher.wrote(file, piece.len());
         }
         if written != len {
             return Err(self.wrong(name, format!("{written} bytes or more, where {len} were planned")));
@@ -153,6 +159,7 @@ impl Writer {
     }
 
     fn name_all(&mut self, index: Option<String>, named: &mut Vec<PathBuf>) -> Result<(), Error> {
+        std::mem::take(&mut self.flusher).finish().map_err(|error| io(&self.folder, error))?;
         for Shard { file, .. } in &self.shards {
             file.as_file().sync_all().map_err(|error| io(&self.folder, error))?;
         }
@@ -185,6 +192,40 @@ impl Writer {
 
     fn wrong(&self, name: &str, problem: String) -> Error {
         Error::Tensor { path: self.folder.clone(), tensor: name.to_owned(), problem }
+    }
+}
+
+/// Sends what was written to the disk while more is written, from a thread of its own, so that the wait at the end is short.
+#[derive(Debug, Default)]
+pub(crate) struct Flusher {
+    /// Bytes since the last time.
+    waiting: usize,
+    thread: Option<(SyncSender<File>, JoinHandle<std::io::Result<()>>)>,
+}
+
+impl Flusher {
+    const EVERY: usize = 64 << 20;
+
+    /// That so many bytes more were written to a file.
+    pub(crate) fn wrote(&mut self, file: &File, bytes: usize) {
+        self.waiting += bytes;
+        if self.waiting < Flusher::EVERY {
+            return;
+        }
+        self.waiting = 0;
+        let (sender, _) = self.thread.get_or_insert_with(|| {
+            let (sender, files) = sync_channel::<File>(1);
+            (sender, std::thread::spawn(move || files.iter().try_for_each(|file| file.sync_data())))
+        });
+        // One that can't be sent now is sent at the end: nothing is lost but time.
+        let _ = file.try_clone().map(|file| sender.try_send(file));
+    }
+
+    /// Waits for the thread. The system tells an error of writing once, so one that it was told counts.
+    pub(crate) fn finish(self) -> std::io::Result<()> {
+        let Some((sender, thread)) = self.thread else { return Ok(()) };
+        drop(sender);
+        thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread that syncs files panicked")))
     }
 }
 
@@ -225,7 +266,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// A file that gets its name when it is written and synced.
-fn whole(path: &Path, write: impl FnOnce(&mut std::fs::File) -> Result<(), Error>) -> Result<(), Error> {
+fn whole(path: &Path, write: impl FnOnce(&mut File) -> Result<(), Error>) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = hidden_file(folder)?;
     write(file.as_file_mut())?;
@@ -302,7 +343,7 @@ fn header(tensors: &[(Planned, u64)]) -> std::io::Result<Vec<u8>> {
 /// Makes new names last, where the system lets a folder be synced.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
     if cfg!(unix) {
-        std::fs::File::open(folder).and_then(|file| file.sync_all()).map_err(|error| io(folder, error))?;
+        File::open(folder).and_then(|file| file.sync_all()).map_err(|error| io(folder, error))?;
     }
     Ok(())
 }

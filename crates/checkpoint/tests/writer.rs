@@ -53,6 +53,47 @@ fn one_file_is_what_the_reference_writes() {
 }
 
 #[test]
+fn what_is_sent_to_the_disk_while_it_is_written_is_whole() {
+    const LONG: usize = 48 << 20;
+    let folder = Folder::new(&[("config.json", b"{}")]);
+    let plan = vec![planned("a", Dtype::U8, &[3 * LONG]), planned("b", Dtype::U8, &[LONG])];
+    let mut writer = Writer::create(folder.path(), plan, 1).unwrap();
+    let long = |byte: u8| Ok(Bytes::from(vec![byte; LONG]));
+    writer.write("b", [long(4)]).unwrap();
+    writer.write("a", [long(1), long(2), long(3)]).unwrap();
+    writer.finish().unwrap();
+    let opened = folder.open().unwrap();
+    let bytes = |name: &str| opened.tensor(name).unwrap().bytes().unwrap();
+    assert!(bytes("b").iter().all(|byte| *byte == 4));
+    assert!(bytes("a").chunks(LONG).zip(1u8..).all(|(part, own)| part.iter().all(|byte| *byte == own)));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_released_leaves_memory_and_is_there_again() {
+    const LONG: usize = 8 << 20;
+    let folder = Folder::new(&[("config.json", b"{}")]);
+    let mut writer = Writer::create(folder.path(), vec![planned("a", Dtype::U8, &[LONG])], u64::MAX).unwrap();
+    writer.write("a", [Ok(Bytes::from(vec![7; LONG]))]).unwrap();
+    writer.finish().unwrap();
+    let opened = folder.open().unwrap();
+    let bytes = opened.tensor("a").unwrap().bytes().unwrap();
+    // What of the file is in this process's memory, in kB.
+    let held = || -> usize {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let path = folder.file("model.safetensors").canonicalize().unwrap();
+        let own = maps.split(path.to_str().unwrap()).nth(1).unwrap();
+        let line = own.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    };
+    assert!(bytes.iter().all(|byte| *byte == 7));
+    assert!(held() * 1024 >= LONG, "{}", held());
+    opened.release();
+    assert!(held() < 1024, "{}", held());
+    assert!(bytes.iter().all(|byte| *byte == 7));
+}
+
+#[test]
 fn shards_and_their_index() {
     let folder = Folder::new(&[("config.json", b"{}")]);
     let names = ["a", "b", "c", "large"];

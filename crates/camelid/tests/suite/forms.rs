@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::models::{camelid, case, run, text};
 
-const FORMS: [&str; 4] = ["llama", "baichuan", "granite", "gemma2"];
+const FORMS: [&str; 6] = ["llama", "baichuan", "granite", "gemma2", "refact", "gemma"];
 
 /// What a form takes of any case is written, read back and run beside its source; what it can't take it refuses, for a reason of
 /// the model's. `docs/conversions.md` says which are which.

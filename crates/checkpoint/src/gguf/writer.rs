@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::file::MAGIC;
 use super::metadata::{Array, Value};
 use super::types::GgmlType;
-use crate::writer::{hidden_file, io, sync_folder};
+use crate::writer::{Flusher, hidden_file, io, sync_folder};
 use crate::{Error, Planned};
 
 const VERSION: u32 = 3;
@@ -24,6 +24,7 @@ pub struct GgufWriter {
     /// Name → first byte in the file, bytes; an entry goes when it is written.
     pending: HashMap<String, (u64, u64)>,
     end: u64,
+    flusher: Flusher,
 }
 
 impl GgufWriter {
@@ -79,7 +80,8 @@ impl GgufWriter {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = hidden_file(folder)?;
         file.write_all(&header).map_err(|error| io(path, error))?;
-        Ok(GgufWriter { path: path.to_owned(), file, pending, end: start + offset })
+        let flusher = Flusher::default();
+        Ok(GgufWriter { path: path.to_owned(), file, pending, end: start + offset, flusher })
     }
 
     /// Writes the bytes of one tensor, in pieces of any length. Tensors may come in any order.
@@ -105,6 +107,7 @@ impl GgufWriter {
                 break;
             }
             file.write_all(&piece).map_err(failed)?;
+            self.flusher.wrote(file, piece.len());
         }
         if written != len {
             return Err(self.wrong(name, format!("{written} bytes or more, where {len} were planned")));
@@ -121,9 +124,10 @@ impl GgufWriter {
         if let Some(name) = self.pending.keys().min() {
             return Err(self.wrong(name, "was planned and not written".to_owned()));
         }
-        let GgufWriter { path, file, pending: _, end } = self;
-        file.as_file()
-            .set_len(end)
+        let GgufWriter { path, file, pending: _, end, flusher } = self;
+        flusher
+            .finish()
+            .and_then(|()| file.as_file().set_len(end))
             .and_then(|()| file.as_file().sync_all())
             .map_err(|error| io(&path, error))?;
         file.persist_noclobber(&path).map_err(|error| io(&path, error.error))?;

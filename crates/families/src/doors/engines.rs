@@ -153,13 +153,17 @@ impl Form {
         Ok(limits)
     }
 
+    /// Whether a role may have a bias.
+    pub(crate) fn may_have_bias(&self, role: Role) -> bool {
+        self.biases.as_ref().is_none_or(|may| may.contains(&role))
+    }
+
     /// Biases that the class has no room for.
     fn surplus_biases(&self, architecture: &Architecture) -> Vec<Limit> {
-        let Some(may) = &self.biases else { return Vec::new() };
         let inside = architecture.layers.iter().flat_map(|layer| &layer.tensors);
         let biased = inside.chain(&architecture.tensors).filter(|named| named.bias);
         let roles: BTreeSet<Role> =
-            biased.flat_map(|named| named.roles.clone()).filter(|role| !may.contains(role)).collect();
+            biased.flat_map(|named| named.roles.clone()).filter(|role| !self.may_have_bias(*role)).collect();
         let limit = |role: Role| Limit {
             word: format!("tensors.{role}"),
             has: "a tensor with a bias".into(),

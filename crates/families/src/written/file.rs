@@ -43,10 +43,15 @@ pub struct Gguf {
 }
 
 impl Gguf {
-    /// What the family's files call their architecture; none where it has none.
-    #[must_use]
-    pub fn architecture(&self) -> Option<&str> {
-        self.words.get("architecture")?.expr.text()
+    /// What the family's files call their architecture, the usual name first; none where it has none.
+    pub fn architectures(&self) -> impl Iterator<Item = &str> {
+        let expr = self.words.get("architecture").map(|entry| &entry.expr);
+        let (one, list) = match expr {
+            Some(Expr::List(list)) => (None, list.as_slice()),
+            Some(expr @ (Expr::Literal(_) | Expr::Formula(_) | Expr::Table(_))) => (expr.text(), &[][..]),
+            None => (None, &[][..]),
+        };
+        one.into_iter().chain(list.iter().filter_map(Expr::text))
     }
 
     /// Whether a formula over the metadata reads a name.

@@ -9,6 +9,7 @@ use camelid_families::{
     Allow, Allowed, Backend, Compute, Declaration, Engine, Form, Grade, Library, Model, Source, engines,
     in_memory,
 };
+use camelid_kernels::Isa;
 use camelid_verify::Case;
 use ndarray::Array2;
 
@@ -138,8 +139,10 @@ impl<'l> Opened<'l> {
     }
 }
 
+/// The same bits on every machine, so that the page is the same.
 fn backend() -> Backend {
-    Backend::new(1, Compute::F32)
+    let backend = Backend::new(1, Compute::F32);
+    backend.with_isa(Isa::Portable).unwrap_or(backend)
 }
 
 fn logits(model: &Model, ids: &[u32]) -> anyhow::Result<Array2<f32>> {

@@ -16,7 +16,7 @@ declarations do so, their `[gguf]` tables say. A model in several files (`NAME-0
 pub(super) fn page(library: &Library, made: &str) -> String {
     let mut architectures = BTreeMap::<&str, Vec<&str>>::new();
     for family in library.families() {
-        if let Some(architecture) = family.gguf.architecture() {
+        for architecture in family.gguf.architectures() {
             architectures.entry(architecture).or_default().push(&family.name);
         }
     }

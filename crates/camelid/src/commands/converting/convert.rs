@@ -67,6 +67,7 @@ impl Work<'_> {
         if let Some(program) = &self.args.prove_with {
             record.engine = Some(python::run(program, staged, (self.opened, self.chosen), &written.rounded)?);
         }
+        record.sum(written.sums.finish()?);
         if !self.chosen.is_gguf() {
             staged.file(camelid_generate::RECORD, &record.text())?;
         }

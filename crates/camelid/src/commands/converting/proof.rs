@@ -37,16 +37,19 @@ impl Proof {
 }
 
 /// What a run showed.
-pub(super) struct Shown {
+pub(super) struct Shown<'a> {
+    opened: &'a Opened,
     stages: Vec<(Tap, Array2<f32>)>,
     pub(super) logits: Array2<f32>,
 }
 
-impl Observer for Shown {
+impl Observer for Shown<'_> {
     fn at(&mut self, tap: Tap, value: Array2<f32>) -> Array2<f32> {
         if SHARED.contains(&tap.stage) {
             self.stages.push((tap, value.clone()));
         }
+        // A layer is read once, and needs no more room than the largest tensor.
+        self.opened.checkpoint().release();
         value
     }
 }
@@ -117,11 +120,13 @@ pub(super) fn ids(tokens: usize, opened: &Opened, chosen: &Chosen<'_>) -> anyhow
     Ok(ids)
 }
 
-pub(super) fn run(opened: &Opened, ids: &[u32]) -> anyhow::Result<Shown> {
+pub(super) fn run<'a>(opened: &'a Opened, ids: &[u32]) -> anyhow::Result<Shown<'a>> {
     let model: Model = opened.model(Backend::new(memory::cores(), Compute::F32), &mut |_, _| {})?;
-    let mut shown = Shown { stages: Vec::new(), logits: Array2::zeros((0, 0)) };
+    let mut shown = Shown { opened, stages: Vec::new(), logits: Array2::zeros((0, 0)) };
+    opened.checkpoint().release();
     let hidden = model.forward(ids, &mut model.cache(), &mut shown)?;
     shown.logits = model.logits(hidden.view());
+    opened.checkpoint().release();
     Ok(shown)
 }
 

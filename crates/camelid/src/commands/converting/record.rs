@@ -39,14 +39,19 @@ impl Record {
         table.insert("folds".into(), conversion.folds.iter().map(fold).collect());
         let rounded = written.rounded.iter().map(|it| json!({ "tensor": it.tensor, "by": it.by }));
         table.insert("rounded".into(), rounded.collect());
-        let sums = written.sources.iter().map(|(name, sum)| (name.clone(), Json::from(sum.as_str())));
         let (voice, config) = opened.voice();
         let source = json!({
-            "family": voice.name, "read_as": opened.family().name, "sha256": sums.collect::<Map<_, _>>(), "config": config,
+            "family": voice.name, "read_as": opened.family().name, "sha256": {}, "config": config,
         });
         table.insert("source".into(), source);
         let (proved, engine) = (None, None);
         Record { tensors: written.tensors, table, rounded: written.rounded.clone(), proved, engine }
+    }
+
+    /// Files of the source's weights, each with its sum.
+    pub(super) fn sum(&mut self, sums: Vec<(String, String)>) {
+        let sums: Map<String, Json> = sums.into_iter().map(|(name, sum)| (name, sum.into())).collect();
+        self.table["source"]["sha256"] = sums.into();
     }
 
     pub(super) fn prove(&mut self, proof: Option<Proof>) {

@@ -1,25 +1,23 @@
 //! The tensors of a result, streamed shard by shard: what is in hand is a few megabytes of the row at hand.
 
-use std::collections::BTreeSet;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use camelid_checkpoint::gguf::{GgufWriter, Value};
 use camelid_checkpoint::{Checkpoint, Dtype, Planned, Tensor, Writer};
-use camelid_families::{Conversion, Form, InFile, Numbers, Rearranged};
-use camelid_generate::Opened;
-use sha2::{Digest, Sha256};
+use camelid_families::{Backend, Compute, Conversion, Form, InFile, Numbers, Rearranged};
+use camelid_generate::{Opened, memory};
 
 use super::args::{Args, StoredType};
 use super::choose::Chosen;
-
 use super::staged::Staged;
 use super::vocabulary;
-use super::written::{Rounded, Written};
+use super::written::{Rounded, Sums, Written};
 use crate::commands::output::progress::bar;
+
+/// The bytes of a tensor, piece by piece.
+type Pieces<'a> = dyn Iterator<Item = Result<Bytes, camelid_checkpoint::Error>> + 'a;
 
 /// Writes a folder's safetensors.
 pub(super) fn folder(
@@ -46,21 +44,15 @@ pub(super) fn folder(
     let dtype = named(args.dtype.map_or(main, StoredType::dtype)).to_owned();
     let bar = bar(bytes, "writing");
     let mut writer = Writer::create(&staged.path(), planned, args.shard_size.saturating_mul(1_000_000))?;
-    let (rounded, sources) = hashed(checkpoint, || {
-        let mut rounded = Vec::new();
-        for (tensor, dtype) in conversion.tensors.iter().zip(types) {
-            let mut stream = tensor.stream(checkpoint, dtype);
-            writer.write(&tensor.name, stream.by_ref().inspect(|piece| count(&bar, piece)))?;
-            rounded.extend(Rounded::of(&tensor.name, stream.rounding));
-        }
-        for tensor in carried {
-            writer.write(tensor.name(), [tensor.bytes()].into_iter().inspect(|piece| count(&bar, piece)))?;
-        }
-        writer.finish()?;
-        Ok(rounded)
-    })?;
+    let sums = Sums::begin(checkpoint);
+    let rounded = streamed(opened, conversion, &types, &bar, |name, pieces| writer.write(name, pieces))?;
+    for tensor in carried {
+        writer.write(tensor.name(), [tensor.bytes()].into_iter().inspect(|piece| count(&bar, piece)))?;
+        opened.checkpoint().release();
+    }
+    writer.finish()?;
     bar.finish_and_clear();
-    Ok(Written { bytes, tensors, rounded, dtype, sources })
+    Ok(Written { bytes, tensors, rounded, dtype, sums })
 }
 
 /// Writes a GGUF file.
@@ -100,22 +92,37 @@ pub(super) fn gguf(
     let (bytes, tensors) = (size(&planned), planned.len());
     let bar = bar(bytes, "writing");
     let mut writer = GgufWriter::create(&staged.path(), &metadata, &planned)?;
-    let (rounded, sources) = hashed(checkpoint, || {
-        let mut rounded = Vec::new();
-        for (tensor, dtype) in conversion.tensors.iter().zip(types) {
-            let mut stream = tensor.stream(checkpoint, dtype);
-            writer.write(&tensor.name, stream.by_ref().inspect(|piece| count(&bar, piece)))?;
-            rounded.extend(Rounded::of(&tensor.name, stream.rounding));
-        }
-        if let Some((name, factors)) = factors {
-            let bytes: Vec<u8> = factors.iter().flat_map(|factor| factor.to_le_bytes()).collect();
-            writer.write(name, [Ok(bytes.into())])?;
-        }
-        writer.finish()?;
-        Ok(rounded)
-    })?;
+    let sums = Sums::begin(checkpoint);
+    let rounded = streamed(opened, conversion, &types, &bar, |name, pieces| writer.write(name, pieces))?;
+    if let Some((name, factors)) = factors {
+        let bytes: Vec<u8> = factors.iter().flat_map(|factor| factor.to_le_bytes()).collect();
+        writer.write(name, [Ok(bytes.into())])?;
+    }
+    writer.finish()?;
     bar.finish_and_clear();
-    Ok(Written { bytes, tensors, rounded, dtype: named(main).to_owned(), sources })
+    Ok(Written { bytes, tensors, rounded, dtype: named(main).to_owned(), sums })
+}
+
+/// Writes tensor after tensor. What was written leaves this process's memory before the next piece comes.
+fn streamed(
+    opened: &Opened,
+    conversion: &Conversion,
+    types: &[Dtype],
+    bar: &indicatif::ProgressBar,
+    mut write: impl FnMut(&str, &mut Pieces<'_>) -> Result<(), camelid_checkpoint::Error>,
+) -> anyhow::Result<Vec<Rounded>> {
+    let backend = Backend::new(memory::cores(), Compute::F32);
+    let mut rounded = Vec::new();
+    for (tensor, dtype) in conversion.tensors.iter().zip(types) {
+        let mut stream = tensor.stream(opened.checkpoint(), *dtype, &backend);
+        let mut pieces = std::iter::from_fn(|| {
+            opened.checkpoint().release();
+            stream.next()
+        });
+        write(&tensor.name, &mut pieces.by_ref().inspect(|piece| count(bar, piece)))?;
+        rounded.extend(Rounded::of(&tensor.name, stream.rounding));
+    }
+    Ok(rounded)
 }
 
 fn count(bar: &indicatif::ProgressBar, piece: &Result<Bytes, camelid_checkpoint::Error>) {
@@ -128,39 +135,6 @@ fn size(planned: &[Planned]) -> u64 {
 
 fn title(path: &Path) -> String {
     path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
-/// Runs the writing beside a thread that takes the sums of the source's files.
-fn hashed<T>(
-    checkpoint: &Checkpoint,
-    write: impl FnOnce() -> anyhow::Result<T>,
-) -> anyhow::Result<(T, Vec<(String, String)>)> {
-    let files: BTreeSet<PathBuf> = checkpoint.tensors().map(|tensor| tensor.path().to_owned()).collect();
-    let files: Vec<PathBuf> = files.into_iter().filter(|path| path.is_file()).collect();
-    let failed = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let all = || files.iter().map(|path| sum(path, &failed)).collect::<anyhow::Result<Vec<_>>>();
-        let sums = scope.spawn(all);
-        let written = write().inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-        match sums.join() {
-            Ok(sums) => Ok((written, sums?)),
-            Err(_) => bail!("the sums of the source's files could not be taken"),
-        }
-    })
-}
-
-fn sum(path: &Path, stop: &AtomicBool) -> anyhow::Result<(String, String)> {
-    let failed = || path.display().to_string();
-    let mut file = std::fs::File::open(path).with_context(failed)?;
-    let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
-    while !stop.load(Ordering::Relaxed) {
-        match file.read(&mut piece).with_context(failed)? {
-            0 => break,
-            read => hash.update(&piece[..read]),
-        }
-    }
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    Ok((name, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 /// Tensors that mean nothing to the family, and a tied head that stands there all the same: they go along where the family

@@ -77,10 +77,14 @@ impl Declaration {
         said: Said<'_>,
         form: Option<&Form>,
     ) -> Result<(Found, Differences), Vec<Problem>> {
+        let may = |role: Role| form.is_none_or(|form| form.may_have_bias(role));
+        // The bias of values has one place to go to.
+        let foldable = |word: &String| word != "tensors.value" || may(Role::AttentionOutput);
         for _ in 0..MOST_ROUNDS {
             let mut limits = limits(form, &folding.architecture)?;
             limits.sort_by_key(|(word, ..)| rank(word));
-            let folded = limits.iter().map(|(word, _, takes)| folding.fold(word, takes)).collect::<Vec<_>>();
+            let folds = limits.iter().filter(|(word, ..)| foldable(word));
+            let folded = folds.map(|(word, _, takes)| folding.fold(word, takes)).collect::<Vec<_>>();
             if folded.contains(&true) {
                 continue;
             }
@@ -89,13 +93,24 @@ impl Declaration {
             found.differs.sort_by_key(|(word, ..)| rank(word));
             let differs = found.differs.iter().filter(|(word, ..)| word != "block.context");
             let folded = differs.map(|(word, _, takes)| folding.fold(word, takes)).collect::<Vec<_>>();
-            let biased = zero_biases(folding, &found.architecture);
+            let moved = may(Role::AttentionOutput) && self.moved_biases(folding, &found.architecture);
+            let biased = zero_biases(folding, &found.architecture, may) || moved;
             if !folded.contains(&true) && !biased {
                 return Ok((found, limits));
             }
         }
         let message = "folding one word undid another: this pair of families has no common form".to_owned();
         Err(vec![Problem::Value { word: "folds".into(), message, origin: None }])
+    }
+
+    /// The bias of values into that of the attention's output, where the family has room for this one alone.
+    fn moved_biases(&self, folding: &mut Folding, target: &Architecture) -> bool {
+        let has = |role: Role| target.tensor(Some(0), role).is_some_and(|named| named.bias);
+        let says = |role: Role| self.bias.get(&role).and_then(|entry| self.key(&entry.expr));
+        let own = says(Role::AttentionOutput).is_some_and(|key| says(Role::Value) != Some(key));
+        !has(Role::Value)
+            && (has(Role::AttentionOutput) || own)
+            && folding.fold("tensors.value", &Json::from("a tensor"))
     }
 
     /// The config.json and the tensors of what was folded.
@@ -113,7 +128,7 @@ impl Declaration {
             true => said.config.clone(),
             false => self.in_own_keys(search.without_surplus(found.config, &renamed)),
         };
-        self.name_class(&mut config, form, said.family.name == self.name);
+        self.name_class(&mut config, form, said.family.name == self.name, &folding.architecture);
         let resolved = self.resolve(&config, &[]).map_err(|unresolved| unresolved.problems)?;
         let differs = differences(&folding.architecture, &resolved).into_iter();
         let differs: Differences = differs.chain(structure(&folding.architecture, &resolved)).collect();
@@ -121,8 +136,9 @@ impl Declaration {
         if !differs.is_empty() {
             return Err(differs);
         }
-        // One that was read as this family because somebody said so stays as it is.
-        if said.family.name != self.name && !self.accepts(&config) {
+        // One that was read as this family because somebody said so stays as it is, and a GGUF file has no config.json.
+        let told_apart = said.family.name == self.name || form.is_some_and(Form::is_gguf);
+        if !told_apart && !self.accepts(&config) {
             let rule = self.matches.as_ref().map(|rule| rule.source()).unwrap_or_default();
             let message = format!("its rule, {rule}, does not accept the converted config.json");
             return Err(vec![Problem::Value { word: "match".into(), message, origin: None }]);
@@ -135,8 +151,15 @@ impl Declaration {
         Ok(Conversion { config, architecture: resolved, tensors, folds, grade, gguf: None })
     }
 
-    /// `architectures`, without which engines know no config.json; the remote code of another family goes.
-    fn name_class(&self, config: &mut Map<String, Json>, form: Option<&Form>, same_family: bool) {
+    /// `architectures`, without which engines know no config.json; the remote code of another family goes. Where a family's
+    /// classes compute different things, it is one that computes what is wanted.
+    fn name_class(
+        &self,
+        config: &mut Map<String, Json>,
+        form: Option<&Form>,
+        same_family: bool,
+        wanted: &Architecture,
+    ) {
         if !same_family {
             config.shift_remove("auto_map");
             // A config class has a default for it, which may be no row of this model's table.
@@ -147,7 +170,13 @@ impl Declaration {
         let named = config.get("architectures").and_then(Json::as_array);
         let keeps = named.is_some_and(|named| same_family || named.iter().any(own));
         let class = form.and_then(|form| form.class.as_deref()).filter(|_| !same_family || !keeps);
-        let class = class.or(self.classes.first().map(String::as_str).filter(|_| !keeps));
+        let computes = |class: &&String| {
+            let mut config = config.clone();
+            config.insert("architectures".into(), vec![class.as_str()].into());
+            self.resolve(&config, &[]).is_ok_and(|resolved| differences(wanted, &resolved).is_empty())
+        };
+        let own = self.classes.iter().find(computes).or(self.classes.first());
+        let class = class.or(own.map(String::as_str).filter(|_| !keeps));
         if let Some(class) = class {
             config.insert("architectures".into(), vec![class].into());
         }
@@ -164,24 +193,20 @@ fn limits(form: Option<&Form>, architecture: &Architecture) -> Result<Difference
 }
 
 /// Biases that the target has and the model has not are zeros.
-fn zero_biases(folding: &mut Folding, target: &Architecture) -> bool {
+fn zero_biases(folding: &mut Folding, target: &Architecture, may: impl Fn(Role) -> bool) -> bool {
     let mut roles: BTreeSet<Role> = BTreeSet::new();
     for planned in target.plan().tensors.iter().filter(|planned| planned.part == Part::Bias) {
         for role in planned.roles.iter().filter(|role| !role.is_of_experts() && !role.is_of_delta()) {
             let (layer, role) = (planned.layer, *role);
-            if folding.recipe.has(layer, role, Part::Bias) || !folding.recipe.has(layer, role, Part::Weight) {
+            if !may(role)
+                || folding.recipe.has(layer, role, Part::Bias)
+                || !folding.recipe.has(layer, role, Part::Weight)
+            {
                 continue;
             }
             let rows = target.shape(layer, role, Default::default())[0];
             folding.recipe.zeros(layer, role, rows);
-            let tensors = match layer {
-                Some(layer) => &mut folding.architecture.layers[layer].tensors,
-                None => &mut folding.architecture.tensors,
-            };
-            tensors
-                .iter_mut()
-                .filter(|named| named.roles.contains(&role))
-                .for_each(|named| named.bias = true);
+            folding.say_bias(layer, role, true);
             roles.insert(role);
         }
     }

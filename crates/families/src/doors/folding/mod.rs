@@ -8,9 +8,12 @@
 //! f64 with one rounding to the type that is stored; one that is [`Grade::Within`] so many tokens is another function beyond.
 
 mod lengths;
+mod numbers;
 pub(crate) mod recipe;
+mod rounding;
 mod rules;
 pub(crate) mod stream;
+mod structure;
 pub(crate) mod turns;
 mod work;
 
@@ -24,7 +27,7 @@ use crate::doors::folding::work::{Wish, worse};
 type Rule = fn(&mut Folding, &Wish<'_>) -> Option<(String, Grade)>;
 
 /// The words that have a rule, in the order in which the rules are applied.
-const RULES: [(&str, Rule); 19] = [
+const RULES: [(&str, Rule); 22] = [
     ("attention.window", lengths::window),
     ("attention.chunk", lengths::chunk),
     ("attention.logn", lengths::logn),
@@ -32,6 +35,7 @@ const RULES: [(&str, Rule); 19] = [
     ("attention.dual_chunk", lengths::dual_chunk),
     ("output.unit_rows", rules::unit_rows),
     ("output.tie", rules::tie),
+    ("norm.kind", structure::norm_kind),
     ("norm.offset", rules::offset),
     ("embedding.scale", rules::embedding_scale),
     ("block.branch_scale", rules::branch_scale),
@@ -44,6 +48,8 @@ const RULES: [(&str, Rule); 19] = [
     ("rope.fraction", turns::fraction),
     ("rope.rest", turns::frequencies),
     ("rope.pairing", turns::pairing),
+    ("mlp.kind", structure::mlp_kind),
+    ("tensors.value", structure::value_bias),
 ];
 
 /// Where a word stands in the order of the rules; those without a rule come last.
@@ -77,7 +83,12 @@ impl Folding {
         }
         made.retain(|(what, _)| !what.is_empty());
         let after = tried.architecture.fields().get(word).cloned().unwrap_or(Json::Null);
-        if made.is_empty() || after == before {
+        // A role's own words are no field.
+        let same = match word.starts_with("tensors.") {
+            true => tried.architecture == self.architecture,
+            false => after == before,
+        };
+        if made.is_empty() || same {
             return false;
         }
         tried.folds.extend(made.into_iter().map(|(what, grade)| {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::composed::loaded::weights::runs;
 use crate::waist::architecture::Architecture;
@@ -46,7 +47,7 @@ pub enum Numbers {
 }
 
 /// What is done to the numbers x of a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// x · factor.
     Scale(f64),
@@ -54,6 +55,26 @@ pub enum Step {
     Add(f64),
     /// x / max(‖x‖, 10⁻¹²).
     Unit,
+    /// x − mean x.
+    Centre,
+    /// x less the mean of all rows of these pieces, which are as long.
+    LessMean(Arc<[Piece]>),
+    /// x · v, one number in place of the row: v is what these pieces hold, one after the other.
+    Dot(Arc<[Piece]>),
+    /// x plus the same row of another piece, which has as many.
+    Plus(Box<Piece>),
+}
+
+impl Step {
+    /// The step for some of a piece's rows.
+    fn part(&self, part: &Range<usize>) -> Step {
+        match self {
+            Step::Plus(piece) => Step::Plus(Box::new(piece.part(part.clone()))),
+            Step::Scale(_) | Step::Add(_) | Step::Unit | Step::Centre | Step::LessMean(_) | Step::Dot(_) => {
+                self.clone()
+            }
+        }
+    }
 }
 
 impl Rearranged {
@@ -74,7 +95,7 @@ impl Piece {
         }
     }
 
-    fn zeros(rows: usize) -> Piece {
+    pub(crate) fn zeros(rows: usize) -> Piece {
         Piece { from: Numbers::Zeros(rows), steps: Vec::new() }
     }
 
@@ -86,7 +107,7 @@ impl Piece {
             }
             Numbers::Zeros(_) => Numbers::Zeros(part.len()),
         };
-        Piece { from, steps: self.steps.clone() }
+        Piece { from, steps: self.steps.iter().map(|step| step.part(&part)).collect() }
     }
 }
 
@@ -120,16 +141,56 @@ impl Recipe {
     /// Does something to every row of a place, if it is there.
     pub(crate) fn step(&mut self, layer: Option<usize>, role: Role, part: Part, step: Step) {
         for piece in self.held.get_mut(&(layer, role, part, None)).into_iter().flatten() {
-            piece.steps.push(step);
+            piece.steps.push(step.clone());
         }
+    }
+
+    /// The rows of a place, as they are now; none where it is not there.
+    pub(crate) fn pieces(&self, layer: Option<usize>, role: Role, part: Part) -> Vec<Piece> {
+        self.held.get(&(layer, role, part, None)).cloned().unwrap_or_default()
+    }
+
+    /// Other rows for a place; with none it goes.
+    pub(crate) fn set(&mut self, layer: Option<usize>, role: Role, part: Part, pieces: Vec<Piece>) {
+        let place = (layer, role, part, None);
+        if pieces.is_empty() {
+            self.held.remove(&place);
+        } else {
+            self.held.insert(place, pieces);
+        }
+    }
+
+    /// Adds W v to a bias, or makes it that where there is none: W are the rows of the place's weight, v what `vector` holds.
+    pub(crate) fn plus_product(&mut self, layer: Option<usize>, role: Role, vector: &Arc<[Piece]>) {
+        let product = |mut piece: Piece| {
+            piece.steps.push(Step::Dot(Arc::clone(vector)));
+            piece
+        };
+        let products: Vec<Piece> = self.pieces(layer, role, Part::Weight).into_iter().map(product).collect();
+        let mut bias = self.pieces(layer, role, Part::Bias);
+        if bias.is_empty() {
+            return self.set(layer, role, Part::Bias, products);
+        }
+        // Cut as the products are, so that each piece meets one.
+        let mut cut = Vec::new();
+        for product in products {
+            let mut own = Vec::new();
+            take(&mut bias, product.rows(), &mut own);
+            let mut first = 0;
+            for mut piece in own {
+                let rows = piece.rows();
+                piece.steps.push(Step::Plus(Box::new(product.part(first..first + rows))));
+                first += rows;
+                cut.push(piece);
+            }
+        }
+        self.set(layer, role, Part::Bias, cut);
     }
 
     /// Puts the rows of a place into another order; row i of the result is row `order[i]`. A row may come more than once.
     pub(crate) fn order(&mut self, layer: Option<usize>, role: Role, part: Part, order: &[usize]) {
         let Some(pieces) = self.held.get_mut(&(layer, role, part, None)) else { return };
-        let each: Vec<Piece> =
-            pieces.iter().flat_map(|piece| (0..piece.rows()).map(|row| piece.part(row..row + 1))).collect();
-        *pieces = joined(order.iter().filter_map(|row| each.get(*row).cloned()));
+        *pieces = ordered(pieces, order);
     }
 
     /// The rows of one place at another.
@@ -175,6 +236,13 @@ impl Recipe {
     }
 }
 
+/// Rows in another order; row i of the result is row `order[i]`.
+pub(crate) fn ordered(pieces: &[Piece], order: &[usize]) -> Vec<Piece> {
+    let each: Vec<Piece> =
+        pieces.iter().flat_map(|piece| (0..piece.rows()).map(|row| piece.part(row..row + 1))).collect();
+    joined(order.iter().filter_map(|row| each.get(*row).cloned()))
+}
+
 /// Where a role's rows of a planned tensor are kept: those of heads that each have a tensor are kept as one.
 fn place(planned: &Planned, role: Role) -> Place {
     let expert = planned.expert.filter(|_| role.is_of_experts());
@@ -201,6 +269,7 @@ fn joined(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
     for piece in pieces {
         if let Some(last) = out.last_mut()
             && last.steps == piece.steps
+            && !last.steps.iter().any(|step| matches!(step, Step::Plus(_)))
             && follows(&mut last.from, &piece.from)
         {
             continue;

@@ -1,58 +1,71 @@
 //! The numbers of a result, chunk by chunk: moved as bytes where they only move, else computed in f64 and rounded once.
+//!
+//! What moves in one piece is a share of the source's bytes. Everything else is gathered in a buffer, whose parts the threads
+//! fill side by side: rows that were put into another order, rows that are computed, zeros.
+
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use camelid_checkpoint::{Checkpoint, Dtype, Error, Tensor};
-use half::{bf16, f16};
+use camelid_kernels::Backend;
 
-use crate::doors::folding::recipe::{Numbers, Piece, Rearranged, Step};
+use crate::doors::folding::numbers::{Rows, Source};
+use crate::doors::folding::recipe::{Numbers, Piece, Rearranged};
+pub use crate::doors::folding::rounding::Rounding;
+use crate::doors::folding::rounding::round;
 
-/// So many bytes are in hand at a time, about.
-const CHUNK: usize = 1 << 22;
-
-/// How far what is stored lies from what was computed.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Rounding {
-    /// The largest |Δ|.
-    pub most: f64,
-    /// The largest |x|.
-    pub largest: f64,
-}
-
-impl Rounding {
-    /// The largest |Δ| over the largest |x|.
-    #[must_use]
-    pub fn relative(&self) -> f64 {
-        if self.largest > 0.0 { self.most / self.largest } else { 0.0 }
-    }
-}
+/// So many bytes move at a time, about.
+const MOVED: usize = 1 << 22;
+/// Fewer than these are gathered with what follows.
+const FEW: usize = 1 << 18;
+/// So many bytes are gathered or computed at a time, about.
+const GATHERED: usize = 1 << 20;
+/// So many of them are one thread's part, about.
+const PART: usize = 1 << 16;
 
 /// A tensor of the result, on its way.
 #[derive(Debug)]
 pub struct Stream<'a> {
     checkpoint: &'a Checkpoint,
+    source: Source<'a>,
+    backend: &'a Backend,
     pieces: std::slice::Iter<'a, Piece>,
     dtype: Dtype,
-    /// Numbers in a row.
+    /// Numbers in a row, and the bytes that they take.
     row: usize,
+    row_bytes: usize,
     /// What is left of the piece at hand: the piece, and the first row that was not given yet.
     at: Option<(&'a Piece, usize)>,
-    /// The last tensor whose rows do not lie in order, gathered.
-    gathered: Option<Tensor>,
     /// What was rounded so far.
     pub rounding: Rounding,
+}
+
+/// What one thread fills.
+struct Part<'a> {
+    rows: Vec<Rows>,
+    out: &'a mut [u8],
 }
 
 impl Rearranged {
     /// Its numbers in a type that holds single numbers, or as they are stored, in order.
     #[must_use]
-    pub fn stream<'a>(&'a self, checkpoint: &'a Checkpoint, dtype: Dtype) -> Stream<'a> {
+    pub fn stream<'a>(
+        &'a self,
+        checkpoint: &'a Checkpoint,
+        dtype: Dtype,
+        backend: &'a Backend,
+    ) -> Stream<'a> {
+        let row: usize = self.shape.get(1..).unwrap_or_default().iter().product();
+        let (numbers, bytes) = dtype.block();
         Stream {
             checkpoint,
+            source: Source::new(checkpoint),
+            backend,
             pieces: self.pieces.iter(),
             dtype,
-            row: self.shape.get(1..).unwrap_or_default().iter().product(),
+            row,
+            row_bytes: row * bytes / numbers,
             at: None,
-            gathered: None,
             rounding: Rounding::default(),
         }
     }
@@ -67,9 +80,10 @@ pub fn in_memory(
     checkpoint: &Checkpoint,
     dtype: Dtype,
 ) -> Result<Vec<Tensor>, Error> {
+    let backend = Backend::serial();
     let whole = |tensor: &Rearranged| {
         let mut bytes = Vec::new();
-        for piece in tensor.stream(checkpoint, dtype) {
+        for piece in tensor.stream(checkpoint, dtype, &backend) {
             bytes.extend_from_slice(&piece?);
         }
         Tensor::from_bytes(&tensor.name, dtype, &tensor.shape, bytes.into())
@@ -81,101 +95,103 @@ impl Iterator for Stream<'_> {
     type Item = Result<Bytes, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (piece, start) = match self.at.take() {
-            Some(at) => at,
-            None => (self.pieces.next()?, 0),
-        };
-        let row_bytes = (self.row * self.dtype.block().1 / self.dtype.block().0).max(1);
-        let end = piece.rows().min(start + (CHUNK / row_bytes).max(1));
-        if end < piece.rows() {
-            self.at = Some((piece, end));
+        let (piece, start) = self.piece()?;
+        let moved = self.fitting(piece, start, MOVED);
+        if moved * self.row_bytes >= FEW && self.moves(piece) {
+            return Some(self.next_rows(piece, start, moved).and_then(|rows| match rows.stored() {
+                Some(tensor) => tensor.bytes(),
+                None => Ok(vec![0; moved * self.row_bytes].into()),
+            }));
         }
-        Some(self.chunk(piece, start, end))
+        self.at = Some((piece, start));
+        Some(self.filled())
     }
 }
 
-impl Stream<'_> {
-    fn chunk(&mut self, piece: &Piece, start: usize, end: usize) -> Result<Bytes, Error> {
-        let (tensor, rows) = match &piece.from {
-            Numbers::Zeros(_) => {
-                let zeros = vec![0; (end - start) * self.row * self.dtype.block().1];
-                return Ok(zeros.into());
-            }
-            Numbers::Rows { tensor, rows } => (tensor, rows),
+impl<'a> Stream<'a> {
+    /// The piece at hand, or the next, and its first row that was not given yet.
+    fn piece(&mut self) -> Option<(&'a Piece, usize)> {
+        self.at.take().or_else(|| Some((self.pieces.next()?, 0)))
+    }
+
+    /// How many of a piece's rows take about so many bytes, one at least.
+    fn fitting(&self, piece: &Piece, start: usize, bytes: usize) -> usize {
+        // A row that is made of many numbers, be it a single one in the end, counts as these.
+        let row = self.row_bytes.max(2 * self.source.width(piece));
+        (piece.rows() - start).min((bytes / row).max(1))
+    }
+
+    /// Whether a piece's rows are stored as they are.
+    fn moves(&self, piece: &Piece) -> bool {
+        let same = |tensor: &Tensor| tensor.dtype() == self.dtype;
+        let stored = match &piece.from {
+            Numbers::Zeros(_) => true,
+            Numbers::Rows { tensor, rows: _ } => self.checkpoint.tensor(tensor).is_some_and(same),
         };
-        let tensor = self.rows(tensor, rows.start + start..rows.start + end)?;
-        if piece.steps.is_empty() && tensor.dtype() == self.dtype {
-            return tensor.bytes();
-        }
-        let mut numbers = tensor.to_f64()?;
-        for step in &piece.steps {
-            apply(*step, &mut numbers, self.row.max(1));
-        }
-        Ok(self.rounded(&numbers))
+        stored && piece.steps.is_empty()
     }
 
-    fn rows(&mut self, name: &str, range: std::ops::Range<usize>) -> Result<Tensor, Error> {
-        let missing = || Error::Tensor {
-            path: self.checkpoint.path().to_owned(),
-            tensor: name.to_owned(),
-            problem: "it is gone".into(),
-        };
-        if let Some(gathered) = self.gathered.as_ref().filter(|tensor| tensor.name() == name) {
-            return gathered.rows(range);
-        }
-        let tensor = self.checkpoint.tensor(name).ok_or_else(missing)?;
-        match tensor.rows(range.clone()) {
-            Ok(rows) => Ok(rows),
-            // Its numbers lie in another order in the file.
-            Err(_) => {
-                let bytes = tensor.bytes()?;
-                let gathered = Tensor::from_bytes(name, tensor.dtype(), tensor.shape(), bytes)?;
-                self.gathered.insert(gathered).rows(range)
+    /// The next rows of a piece.
+    fn next_rows(&mut self, piece: &'a Piece, start: usize, count: usize) -> Result<Rows, Error> {
+        self.at = (start + count < piece.rows()).then_some((piece, start + count));
+        self.source.rows(piece, start..start + count, self.row)
+    }
+
+    /// The next rows, of as many pieces as it takes, gathered and computed.
+    fn filled(&mut self) -> Result<Bytes, Error> {
+        let (mut groups, mut total) = (vec![(Vec::new(), 0)], 0);
+        while total < GATHERED {
+            let Some((piece, start)) = self.piece() else { break };
+            let count = self.fitting(piece, start, PART);
+            let rows = self.next_rows(piece, start, count)?;
+            let bytes = count * self.row_bytes;
+            if groups.last().is_none_or(|(_, held)| *held >= PART) {
+                groups.push((Vec::new(), 0));
             }
+            if let Some((group, held)) = groups.last_mut() {
+                group.push(rows);
+                *held += bytes;
+            }
+            total += bytes;
         }
-    }
-
-    /// The bytes of numbers in the type that is stored, each rounded once.
-    fn rounded(&mut self, numbers: &[f64]) -> Bytes {
-        if self.dtype == Dtype::F64 {
-            return self.stored(numbers, f64::to_le_bytes, |x| x);
+        let mut out = vec![0; total];
+        let mut left = out.as_mut_slice();
+        let mut parts = Vec::new();
+        for (rows, bytes) in groups {
+            let (own, after) = std::mem::take(&mut left).split_at_mut(bytes);
+            parts.push(Part { rows, out: own });
+            left = after;
         }
-        if self.dtype == Dtype::Bf16 {
-            return self.stored(numbers, |x| bf16::from_f64(x).to_le_bytes(), |x| bf16::from_f64(x).to_f64());
-        }
-        if self.dtype == Dtype::F16 {
-            return self.stored(numbers, |x| f16::from_f64(x).to_le_bytes(), |x| f16::from_f64(x).to_f64());
-        }
-        self.stored(numbers, |x| (x as f32).to_le_bytes(), |x| f64::from(x as f32))
-    }
-
-    fn stored<const N: usize>(
-        &mut self,
-        numbers: &[f64],
-        bytes: impl Fn(f64) -> [u8; N],
-        read: impl Fn(f64) -> f64,
-    ) -> Bytes {
-        let mut out = Vec::with_capacity(numbers.len() * N);
-        let Rounding { mut most, mut largest } = self.rounding;
-        for &x in numbers {
-            out.extend_from_slice(&bytes(x));
-            most = most.max((read(x) - x).abs());
-            largest = largest.max(x.abs());
-        }
-        self.rounding = Rounding { most, largest };
-        out.into()
+        let found = Mutex::new(Ok(self.rounding));
+        self.backend.run_each(&mut parts, |_, part| {
+            let rounding = part.fill(self.dtype, self.row);
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            match (&mut *found, rounding) {
+                (Ok(known), Ok(rounding)) => *known = known.and(rounding),
+                (Ok(_), Err(error)) => *found = Err(error),
+                (Err(_), _) => {}
+            }
+        });
+        self.rounding = found.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        Ok(out.into())
     }
 }
 
-fn apply(step: Step, numbers: &mut [f64], row: usize) {
-    match step {
-        Step::Scale(factor) => numbers.iter_mut().for_each(|x| *x *= factor),
-        Step::Add(number) => numbers.iter_mut().for_each(|x| *x += number),
-        Step::Unit => {
-            for row in numbers.chunks_mut(row) {
-                let length = row.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
-                row.iter_mut().for_each(|x| *x /= length);
+impl Part<'_> {
+    /// Writes its rows, each number rounded once.
+    fn fill(&mut self, dtype: Dtype, row: usize) -> Result<Rounding, Error> {
+        let mut left = &mut *self.out;
+        let mut rounding = Rounding::default();
+        let (numbers, bytes) = dtype.block();
+        for rows in &self.rows {
+            let (own, after) = left.split_at_mut(rows.count() * row * bytes / numbers);
+            left = after;
+            match rows.stored() {
+                Some(tensor) if tensor.dtype() == dtype => own.copy_from_slice(&tensor.bytes()?),
+                None if rows.are_zeros() => {}
+                Some(_) | None => rounding = rounding.and(round(&rows.numbers()?, dtype, own)),
             }
         }
+        Ok(rounding)
     }
 }

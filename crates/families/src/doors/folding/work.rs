@@ -4,6 +4,8 @@ use serde_json::Value as Json;
 
 use crate::doors::folding::recipe::Recipe;
 use crate::waist::architecture::Architecture;
+use crate::waist::named::Named;
+use crate::waist::roles::Role;
 
 /// How equal a result is to what it was made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -50,6 +52,26 @@ impl Folding {
     pub(crate) fn new(architecture: Architecture) -> Folding {
         let recipe = Recipe::of(&architecture);
         Folding { architecture, recipe, folds: Vec::new() }
+    }
+
+    /// Says whether a role has a bias; what shares a tensor with it keeps its own word.
+    pub(crate) fn say_bias(&mut self, layer: Option<usize>, role: Role, bias: bool) {
+        let tensors = match layer {
+            Some(layer) => &mut self.architecture.layers[layer].tensors,
+            None => &mut self.architecture.tensors,
+        };
+        let alone = |named: Named| -> Vec<Named> {
+            if !named.roles.contains(&role) || named.bias == bias {
+                return vec![named];
+            }
+            let of = |other: Role| Named {
+                roles: vec![other],
+                bias: if other == role { bias } else { named.bias },
+                ..named.clone()
+            };
+            named.roles.iter().copied().map(of).collect()
+        };
+        *tensors = std::mem::take(tensors).into_iter().flat_map(alone).collect();
     }
 
     /// The grade of all that was done.

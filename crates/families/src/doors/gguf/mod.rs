@@ -1,6 +1,6 @@
 //! A GGUF file read as a family: metadata → config.json's keys, the file's names for tensors, its order of rows undone.
 //!
-//! How a family's files are called is its `[gguf]` table: `architecture`, the file's own name for it; `[gguf.config]`, a
+//! How a family's files are called is its `[gguf]` table: `architecture`, the file's own name for it, or a list of them; `[gguf.config]`, a
 //! formula over the metadata for each key of config.json; `[gguf.tensors]`, laid over `[tensors]` as a child's are;
 //! `permuted`, the roles whose rows the converter reorders; `exponents`, those of which it writes −e^x for x; `halves`, the two
 //! tensors in which it writes `latent_up`; `[gguf.fused]`, tensors that a file may hold as one; `[gguf.words]`, words that are others in such a file (`"norm.offset" = 0` where it holds 1 + w); `ignore`, metadata that means nothing; `[gguf.neutral]`, values at which metadata mean nothing.
@@ -97,7 +97,7 @@ impl Library {
     /// The family of a file: each that reads such files is asked what config.json the metadata amount to, and `match`
     /// decides as it does for a config.json.
     fn of_file(&self, file: &File<'_>, allow: &Allow) -> Result<(&Declaration, Map<String, Json>), Error> {
-        let reads = |family: &&Declaration| family.gguf.architecture() == Some(file.architecture);
+        let reads = |family: &&Declaration| family.gguf.architectures().any(|name| name == file.architecture);
         let mut found: Option<(&Declaration, Map<String, Json>)> = None;
         let mut refusal = None;
         for candidate in self.families().filter(reads) {
@@ -129,7 +129,7 @@ impl Library {
             return Ok((family, file.config(family, allow)?));
         }
         let known: Vec<_> =
-            self.families().filter_map(|family| family.gguf.architecture()).map(str::to_owned).collect();
+            self.families().flat_map(|family| family.gguf.architectures()).map(str::to_owned).collect();
         Err(refusal.unwrap_or_else(|| {
             Error::Undetected(format!(
                 "{}: general.architecture is `{}`, which no family reads; there are {}",
