@@ -40,18 +40,27 @@ pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
 /// What the options' own reader has to say, with the exit status: help and the version, which must be written, or a refusal.
 #[must_use]
 pub fn told_of_options(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    match error.use_stderr() {
-        true => {
-            if is_text(error) {
-                errln!(
-                    "\n  tip: MODEL is the one argument without an option; a text goes with -p TEXT or -f FILE"
-                );
-            }
-            ExitCode::from(2)
+    let arguments = || std::env::args().skip(1);
+    let tip = options::elsewhere::tip(arguments());
+    let asked =
+        arguments().any(|argument| ["-h", "--help", "-V", "--version", "help"].contains(&argument.as_str()));
+    match (error.use_stderr(), tip) {
+        // `-hf ORG/NAME` is read as `-h`, and more.
+        (false, Some(tip)) if !asked => errln!("{} {tip}", output::style::bad("error:")),
+        (false, _) => {
+            let printed = error.print().context(output::print::STANDARD_OUTPUT);
+            return finish(printed.map(|()| ExitCode::SUCCESS));
         }
-        false => finish(printed.context(output::print::STANDARD_OUTPUT).map(|()| ExitCode::SUCCESS)),
+        (true, tip) => {
+            // Where not even this can be written, nobody can be told.
+            let _ = error.print();
+            let text = "MODEL is the one argument without an option; a text goes with -p TEXT or -f FILE";
+            if let Some(tip) = tip.or_else(|| is_text(error).then(|| text.to_owned())) {
+                errln!("\n  tip: {tip}");
+            }
+        }
     }
+    ExitCode::from(2)
 }
 
 /// Whether what is refused may be meant as the prompt, which other commands take in its place: `run MODEL "Once upon a time"`.

@@ -1,5 +1,6 @@
 //! What is asked on the command line by more than one subcommand.
 
+pub(super) mod elsewhere;
 #[cfg(feature = "fetch")]
 pub(super) mod fetching;
 pub(super) mod input;
