@@ -7,8 +7,6 @@ use serde_json::{Value as Json, json};
 
 use crate::models::{camelid, case, run, text};
 
-const FORMS: [&str; 6] = ["llama", "baichuan", "granite", "gemma2", "refact", "gemma"];
-
 /// What a form takes of any case is written, read back and run beside its source; what it can't take it refuses, for a reason of
 /// the model's. `docs/conversions.md` says which are which.
 #[test]
@@ -21,7 +19,7 @@ fn no_form_of_a_file_makes_another_function_of_any_case() {
     let mut written = BTreeSet::new();
     for source in folders(&cases).iter().flat_map(|family| folders(family)) {
         let name = source.strip_prefix(&cases).expect("a case").display().to_string();
-        for form in FORMS {
+        for form in forms() {
             if is_written(&source, name.split('/').next().expect("a family"), form) {
                 written.insert((name.clone(), form.to_owned()));
             }
@@ -53,16 +51,23 @@ fn is_written(source: &Path, family: &str, form: &str) -> bool {
     file.exists()
 }
 
-/// The rows and columns of the page that are no dash.
-fn said_to_be_written() -> BTreeSet<(String, String)> {
+/// The page's table of llama.cpp's forms, cell by cell.
+fn table() -> impl Iterator<Item = Vec<&'static str>> {
     let page = include_str!("../../../../docs/conversions.md");
     let table = page.split("\n## ").find(|part| part.starts_with("llama.cpp")).expect("its part");
-    let rows = table.lines().filter_map(|line| {
-        let cells: Vec<&str> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
-        cells[0].contains('/').then_some(cells)
-    });
+    table.lines().filter_map(|line| Some(line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect()))
+}
+
+/// The forms, in the order of its columns.
+fn forms() -> Vec<&'static str> {
+    table().next().expect("a head").split_off(1)
+}
+
+/// The rows and columns of the page that are no dash.
+fn said_to_be_written() -> BTreeSet<(String, String)> {
+    let rows = table().filter(|cells| cells[0].contains('/'));
     let names = |cells: Vec<&str>| {
-        let grades = FORMS.into_iter().zip(cells[1..].to_vec()).filter(|(_, grade)| *grade != "–");
+        let grades = forms().into_iter().zip(cells[1..].to_vec()).filter(|(_, grade)| *grade != "–");
         grades.map(|(form, _)| (cells[0].to_owned(), form.to_owned())).collect::<Vec<_>>()
     };
     rows.flat_map(names).collect()
