@@ -40,7 +40,6 @@ pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
 /// What the options' own reader has to say, with the exit status: help and the version, which must be written, or a refusal.
 #[must_use]
 pub fn told_of_options(error: &clap::Error) -> ExitCode {
-    let arguments = || std::env::args().skip(1);
     let tip = options::elsewhere::tip(arguments());
     let asked =
         arguments().any(|argument| ["-h", "--help", "-V", "--version", "help"].contains(&argument.as_str()));
@@ -63,6 +62,11 @@ pub fn told_of_options(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// The arguments; one that is no Unicode is none of those that are asked for here.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
+}
+
 /// Whether what is refused may be meant as the prompt, which other commands take in its place: `run MODEL "Once upon a time"`.
 fn is_text(error: &clap::Error) -> bool {
     let unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
@@ -70,7 +74,7 @@ fn is_text(error: &clap::Error) -> bool {
     let takes_text = |name: String| ["generate", "run", "tokenize", "trace"].contains(&name.as_str());
     unknown
         && argument.is_some_and(|text| !text.starts_with('-'))
-        && std::env::args().nth(1).is_some_and(takes_text)
+        && arguments().next().is_some_and(takes_text)
 }
 
 /// An error with its causes, each said once: many say what theirs said already.

@@ -374,25 +374,3 @@ fn a_full_context_drops_the_oldest_turns() {
     let long = camelid(&args).write_stdin("dog ".repeat(200)).output().expect("it runs");
     assert!(String::from_utf8_lossy(&long.stderr).contains("and the context ends after 96"));
 }
-
-/// Options of llama.cpp that mean nothing here, or are called otherwise, are refused with what to do instead.
-#[test]
-fn options_of_another_engine_are_answered() {
-    let model = text(stories());
-    for (option, wanted) in [
-        (&["-ngl", "99"] as &[&str], "-ngl: camelid computes on the processor"),
-        (&["-ngl=99"], "-ngl: camelid computes on the processor"),
-        (&["-fa", "on"], "leave it out"),
-        (&["-no-cnv"], "-p TEXT goes on with a text"),
-        (&["-st"], "--messages FILE"),
-        (&["--mlock"], "--no-mmap"),
-        (&["-sys", "Be brief."], "--system TEXT"),
-        (&["-hf", "org/name"], "MODEL may be ORG/NAME"),
-    ] {
-        let args = [&["generate", "-m", model, "-p", PROMPT, "-n", "1"], option].concat();
-        let message = refused(&args);
-        assert!(message.contains(wanted), "{option:?}: {message}");
-    }
-    let message = refused(&["generate", "-m", model, "-p", PROMPT, "--unheard-of"]);
-    assert!(!message.contains("leave it out"), "{message}");
-}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::models::{config, copy, refused, stories, text};
+use crate::models::{camelid, config, copy, refused, stories, text};
 
 #[track_caller]
 fn check(model: &Path, options: &[&str], expected: &str) {
@@ -165,4 +165,41 @@ fn a_generation_config_of_wrong_types() {
     check(folder.path(), &[], "generation_config.json: `temperature` = \"hot\" is no number");
     write(r#"{"eos_token_id": -1}"#);
     check(folder.path(), &[], "generation_config.json: -1 is no token id");
+}
+
+/// Options of llama.cpp that mean nothing here, or are called otherwise, are refused with what to do instead.
+#[test]
+fn options_of_another_engine_are_answered() {
+    let model = text(stories());
+    for (option, wanted) in [
+        (&["-ngl", "99"] as &[&str], "-ngl: camelid computes on the processor"),
+        (&["-ngl=99"], "-ngl: camelid computes on the processor"),
+        (&["-fa", "on"], "leave it out"),
+        (&["-no-cnv"], "-p TEXT goes on with a text"),
+        (&["-st"], "--messages FILE"),
+        (&["--mlock"], "--no-mmap"),
+        (&["-sys", "Be brief."], "--system TEXT"),
+        (&["-hf", "org/name"], "MODEL may be ORG/NAME"),
+    ] {
+        let args = [&["generate", "-m", model, "-p", "Once", "-n", "1"], option].concat();
+        let message = refused(&args);
+        assert!(message.contains(wanted), "{option:?}: {message}");
+    }
+    let message = refused(&["generate", "-m", model, "-p", "Once", "--unheard-of"]);
+    assert!(!message.contains("leave it out"), "{message}");
+}
+
+/// Arguments are bytes on most systems.
+#[test]
+#[cfg(unix)]
+fn an_argument_that_is_no_unicode_is_refused() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let model = OsStr::from_bytes(b"\xff");
+    for args in [[OsStr::new("-m"), model, OsStr::new("--unheard-of")], [model, OsStr::new("-p"), model]] {
+        let output = camelid(&["generate"]).args(args).output().expect("it runs");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+        assert!(message.starts_with("error: ") && !message.contains("panicked"), "{args:?}: {message}");
+    }
 }
