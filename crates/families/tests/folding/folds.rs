@@ -1,15 +1,13 @@
 //! Laws of folding: whatever a family says, what is folded into another form computes the same function.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use camelid_checkpoint::{Checkpoint, Dtype, Tensor};
-use camelid_families::{
-    Allow, Allowed, Architecture, Backend, Form, Grade, Library, Model, Source, engine, in_memory, own_form,
-};
-use ndarray::Array2;
+use camelid_checkpoint::Checkpoint;
+use camelid_families::{Allowed, Architecture, Form, Grade, Library, Source, engine, own_form};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
+
+use crate::apart;
 
 /// A network that Llama's keys can't say: each field is a word of its own.
 #[derive(Debug, Clone)]
@@ -120,26 +118,11 @@ impl Mine {
 
     /// Numbers large enough that no softmax is flat.
     fn checkpoint(&self, architecture: &Architecture) -> Checkpoint {
-        let mut state = self.seed | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        };
-        let tensors = architecture.plan().tensors.into_iter().map(|planned| {
-            let count: usize = planned.shape.iter().product();
-            let scale = if planned.shape.len() > 1 { 0.5 } else { 0.3 };
-            let base = if planned.name.contains("norm") && self.offset == 0.0 { 1.0 } else { 0.0 };
-            let bytes: Vec<u8> = (0..count).flat_map(|_| (base + scale * next()).to_le_bytes()).collect();
-            Tensor::from_bytes(&planned.name, Dtype::F32, &planned.shape, bytes.into()).expect("a tensor")
-        });
-        Checkpoint::from_parts(Path::new("mine"), self.config(), tensors.collect()).expect("a checkpoint")
+        crate::checkpoint(architecture, self.config(), self.seed, |name, shape| {
+            let base = if name.contains("norm") && self.offset == 0.0 { 1.0 } else { 0.0 };
+            (base, if shape.len() > 1 { 0.5 } else { 0.3 })
+        })
     }
-}
-
-fn logits(model: &Model) -> Array2<f32> {
-    let ids: Vec<u32> = (0..24).map(|at| (at * 7 + 3) % 40).collect();
-    let hidden = model.forward(&ids, &mut model.cache(), &mut ()).expect("it runs");
-    model.logits(hidden.view())
 }
 
 /// Folds into a family's form and runs both; how far the logits are apart, and what was folded. None where it is refused.
@@ -170,18 +153,7 @@ fn folded_with(
             return None;
         }
     };
-    let tensors = in_memory(&conversion.tensors, &checkpoint, Dtype::F32).expect("the tensors");
-    let result = Checkpoint::from_parts(Path::new("folded"), conversion.config.clone(), tensors)
-        .expect("a checkpoint");
-    let load = |family: &camelid_families::Declaration, config, checkpoint| {
-        family
-            .load(config, checkpoint, Backend::serial(), &Allow::default())
-            .unwrap_or_else(|error| panic!("{error}"))
-    };
-    let (ours, theirs) =
-        (logits(&load(family, &config, &checkpoint)), logits(&load(target, &conversion.config, &result)));
-    let most = |values: &Array2<f32>| values.iter().fold(0f32, |most, x| most.max(x.abs()));
-    Some((most(&(&ours - &theirs)) / most(&ours), conversion.grade))
+    Some((apart(source, &checkpoint, target, &conversion), conversion.grade))
 }
 
 proptest! {

@@ -1,14 +1,11 @@
 //! Laws of folds of structure: another kind of norm, another shape of MLP, a bias at another place compute the same function.
 
-use std::path::Path;
-
-use camelid_checkpoint::{Checkpoint, Dtype, Tensor};
-use camelid_families::{
-    Allow, Allowed, Architecture, Backend, Declaration, Grade, Library, Model, Source, in_memory,
-};
-use ndarray::Array2;
+use camelid_checkpoint::Checkpoint;
+use camelid_families::{Allowed, Architecture, Grade, Library, Source};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
+
+use crate::apart;
 
 /// A network by its structure.
 #[derive(Debug, Clone)]
@@ -32,41 +29,38 @@ struct Mine {
 
 fn mine() -> impl Strategy<Value = Mine> {
     let truths = any::<[bool; 10]>();
-    (truths, prop_oneof![Just(1usize), Just(2), Just(4)], prop_oneof![Just(1.0), 0.3..1.4], any::<u64>())
-        .prop_map(
-            |(
-                [
-                    layer_norm,
-                    norm_biases,
-                    final_bias,
-                    plain,
-                    value_bias,
-                    output_bias,
-                    biased,
-                    parallel,
-                    tie,
-                    packed,
-                ],
-                kv_heads,
-                branch,
-                seed,
-            )| Mine {
-                layer_norm,
-                norm_biases: layer_norm && norm_biases,
-                final_bias: layer_norm && final_bias,
-                head_bias: false,
-                plain,
-                value_bias,
-                output_bias,
-                biased,
-                parallel,
-                tie,
-                packed: packed && biased == value_bias,
-                kv_heads,
-                branch,
-                seed,
-            },
-        )
+    let branch = prop_oneof![Just(1.0), 0.3..1.4];
+    let all = (truths, prop_oneof![Just(1usize), Just(2), Just(4)], branch, any::<u64>());
+    all.prop_map(|(truths, kv_heads, branch, seed)| {
+        let [
+            layer_norm,
+            norm_biases,
+            final_bias,
+            plain,
+            value_bias,
+            output_bias,
+            biased,
+            parallel,
+            tie,
+            packed,
+        ] = truths;
+        Mine {
+            norm_biases: layer_norm && norm_biases,
+            final_bias: layer_norm && final_bias,
+            head_bias: false,
+            packed: packed && biased == value_bias,
+            layer_norm,
+            plain,
+            value_bias,
+            output_bias,
+            biased,
+            parallel,
+            tie,
+            kv_heads,
+            branch,
+            seed,
+        }
+    })
 }
 
 impl Mine {
@@ -109,25 +103,10 @@ impl Mine {
 
     /// Numbers large enough that no softmax is flat, none of them with the mean 0.
     fn checkpoint(&self, architecture: &Architecture) -> Checkpoint {
-        let mut state = self.seed | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        };
-        let tensors = architecture.plan().tensors.into_iter().map(|planned| {
-            let count: usize = planned.shape.iter().product();
-            let base = if planned.name.ends_with("norm.weight") { 1.0 } else { 0.1 };
-            let bytes: Vec<u8> = (0..count).flat_map(|_| (base + 0.5 * next()).to_le_bytes()).collect();
-            Tensor::from_bytes(&planned.name, Dtype::F32, &planned.shape, bytes.into()).expect("a tensor")
-        });
-        Checkpoint::from_parts(Path::new("mine"), self.config(), tensors.collect()).expect("a checkpoint")
+        crate::checkpoint(architecture, self.config(), self.seed, |name, _| {
+            (if name.ends_with("norm.weight") { 1.0 } else { 0.1 }, 0.5)
+        })
     }
-}
-
-fn logits(model: &Model) -> Array2<f32> {
-    let ids: Vec<u32> = (0..24).map(|at| (at * 7 + 3) % 40).collect();
-    let hidden = model.forward(&ids, &mut model.cache(), &mut ()).expect("it runs");
-    model.logits(hidden.view())
 }
 
 /// Folds one network's family into another's and runs both: how far the logits are apart, and the grade; or why not.
@@ -144,18 +123,7 @@ fn folded(mine: &Mine, theirs: Option<&Mine>) -> Result<(f32, Grade), String> {
     let checkpoint = mine.checkpoint(&architecture);
     let source = Source { family, config: &config, architecture: &architecture };
     let conversion = target.converted(source, None, Allowed::Fold).map_err(|error| error.to_string())?;
-    let tensors = in_memory(&conversion.tensors, &checkpoint, Dtype::F32).expect("the tensors");
-    let result = Checkpoint::from_parts(Path::new("folded"), conversion.config.clone(), tensors)
-        .expect("a checkpoint");
-    let load = |family: &Declaration, config, checkpoint| {
-        family
-            .load(config, checkpoint, Backend::serial(), &Allow::default())
-            .unwrap_or_else(|error| panic!("{error}"))
-    };
-    let (ours, others) =
-        (logits(&load(family, &config, &checkpoint)), logits(&load(target, &conversion.config, &result)));
-    let most = |values: &Array2<f32>| values.iter().fold(0f32, |most, x| most.max(x.abs()));
-    Ok((most(&(&ours - &others)) / most(&ours), conversion.grade))
+    Ok((apart(source, &checkpoint, target, &conversion), conversion.grade))
 }
 
 proptest! {
