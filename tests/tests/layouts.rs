@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use camelid::checkpoint::gguf::{GgufWriter, Value as Meta};
 use camelid::checkpoint::{Checkpoint, Dtype, Mapping, Planned, Source, Tensor};
-use camelid::families::{Allow, Backend, Library};
+use camelid::families::{Backend, Library};
+use camelid::generate::{How, Opened};
 use camelid::verify::Reference;
 
 /// The family whose latents lie in two halves.
@@ -43,11 +44,9 @@ fn written(family: &str, edit: impl Fn(&mut Keys, &mut Vec<Tensor>)) -> (tempfil
 /// A file's logits and the reference's, or what is wrong with it.
 fn run(family: &str, path: &Path) -> Result<(Vec<f32>, Vec<f64>), String> {
     let library = Library::built_in().expect("the built-in families");
-    let allow = Allow::default();
-    let checkpoint = Checkpoint::open(path).map_err(|error| error.to_string())?;
-    let read = library.from_gguf(&checkpoint, None, &allow).map_err(|error| error.to_string())?;
-    let model = read.declaration.load(&read.config, &read.checkpoint, Backend::serial(), &allow);
-    let model = model.map_err(|error| error.to_string())?;
+    let opened = Opened::open(&library, &path.display().to_string(), &How::default());
+    let opened = opened.map_err(|error| error.to_string())?;
+    let model = opened.model(Backend::serial(), &mut |_, _| {}).map_err(|error| error.to_string())?;
     let reference = tests().join("cases").join(family).join("base/reference.safetensors");
     let reference = Source::open(&reference, Mapping::Read).expect("the reference");
     let reference = Reference::read(&reference.into()).expect("it is read");

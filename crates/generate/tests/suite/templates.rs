@@ -74,6 +74,15 @@ fn prompt(opened: &Opened, said: &Conversation) -> Result<Prompt, Error> {
     chat.template.render(&said, Ending::Answer)
 }
 
+/// A case as the family that its folder is of: small vocabularies do not tell families apart.
+fn opened(case: &str) -> Opened {
+    let family = case.split('/').next().map(str::to_owned);
+    let folder = tests().join("cases").join(case);
+    let library = Library::built_in().expect("the families");
+    let how = How { family, ..How::default() };
+    Opened::open(&library, &folder.display().to_string(), &how).expect("it opens")
+}
+
 /// `tests/conversations/pieces.json`: whole conversations, for every family with a form of its own.
 #[test]
 fn conversations_are_what_the_releases_make_of_them() {
@@ -81,12 +90,7 @@ fn conversations_are_what_the_releases_make_of_them() {
     let prompts = file["prompts"].as_object().expect("prompts");
     assert_eq!(prompts.len(), 19);
     for (case, expected) in prompts {
-        // Small vocabularies do not tell families apart, so that the folder's name is said.
-        let family = case.split('/').next().map(str::to_owned);
-        let how = How { family, ..How::default() };
-        let folder = tests().join("cases").join(case);
-        let library = Library::built_in().expect("the families");
-        let opened = Opened::open(&library, &folder.display().to_string(), &how).expect("it opens");
+        let opened = opened(case);
         for (name, expected) in expected.as_object().expect("conversations") {
             let given = prompt(&opened, &read(&file["conversations"][name]));
             let pieces = given.as_ref().ok().map(|prompt| {
@@ -110,11 +114,7 @@ fn conversations_are_what_published_templates_make_of_them() {
     let prompts = file["prompts"].as_object().expect("prompts");
     let (mut wrong, mut equal) = (Vec::new(), 0);
     for (case, expected) in prompts {
-        let family = case.split('/').next().map(str::to_owned);
-        let how = How { family, ..How::default() };
-        let folder = tests().join("cases").join(case);
-        let library = Library::built_in().expect("the families");
-        let opened = Opened::open(&library, &folder.display().to_string(), &how).expect("it opens");
+        let opened = opened(case);
         for (name, expected) in expected.as_object().expect("conversations") {
             let given = prompt(&opened, &read(&file["conversations"][name]));
             let text = given.as_ref().ok().map(Prompt::text);
