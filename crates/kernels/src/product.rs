@@ -105,6 +105,12 @@ impl Backend {
         if !rounded.is_empty() {
             rounded::multiply(self, Region { x, tokens, cols, jobs: &rounded });
         }
+        let few = !self.are_many(tokens);
+        let (digits, f32): (Vec<_>, Vec<_>) =
+            f32.into_iter().partition(|job| few && rounded::in_digits(self, job.weights[0]));
+        if !digits.is_empty() {
+            rounded::multiply_in_digits(self, Region { x, tokens, cols, jobs: &digits });
+        }
         if !f32.is_empty() {
             self.compute_jobs(Region { x, tokens, cols, jobs: &f32 }, false);
         }

@@ -96,6 +96,36 @@ proptest! {
         }
     }
 
+    /// Activations of very different sizes: what is more, few tokens' may err by 2⁻²³ of the largest of their 32.
+    #[test]
+    fn a_product_errs_by_the_largest_of_its_run(
+        which in 0..Blocks::ALL.len(), tokens in 1..12_usize, rows in 1..20_usize, long in 1..23_usize, seed in 0..1000_u64,
+    ) {
+        let blocks = Blocks::ALL[which];
+        let long = if blocks.numbers() == 32 { long } else { long.div_ceil(8) };
+        let cols = long * blocks.numbers();
+        let sizes = noise(tokens * cols, seed + 7);
+        let x: Vec<f32> = noise(tokens * cols, seed).iter().zip(sizes).map(|(x, size)| x * (20.0 * size).exp()).collect();
+        let bytes = random_blocks(blocks, rows * long, seed + 1);
+        let numbers = widened(blocks, &bytes);
+        for isa in Isa::available() {
+            let backend = Backend::serial().with_isa(isa).expect("it is available");
+            let [y] = backend.multiply(&x, tokens, [Rows::Blocks(blocks, &bytes)]);
+            for (at, y) in y.iter().enumerate() {
+                let (t, o) = (at / rows, at % rows);
+                let (x, weight) = (&x[t * cols..(t + 1) * cols], &numbers[o * cols..(o + 1) * cols]);
+                let terms = x.iter().zip(weight).map(|(&x, &w)| f64::from(x) * f64::from(w));
+                let rounded = x.chunks(32).zip(weight.chunks(32)).map(|(x, w)| {
+                    let most = x.iter().fold(0.0, |most: f64, x| most.max(f64::from(x.abs())));
+                    most * w.iter().map(|w| f64::from(w.abs())).sum::<f64>() / 8_388_608.0
+                });
+                let bound = 5e-7 * terms.clone().map(f64::abs).sum::<f64>() + rounded.sum::<f64>();
+                let error = (f64::from(*y) - terms.sum::<f64>()).abs();
+                prop_assert!(error <= bound, "{isa:?} {blocks:?} ({t}, {o}): {error:e} over {bound:e}");
+            }
+        }
+    }
+
     /// Of every type, on every instruction set, for any number of threads.
     #[test]
     fn bits_do_not_depend_on_threads(

@@ -88,8 +88,13 @@ pub(crate) trait Bytes: Copy {
     /// # Safety
     /// 16 integers can be read.
     unsafe fn load_ints(self, from: *const i32) -> Self::S;
-    /// sums + Σ of four neighbours' q·x, for q from 0 to 63 and x from −127 to 127.
+    /// sums + Σ of four neighbours' q·x, for q from 0 to 63 and x from −128 to 127.
     fn dot(self, sums: Self::S, q: Self::B, x: Self::B) -> Self::S;
+    /// 256 times what [`Bytes::dot`] adds.
+    #[inline(always)]
+    fn dot_256(self, q: Self::B, x: Self::B) -> Self::S {
+        self.shift_left(self.dot(self.splat_int(0), q, x), 8)
+    }
     /// As [`Bytes::dot`], but in sums of two neighbours in 16 bits where the machine is [`Bytes::NARROW`]: they hold Σ q·x of
     /// two neighbours while that is within 2¹⁵.
     #[inline(always)]
@@ -104,6 +109,8 @@ pub(crate) trait Bytes: Copy {
     /// sums + Σ of four neighbours' (w + SIGNED_ZERO)·x, for signed bytes w, and x from −127 to 127.
     fn dot_signed(self, sums: Self::S, w: Self::B, x: Self::B) -> Self::S;
     fn sub_int(self, a: Self::S, b: Self::S) -> Self::S;
+    /// a · 2^bits.
+    fn shift_left(self, a: Self::S, bits: u32) -> Self::S;
 
     fn splat(self, value: f32) -> Self::F;
     /// # Safety

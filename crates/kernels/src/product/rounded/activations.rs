@@ -44,14 +44,28 @@ pub(super) struct Rounded<'a> {
 /// One token's.
 #[derive(Clone, Copy)]
 pub(super) struct Token<'a> {
-    /// From −127 to 127.
+    /// Activations as integers: in a byte, or in [`Held::DIGITS`] of them, digit by digit for each 64.
     pub(super) bytes: &'a [i8],
     /// One for each run.
     pub(super) scales: &'a [f32],
-    /// Σ of each run's bytes, times its scale.
+    /// Σ of each run's integers, times its scale.
     pub(super) sums: &'a [f32],
-    /// Σ of each 16 bytes.
+    /// Σ of each 16 integers; where there are several digits, 8 times that of each four.
     pub(super) wholes: &'a [i32],
+}
+
+/// Activations as integers that share a scale, as few tokens meet them.
+pub(super) trait Held: Copy + Sync {
+    /// Bytes of an integer, of which the first counts most.
+    const DIGITS: usize;
+    fn token(&self, token: usize) -> Token<'_>;
+}
+
+impl Held for Rounded<'_> {
+    const DIGITS: usize = 1;
+    fn token(&self, token: usize) -> Token<'_> {
+        Self::token(*self, token)
+    }
 }
 
 impl<'a> Rounded<'a> {

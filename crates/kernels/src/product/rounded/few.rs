@@ -8,7 +8,7 @@ use crate::product::region::Region;
 use crate::simd::{ByteKernel, Bytes};
 use crate::{Backend, Rows, blocks::GROUP};
 
-use super::activations::{Rounded, Token};
+use super::activations::{Held, Token};
 use super::format::{Format, MOST_BYTES, Scales, with_format};
 
 /// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
@@ -17,7 +17,7 @@ const PART_BYTES: usize = 64 << 10;
 /// A cache line, in bytes.
 const LINE: usize = 64;
 
-pub(super) fn multiply(backend: &Backend, region: Region<'_>, x: Rounded<'_>) {
+pub(super) fn multiply<H: Held>(backend: &Backend, region: Region<'_>, x: H) {
     let row_bytes = |weight: &Rows<'_>| {
         let (numbers, bytes) = weight.dtype().block();
         region.cols / numbers * bytes
@@ -34,38 +34,39 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, x: Rounded<'_>) {
 }
 
 /// `out[t · stride + o] = x[t] · weight[o]` for the rows o of the range.
-struct Dots<'a> {
-    x: Rounded<'a>,
+struct Dots<'a, H> {
+    x: H,
     cols: usize,
     weight: &'a [u8],
     rows: Range<usize>,
     out: (*mut f32, usize),
 }
 
-impl Dots<'_> {
+impl<H: Held> Dots<'_, H> {
     fn run<F: Format>(&self, backend: &Backend, tokens: usize) {
         for token in (0..tokens).step_by(2) {
             match tokens - token {
-                1 => backend.call_bytes(Few::<F, 1> { dots: self, token, format: PhantomData }),
-                _ => backend.call_bytes(Few::<F, 2> { dots: self, token, format: PhantomData }),
+                1 => backend.call_bytes(Few::<F, H, 1> { dots: self, token, format: PhantomData }),
+                _ => backend.call_bytes(Few::<F, H, 2> { dots: self, token, format: PhantomData }),
             }
         }
     }
 }
 
 /// `T` tokens from one on.
-struct Few<'a, F, const T: usize> {
-    dots: &'a Dots<'a>,
+struct Few<'a, F, H, const T: usize> {
+    dots: &'a Dots<'a, H>,
     token: usize,
     format: PhantomData<F>,
 }
 
-impl<F: Format, const T: usize> ByteKernel for Few<'_, F, T> {
+impl<F: Format, H: Held, const T: usize> ByteKernel for Few<'_, F, H, T> {
     #[inline(always)]
     fn run<M: Bytes>(self, machine: M) {
         let bytes = self.dots.cols / F::BLOCKS.numbers() * F::BLOCKS.bytes();
+        let x: [Token<'_>; T] = std::array::from_fn(|t| self.dots.x.token(self.token + t));
         for row in self.dots.rows.clone() {
-            self.row(machine, &self.dots.weight[row * bytes..(row + 1) * bytes], row);
+            self.row(machine, &self.dots.weight[row * bytes..(row + 1) * bytes], &x, row);
         }
     }
 }
@@ -88,15 +89,14 @@ const EIGHT_ONES: u64 = 0x0101_0101_0101_0101;
 
 /// Whether q meet activations as they are, and what they stand too high is taken away with the offsets: by sums of 32
 /// activations, where scales are of as many.
-const fn zero_beside<F: Format>() -> bool {
-    F::ZERO > 0 && !F::SIXTEENS
+const fn zero_beside<F: Format, H: Held>() -> bool {
+    F::ZERO > 0 && !F::SIXTEENS && H::DIGITS == 1
 }
 
-impl<F: Format, const T: usize> Few<'_, F, T> {
+impl<F: Format, H: Held, const T: usize> Few<'_, F, H, T> {
     /// One row by `T` tokens.
     #[inline(always)]
-    fn row<M: Bytes>(&self, m: M, weight: &[u8], row: usize) {
-        let x: [Token<'_>; T] = std::array::from_fn(|t| self.dots.x.token(self.token + t));
+    fn row<M: Bytes>(&self, m: M, weight: &[u8], x: &[Token<'_>; T], row: usize) {
         let mut sums = Sums { lines: [[m.splat(0.0); T]; 2], offsets: [m.times_bytes(0.0, 0); T] };
         let whole = weight.len() / F::BYTES;
         for index in 0..whole {
@@ -105,14 +105,19 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
                 m.prefetch(group.wrapping_add(DISTANCE + line));
             }
             // SAFETY: the group is whole.
-            unsafe { self.group(m, group, (&x, index), &mut sums) };
+            unsafe { self.group(m, group, (x, index), (GROUP, &mut sums)) };
         }
-        let rest = &weight[whole * F::BYTES..];
-        if F::BLOCKS.numbers() < GROUP && !rest.is_empty() {
-            let mut filled = [0; MOST_BYTES];
-            filled[..rest.len()].copy_from_slice(rest);
-            // SAFETY: filled up with blocks of zeros.
-            unsafe { self.group(m, filled.as_ptr(), (&x, whole), &mut sums) };
+        let (rest, numbers) = (&weight[whole * F::BYTES..], self.dots.cols % GROUP);
+        if F::BLOCKS.numbers() < GROUP && numbers > 0 {
+            if numbers.is_multiple_of(64) {
+                // SAFETY: these numbers are whole lines.
+                unsafe { self.group(m, rest.as_ptr(), (x, whole), (numbers, &mut sums)) };
+            } else {
+                let mut filled = [0; MOST_BYTES];
+                filled[..rest.len()].copy_from_slice(rest);
+                // SAFETY: filled up with blocks of zeros.
+                unsafe { self.group(m, filled.as_ptr(), (x, whole), (GROUP, &mut sums)) };
+            }
         }
         let ((out, stride), [even, odd]) = (self.dots.out, sums.lines);
         for t in 0..T {
@@ -122,21 +127,21 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
         }
     }
 
-    /// Adds the products of a group, the `index`-th of its row.
+    /// Adds the products of the first numbers of a group, the `index`-th of its row: of whole lines of 64.
     ///
     /// # Safety
-    /// The group can be read.
+    /// They can be read.
     #[inline(always)]
     unsafe fn group<M: Bytes>(
         &self,
         m: M,
         group: *const u8,
         (x, index): (&[Token<'_>; T], usize),
-        sums: &mut Sums<M, T>,
+        (numbers, sums): (usize, &mut Sums<M, T>),
     ) {
         // SAFETY: the caller's contract; activations are filled up to whole groups.
         unsafe {
-            let scales = F::scales(m, group);
+            let scales = F::scales(m, group, numbers / F::BLOCKS.numbers());
             let mut own = Own { scales: [scales.offset; T], same: [[0.0; 8]; T] };
             for ((own, same), x) in own.scales.iter_mut().zip(&mut own.same).zip(x) {
                 *own = m.load_eight(x.scales[index * 8..index * 8 + 8].as_ptr());
@@ -145,9 +150,9 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
                 }
                 m.store_eight(same.as_mut_ptr(), *own);
             }
-            if F::OFFSETS || zero_beside::<F>() {
+            if F::OFFSETS || zero_beside::<F, H>() {
                 // (q − zero)·s is q·s + offset.
-                let offset = match zero_beside::<F>() {
+                let offset = match zero_beside::<F, H>() {
                     true => m.mul_eight(scales.scale[0], m.times_bytes(-f32::from(F::ZERO), EIGHT_ONES)),
                     false => scales.offset,
                 };
@@ -156,11 +161,21 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
                     *sum = m.mul_add_eight(offset, x, *sum);
                 }
             }
-            let x = x.map(|x| x.bytes[index * GROUP..index * GROUP + GROUP].as_ptr());
-            line::<M, F, T, 0, 0>(m, group, (&x, &own), &scales, &mut sums.lines[0]);
-            line::<M, F, T, 1, 1>(m, group, (&x, &own), &scales, &mut sums.lines[1]);
-            line::<M, F, T, 2, 0>(m, group, (&x, &own), &scales, &mut sums.lines[0]);
-            line::<M, F, T, 3, 1>(m, group, (&x, &own), &scales, &mut sums.lines[1]);
+            let x = x.map(|x| {
+                let digits = GROUP * H::DIGITS;
+                let fours = if H::DIGITS == 1 { x.wholes } else { &x.wholes[index * GROUP / 4..] };
+                (x.bytes[index * digits..][..digits].as_ptr(), fours.as_ptr())
+            });
+            line::<M, F, H, T, 0, 0>(m, group, (&x, &own), &scales, &mut sums.lines[0]);
+            if numbers > 64 {
+                line::<M, F, H, T, 1, 1>(m, group, (&x, &own), &scales, &mut sums.lines[1]);
+            }
+            if numbers > 128 {
+                line::<M, F, H, T, 2, 0>(m, group, (&x, &own), &scales, &mut sums.lines[0]);
+            }
+            if numbers > 192 {
+                line::<M, F, H, T, 3, 1>(m, group, (&x, &own), &scales, &mut sums.lines[1]);
+            }
         }
     }
 }
@@ -170,10 +185,10 @@ impl<F: Format, const T: usize> Few<'_, F, T> {
 /// # Safety
 /// The group can be read, and as many activations.
 #[inline(always)]
-unsafe fn line<M: Bytes, F: Format, const T: usize, const N: usize, const HALF: usize>(
+unsafe fn line<M: Bytes, F: Format, H: Held, const T: usize, const N: usize, const HALF: usize>(
     m: M,
     group: *const u8,
-    (x, own): (&[*const i8; T], &Own<M, T>),
+    (x, own): (&[(*const i8, *const i32); T], &Own<M, T>),
     scales: &Scales<M>,
     sums: &mut [M::F; T],
 ) {
@@ -181,16 +196,9 @@ unsafe fn line<M: Bytes, F: Format, const T: usize, const N: usize, const HALF: 
     let q = unsafe { F::line::<M, N>(m, group) };
     for (t, sum) in sums.iter_mut().enumerate() {
         // SAFETY: the caller's contract.
-        let x = unsafe { m.load(x[t].add(N * 64).cast()) };
-        let nothing = m.splat_int(0);
-        let product = if F::SIGNED { m.dot_signed(nothing, q, x) } else { m.dot(nothing, q, x) };
-        let zero = match F::SIGNED {
-            true => M::SIGNED_ZERO as u8,
-            false if zero_beside::<F>() => 0,
-            false => F::ZERO,
+        let product = unsafe {
+            if H::DIGITS == 1 { whole::<M, F, H, N>(m, q, x[t].0) } else { digits::<M, F, H, N>(m, q, x[t]) }
         };
-        let product =
-            if zero > 0 { m.sub_int(product, m.dot(nothing, m.splat_byte(zero), x)) } else { product };
         let scale = if F::SIXTEENS {
             let own = m.spread_two::<N>(own.scales[t], &own.same[t]);
             m.mul(m.spread_four::<HALF>(scales.scale[N / 2]), own)
@@ -199,4 +207,44 @@ unsafe fn line<M: Bytes, F: Format, const T: usize, const N: usize, const HALF: 
         };
         *sum = m.mul_add(m.to_float(product), scale, *sum);
     }
+}
+
+/// (q − zero)·r, of four neighbours each.
+///
+/// # Safety
+/// The line's activations can be read.
+#[inline(always)]
+unsafe fn whole<M: Bytes, F: Format, H: Held, const N: usize>(m: M, q: M::B, x: *const i8) -> M::S {
+    // SAFETY: the caller's contract.
+    let x = unsafe { m.load(x.add(N * 64).cast()) };
+    let nothing = m.splat_int(0);
+    let product = if F::SIGNED { m.dot_signed(nothing, q, x) } else { m.dot(nothing, q, x) };
+    let zero = match F::SIGNED {
+        true => M::SIGNED_ZERO as u8,
+        false if zero_beside::<F, H>() => 0,
+        false => F::ZERO,
+    };
+    if zero > 0 { m.sub_int(product, m.dot(nothing, m.splat_byte(zero), x)) } else { product }
+}
+
+/// The same for v in digits: that many of q below 32 are within 32 bits.
+///
+/// # Safety
+/// The line's activations can be read, and the sums of their neighbours, times 8.
+#[inline(always)]
+unsafe fn digits<M: Bytes, F: Format, H: Held, const N: usize>(
+    m: M,
+    q: M::B,
+    (x, fours): (*const i8, *const i32),
+) -> M::S {
+    debug_assert!(H::DIGITS == 3 && !F::SIGNED && F::MOST < 32 && F::ZERO % 8 == 0);
+    // SAFETY: the caller's contract.
+    let [a, b, c] = unsafe { [0, 1, 2].map(|digit| m.load(x.add((N * H::DIGITS + digit) * 64).cast())) };
+    let product = m.dot(m.shift_left(m.dot(m.dot_256(q, a), q, b), 8), q, c);
+    if F::ZERO == 0 {
+        return product;
+    }
+    // SAFETY: the caller's contract.
+    let fours = unsafe { m.load_ints(fours.add(N * 16)) };
+    m.sub_int(product, if F::ZERO == 8 { fours } else { m.shift_left(fours, (F::ZERO / 8).ilog2()) })
 }

@@ -28,11 +28,11 @@ pub(super) trait Format {
     /// Bytes of a whole group.
     const BYTES: usize = GROUP / Self::BLOCKS.numbers() * Self::BLOCKS.bytes();
 
-    /// The scales of a group.
+    /// The scales of the first `count` blocks of a group; those of others are 0, or any where a block is a group.
     ///
     /// # Safety
-    /// It can be read.
-    unsafe fn scales<M: Bytes>(machine: M, group: *const u8) -> Scales<M>;
+    /// They can be read.
+    unsafe fn scales<M: Bytes>(machine: M, group: *const u8, count: usize) -> Scales<M>;
 
     /// The q of its numbers from `64·N` on.
     ///
@@ -47,18 +47,21 @@ pub(super) struct Scales<M: Bytes> {
     pub(super) offset: M::E,
 }
 
-/// The f16 at byte `at` of each of eight blocks.
+/// The f16 at byte `at` of each of the first `count` of eight blocks, else 0.
 ///
 /// # Safety
 /// They can be read, of `bytes` each.
 #[inline(always)]
-unsafe fn halves<M: Bytes>(machine: M, group: *const u8, (bytes, at): (usize, usize)) -> M::E {
+unsafe fn halves<M: Bytes>(machine: M, group: *const u8, (bytes, at): (usize, usize), count: usize) -> M::E {
     let mut quads = [0_u64; 2];
     for (side, quad) in quads.iter_mut().enumerate() {
         for nth in 0..4 {
-            // SAFETY: the caller's contract.
-            let bits = unsafe { group.add((side * 4 + nth) * bytes + at).cast::<[u8; 2]>().read() };
-            *quad |= u64::from(u16::from_le_bytes(bits)) << (16 * nth);
+            let block = side * 4 + nth;
+            if count == 8 || block < count {
+                // SAFETY: the caller's contract.
+                let bits = unsafe { group.add(block * bytes + at).cast::<[u8; 2]>().read() };
+                *quad |= u64::from(u16::from_le_bytes(bits)) << (16 * nth);
+            }
         }
     }
     machine.halves(quads)
@@ -87,12 +90,12 @@ macro_rules! small {
             const MOST: usize = $most;
             const OFFSETS: bool = $offsets;
             #[inline(always)]
-            unsafe fn scales<M: Bytes>(machine: M, group: *const u8) -> Scales<M> {
+            unsafe fn scales<M: Bytes>(machine: M, group: *const u8, count: usize) -> Scales<M> {
                 let bytes = Self::BLOCKS.bytes();
                 // SAFETY: the caller's contract.
                 unsafe {
-                    let scale = halves(machine, group, (bytes, 0));
-                    let offset = if $offsets { halves(machine, group, (bytes, $at)) } else { scale };
+                    let scale = halves(machine, group, (bytes, 0), count);
+                    let offset = if $offsets { halves(machine, group, (bytes, $at), count) } else { scale };
                     Scales { scale: [scale; 2], offset }
                 }
             }
@@ -156,7 +159,7 @@ macro_rules! large {
             const MOST: usize = $most;
             const OFFSETS: bool = true;
             #[inline(always)]
-            unsafe fn scales<M: Bytes>(machine: M, group: *const u8) -> Scales<M> {
+            unsafe fn scales<M: Bytes>(machine: M, group: *const u8, _: usize) -> Scales<M> {
                 // SAFETY: the caller's contract.
                 unsafe { run_scales(machine, group) }
             }
@@ -188,7 +191,7 @@ impl Format for Q6K {
     const MOST: usize = 63;
     const SIXTEENS: bool = true;
     #[inline(always)]
-    unsafe fn scales<M: Bytes>(machine: M, block: *const u8) -> Scales<M> {
+    unsafe fn scales<M: Bytes>(machine: M, block: *const u8, _: usize) -> Scales<M> {
         // SAFETY: the caller's contract.
         let (d, s) = unsafe {
             (block.add(208).cast::<[u8; 2]>().read(), block.add(192).cast::<[[u8; 8]; 2]>().read())

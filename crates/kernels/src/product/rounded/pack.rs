@@ -131,7 +131,7 @@ unsafe fn scales<M: Bytes, F: Format>(
         let (mut scale, mut offset) = ([0.0; 16], [0.0; 8]);
         // SAFETY: the caller's contract; the arrays have room.
         unsafe {
-            let scales = F::scales(m, source);
+            let scales = F::scales(m, source, GROUP / F::BLOCKS.numbers());
             m.store_eight(scale.as_mut_ptr(), scales.scale[0]);
             m.store_eight(scale.as_mut_ptr().add(8), scales.scale[1]);
             m.store_eight(offset.as_mut_ptr(), scales.offset);

@@ -136,6 +136,19 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
         [self.dot_half(sums[0], q[0], x[0]), self.dot_half(sums[1], q[1], x[1])]
     }
     #[inline(always)]
+    fn dot_256(self, q: [__m256i; 2], x: [__m256i; 2]) -> [__m256i; 2] {
+        if VNNI {
+            return self.shift_left(self.dot(self.splat_int(0), q, x), 8);
+        }
+        call!({
+            let factor = _mm256_set1_epi16(256);
+            [
+                _mm256_madd_epi16(_mm256_maddubs_epi16(q[0], x[0]), factor),
+                _mm256_madd_epi16(_mm256_maddubs_epi16(q[1], x[1]), factor),
+            ]
+        })
+    }
+    #[inline(always)]
     fn dot_narrow(self, narrow: [__m256i; 2], q: [__m256i; 2], x: [__m256i; 2]) -> [__m256i; 2] {
         if VNNI {
             return self.dot(narrow, q, x);
@@ -160,6 +173,11 @@ impl<const VNNI: bool> Bytes for Avx2<VNNI> {
     #[inline(always)]
     fn dot_signed(self, sums: [__m256i; 2], w: [__m256i; 2], x: [__m256i; 2]) -> [__m256i; 2] {
         [self.signed_half(sums[0], w[0], x[0]), self.signed_half(sums[1], w[1], x[1])]
+    }
+    #[inline(always)]
+    fn shift_left(self, a: [__m256i; 2], bits: u32) -> [__m256i; 2] {
+        let bits = call!(_mm_cvtsi32_si128(bits as i32));
+        call!([_mm256_sll_epi32(a[0], bits), _mm256_sll_epi32(a[1], bits)])
     }
     #[inline(always)]
     fn sub_int(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
@@ -272,8 +290,8 @@ impl<const VNNI: bool> Avx2<VNNI> {
 unsafe fn both_halves(from: *const u8) -> __m256i {
     // SAFETY: the caller's contract.
     unsafe {
-        let low = _mm_loadu_si128(from.cast());
-        let both = _mm256_set_m128i(_mm_srli_epi16::<4>(low), low);
+        let twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.cast()));
+        let both = _mm256_srlv_epi64(twice, _mm256_setr_epi64x(0, 0, 4, 4));
         _mm256_and_si256(both, _mm256_set1_epi8(15))
     }
 }

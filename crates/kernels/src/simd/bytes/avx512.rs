@@ -137,6 +137,10 @@ impl Bytes for Vnni {
         call!(_mm512_dpbusd_epi32(sums, _mm512_xor_si512(w, _mm512_set1_epi8(-128)), x))
     }
     #[inline(always)]
+    fn shift_left(self, a: __m512i, bits: u32) -> __m512i {
+        call!(_mm512_sll_epi32(a, _mm_cvtsi32_si128(bits as i32)))
+    }
+    #[inline(always)]
     fn sub_int(self, a: __m512i, b: __m512i) -> __m512i {
         call!(_mm512_sub_epi32(a, b))
     }

@@ -109,6 +109,10 @@ impl Bytes for Plain {
         from_fn(|s| sums[s] + (4 * s..4 * s + 4).map(product).sum::<i32>())
     }
     #[inline(always)]
+    fn shift_left(self, a: [i32; 16], bits: u32) -> [i32; 16] {
+        a.map(|a| a << bits)
+    }
+    #[inline(always)]
     fn sub_int(self, a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
         from_fn(|i| a[i] - b[i])
     }
