@@ -97,20 +97,13 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn unzip(self, a: __m256, b: __m256) -> (__m256, __m256) {
-        let (even, odd) = self.unzip_near(a, b);
-        (self.ordered(even), self.ordered(odd))
-    }
-    #[inline(always)]
-    fn unzip_near(self, a: __m256, b: __m256) -> (__m256, __m256) {
-        // Within halves.
-        (call!(_mm256_shuffle_ps::<0x88>(a, b)), call!(_mm256_shuffle_ps::<0xdd>(a, b)))
-    }
-    #[inline(always)]
-    fn ordered(self, a: __m256) -> __m256 {
         // SAFETY: `self` exists only where the machine has the feature.
         unsafe {
-            // The middle quarters change places.
-            _mm256_castpd_ps(_mm256_permute4x64_pd::<0xd8>(_mm256_castps_pd(a)))
+            // Within halves first; then the middle quarters change places.
+            let (even, odd) = (_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xdd>(a, b));
+            let even = _mm256_permute4x64_pd::<0xd8>(_mm256_castps_pd(even));
+            let odd = _mm256_permute4x64_pd::<0xd8>(_mm256_castps_pd(odd));
+            (_mm256_castpd_ps(even), _mm256_castpd_ps(odd))
         }
     }
     #[inline(always)]

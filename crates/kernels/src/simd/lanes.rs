@@ -59,16 +59,6 @@ pub(crate) trait Simd: Copy {
     fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
     /// The even and the odd ones of the elements of `a` and then `b`.
     fn unzip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
-    /// As `unzip`, in an order of lanes that takes fewer shuffles; [`Simd::ordered`] gives them back their own.
-    #[inline(always)]
-    fn unzip_near(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
-        self.unzip(a, b)
-    }
-    /// The lanes of [`Simd::unzip_near`] in the order of [`Simd::unzip`].
-    #[inline(always)]
-    fn ordered(self, a: Self::V) -> Self::V {
-        a
-    }
     /// The sum of the lanes, halves added to halves.
     fn sum(self, a: Self::V) -> f32;
 
@@ -273,8 +263,6 @@ pub(super) unsafe fn round_each<S: Simd>(simd: S, from: *const f32) -> S::V {
 /// An element as stored, loaded as f32 lanes.
 pub(crate) trait Element: Copy + Send + Sync + 'static {
     const ZERO: Self;
-    /// Whether [`Element::load_pairs`] has the order of [`Simd::unzip_near`]; else that of [`Simd::unzip`].
-    const NEAR: bool = true;
     /// The elements of a matrix; none where they are of another type.
     fn of(rows: Rows<'_>) -> &[Self];
 
@@ -289,7 +277,7 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
     #[inline(always)]
     unsafe fn load_pairs<S: Simd>(simd: S, from: *const Self) -> (S::V, S::V) {
         // SAFETY: the caller's contract.
-        unsafe { simd.unzip_near(Self::load(simd, from), Self::load(simd, from.add(S::LANES))) }
+        unsafe { simd.unzip(Self::load(simd, from), Self::load(simd, from.add(S::LANES))) }
     }
 
     /// The first `count` lanes from memory, the others 0.
@@ -321,7 +309,6 @@ impl Element for f32 {
 
 impl Element for bf16 {
     const ZERO: Self = Self::ZERO;
-    const NEAR: bool = false;
     fn of(rows: Rows<'_>) -> &[Self] {
         if let Rows::Bf16(values) = rows { values } else { &[] }
     }
@@ -374,12 +361,9 @@ mod tests {
             // SAFETY: the arrays have at least two vectors; the square has MOST_LANES columns of MOST_LANES.
             unsafe {
                 let pair = |(even, odd)| [lanes(even), lanes(odd)];
-                let near = |(even, odd)| pair((simd.ordered(even), simd.ordered(odd)));
-                let [a, b] = [0, S::LANES].map(|at| simd.load(values.as_ptr().add(at)));
-                assert_eq!(pair(simd.unzip(a, b)), expected);
-                assert_eq!(near(f32::load_pairs(simd, values.as_ptr())), expected);
+                assert_eq!(pair(f32::load_pairs(simd, values.as_ptr())), expected);
                 assert_eq!(pair(bf16::load_pairs(simd, values.map(bf16::from_f32).as_ptr())), expected);
-                assert_eq!(near(f16::load_pairs(simd, values.map(f16::from_f32).as_ptr())), expected);
+                assert_eq!(pair(f16::load_pairs(simd, values.map(f16::from_f32).as_ptr())), expected);
                 for count in 0..=S::LANES {
                     let first = lanes(f32::load_first(simd, values.as_ptr(), count));
                     assert_eq!(first[..count], values[..count]);

@@ -1,24 +1,21 @@
-//! Few tokens: the weights are read once from memory.
+//! Few tokens: the weights are read once, from memory, and that is what takes the time.
 //!
-//! A row meets up to three tokens while it passes through the registers ([`stream`]: the memory is what takes the time);
-//! before more of them some rows pass again and again ([`several`]). Where x is too long to stay in the first-level cache,
-//! some rows meet a part of it, then the next part. Each dot product is summed in the same order whatever stands beside it,
-//! so a token's result does not depend on the others of the call.
-
-mod several;
-mod stream;
+//! A row of the weight meets all tokens while it passes through the registers. Rows follow one another in memory, so
+//! each thread reads one stream, and asks for what lies [`DISTANCE`] ahead in it. Where x is too long to stay in the
+//! first-level cache, some rows meet a part of it, then the next part; what is asked for then is what is read next.
+//! Each dot product is summed in the same order whatever stands beside it, so a token's result does not depend on the
+//! others of the call.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use half::{bf16, f16};
 
-use crate::scratch::Buffer;
 use crate::simd::{Element, Kernel, MOST_LANES, Simd};
 use crate::{Backend, Rows};
 
-use super::blocks;
-use super::region::Region;
+use super::blocks::{self, DISTANCE};
+use super::region::{Job, Region};
 
 /// Bytes of weights in one part, about: large against the cost of claiming it, small against the whole.
 const PART_BYTES: usize = 128 << 10;
@@ -40,23 +37,16 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
     let stride = (region.cols.next_multiple_of(2 * MOST_LANES) + 2 * MOST_LANES) / if pairs { 2 } else { 1 };
     // One token waits for memory alone; what several meet in long vectors has the same bits as in short ones.
     let long = pairs || region.tokens > 1;
-    let has = |near: bool| region.jobs.iter().any(|job| near_order(job.weights[0]) == Some(near));
-    let lay = |near: bool, buffer: &mut Buffer<'_>| {
-        let x = Laid { at: buffer.as_mut_ptr(), stride };
-        let lay = Lay { region, x, pairs, near };
-        match (has(near), long) {
-            (false, _) => {}
-            (true, true) => backend.call(lay),
-            (true, false) => backend.stream(lay),
-        }
-        x
-    };
-    let places = |near: bool| if has(near) { region.tokens * stride } else { 0 };
-    let mut buffers = [false, true].map(|near| backend.scratch().buffer(places(near)));
-    let [ordered, near] = &mut buffers;
-    let (ordered, near) = (lay(false, ordered), lay(true, near));
+    let mut buffer = backend.scratch().buffer(region.tokens * stride);
+    let x = Laid { at: buffer.as_mut_ptr(), stride };
+    let in_blocks = |job: &Job<'_>| matches!(job.weights[0], Rows::Blocks(..));
+    // Pairs fill whole lines: what takes the time in f32 is to widen them.
+    if !region.jobs.iter().all(in_blocks) {
+        let lay = Lay { region, x, pairs };
+        if long { backend.call(lay) } else { backend.stream(lay) }
+    }
     // Blocks meet x as it is, but no vector of it should lie in two cache lines; their rows are whole lines.
-    let blocks = region.jobs.iter().any(|job| near_order(job.weights[0]).is_none());
+    let blocks = region.jobs.iter().any(in_blocks);
     let mut lines = backend.scratch().buffer(if blocks { region.x.len() } else { 0 });
     let whole = if blocks { lines.copy(region.x) } else { region.x };
     let fair = region.total_rows().div_ceil(16 * backend.threads());
@@ -68,7 +58,6 @@ pub(super) fn multiply(backend: &Backend, region: Region<'_>, pairs: bool) {
         if let Rows::Blocks(kind, weight) = weight {
             return blocks::Dots { x: whole, cols: region.cols, weight, rows, out }.run(backend, kind);
         }
-        let x = if near_order(weight) == Some(true) { near } else { ordered };
         let dots = Dots { region, x, weight, rows, out, pairs };
         if long { backend.call(dots) } else { backend.stream(dots) }
     });
@@ -79,16 +68,6 @@ fn row_bytes(weight: Rows<'_>, cols: usize) -> usize {
     match weight {
         Rows::F32(_) | Rows::Bf16(_) | Rows::F16(_) => cols * 4,
         Rows::Blocks(blocks, _) => cols / blocks.numbers() * blocks.bytes(),
-    }
-}
-
-/// Whether x is laid out in the order of [`Simd::unzip_near`], or in that of [`Simd::unzip`]; blocks meet it as it is.
-fn near_order(weight: Rows<'_>) -> Option<bool> {
-    match weight {
-        Rows::F32(_) => Some(f32::NEAR),
-        Rows::F16(_) => Some(f16::NEAR),
-        Rows::Bf16(_) => Some(bf16::NEAR),
-        Rows::Blocks(..) => None,
     }
 }
 
@@ -109,7 +88,6 @@ struct Lay<'a> {
     region: Region<'a>,
     x: Laid,
     pairs: bool,
-    near: bool,
 }
 
 impl Kernel for Lay<'_> {
@@ -118,10 +96,8 @@ impl Kernel for Lay<'_> {
     fn run<S: Simd>(self, simd: S) {
         if S::PAIRS && self.pairs {
             self.lay::<S, Pairs>(simd);
-        } else if self.near {
-            self.lay::<S, Wide<f32>>(simd);
         } else {
-            self.lay::<S, Wide<bf16>>(simd);
+            self.lay::<S, Wide<f32>>(simd);
         }
     }
 }
@@ -133,20 +109,13 @@ impl Lay<'_> {
         for token in 0..tokens {
             let row = &x[token * cols..(token + 1) * cols];
             let (whole, rest) = row.split_at(cols - cols % (M::PAIRS * 2 * S::LANES));
-            let place = |index: usize| token * self.x.stride + index * 2 * S::LANES / M::WIDTH;
-            let count = whole.len() / (2 * S::LANES);
-            for index in 0..count {
-                // SAFETY: that many elements are whole pairs of vectors, for which a row of the layout has room.
-                unsafe {
-                    let from = whole.as_ptr().add(index * 2 * S::LANES);
-                    M::lay(simd, from, self.x.at.add(place(index)));
-                }
-            }
-            for (index, part) in rest.chunks(M::REST).enumerate() {
+            let parts = whole.chunks(2 * S::LANES).chain(rest.chunks(M::REST));
+            for (index, part) in parts.enumerate() {
                 let mut filled = [0.0; 2 * MOST_LANES];
                 filled[..part.len()].copy_from_slice(part);
+                let place = token * self.x.stride + index * 2 * S::LANES / M::WIDTH;
                 // SAFETY: `filled` has two vectors; a row of the layout has room for two more than the elements fill.
-                unsafe { M::lay(simd, filled.as_ptr(), self.x.at.add(place(count + index))) };
+                unsafe { M::lay(simd, filled.as_ptr(), self.x.at.add(place)) };
             }
         }
     }
@@ -187,8 +156,7 @@ impl<S: Simd, E: Element> Meet<S> for Wide<E> {
     unsafe fn lay(simd: S, from: *const f32, to: *mut f32) {
         // SAFETY: the caller's contract.
         unsafe {
-            let (a, b) = (simd.load(from), simd.load(from.add(S::LANES)));
-            let (even, odd) = if E::NEAR { simd.unzip_near(a, b) } else { simd.unzip(a, b) };
+            let (even, odd) = f32::load_pairs(simd, from);
             simd.store(to, even);
             simd.store(to.add(S::LANES), odd);
         }
@@ -224,6 +192,15 @@ impl<S: Simd> Meet<S> for Pairs {
     }
 }
 
+/// One of the times that some rows pass by, for three tokens each.
+#[derive(Clone, Copy)]
+struct Pass {
+    /// The first of its tokens.
+    token: usize,
+    time: usize,
+    times: usize,
+}
+
 /// `out[t · stride + o] = x[t] · weight[o]` for the rows o of the range.
 struct Dots<'a> {
     region: Region<'a>,
@@ -251,56 +228,117 @@ impl Kernel for Dots<'_> {
 impl Dots<'_> {
     #[inline(always)]
     fn rows<S: Simd, M: Meet<S>>(&self, simd: S, weight: &[M::Weight]) {
+        let tokens = self.region.tokens;
+        let times = tokens.div_ceil(3);
         for first in self.rows.clone().step_by(GROUP) {
             let rows = first..self.rows.end.min(first + GROUP);
-            match self.region.tokens {
-                1 => self.once::<S, M, 1>(simd, weight, rows),
-                2 => self.once::<S, M, 2>(simd, weight, rows),
-                3 => self.once::<S, M, 3>(simd, weight, rows),
-                _ => self.again::<S, M>(simd, weight, rows),
+            let pass = |time: usize| Pass { token: 3 * time, time, times };
+            for time in 0..tokens / 3 {
+                self.group::<S, M, 3>(simd, weight, rows.clone(), pass(time));
+            }
+            match tokens % 3 {
+                2 => self.group::<S, M, 2>(simd, weight, rows, pass(tokens / 3)),
+                1 => self.group::<S, M, 1>(simd, weight, rows, pass(tokens / 3)),
+                _ => {}
             }
         }
     }
 
-    /// How many columns of a row meet as many tokens at a time.
+    /// A few rows by `T` tokens, a part of the columns at a time.
     #[inline(always)]
-    fn part<S: Simd, M: Meet<S>>(&self, tokens: usize) -> usize {
-        let cols = self.region.cols;
-        let parts = (cols * tokens * 4 / M::WIDTH).div_ceil(NEAR);
-        cols.div_ceil(parts).next_multiple_of(MOST_PAIRS * 2 * MOST_LANES)
-    }
-
-    /// Writes the results of a row and of tokens from one on.
-    #[inline(always)]
-    fn write<S: Simd, M: Meet<S>, const T: usize>(
+    fn group<S: Simd, M: Meet<S>, const T: usize>(
         &self,
         simd: S,
-        row: usize,
-        token: usize,
-        sums: Sums<S, T>,
+        weight: &[M::Weight],
+        rows: Range<usize>,
+        pass: Pass,
     ) {
+        let token = pass.token;
+        let cols = self.region.cols;
+        let parts = (cols * T * 4 / M::WIDTH).div_ceil(NEAR);
+        let part = cols.div_ceil(parts).next_multiple_of(MOST_PAIRS * 2 * MOST_LANES);
+        let mut sums = [[[[simd.splat(0.0); 2]; MOST_PAIRS]; T]; GROUP];
+        for start in (0..cols).step_by(part) {
+            for (row, sums) in rows.clone().zip(&mut sums) {
+                let values = &weight[row * cols + start..row * cols + cols.min(start + part)];
+                // Of rows that pass several times, those that follow; of a part, the next row, or after the last one the first
+                // row of the next part.
+                let next = match (pass.times, parts, row + 1 < rows.end) {
+                    (2.., ..) => values.as_ptr().wrapping_add(rows.len() * cols),
+                    (_, 1, _) => values.as_ptr().wrapping_byte_add(DISTANCE),
+                    (_, _, true) => values.as_ptr().wrapping_add(cols),
+                    _ => values.as_ptr().wrapping_add(part).wrapping_sub((rows.len() - 1) * cols),
+                };
+                // SAFETY: a row of x has as many elements, and zeros beside the last.
+                unsafe {
+                    let x = self.x.at.add(token * self.x.stride + start / M::WIDTH);
+                    self.add::<S, M, T>(simd, (values, next), (x, pass), sums);
+                }
+            }
+        }
         let (out, stride) = self.out;
-        for (t, [[a, b], [c, d]]) in sums.into_iter().enumerate() {
-            let first = simd.add(a, b);
-            let sum = if M::PAIRS == 1 { first } else { simd.add(first, simd.add(c, d)) };
-            let sum = simd.sum(if M::Weight::NEAR { simd.ordered(sum) } else { sum });
-            // SAFETY: each result is this part's own.
-            unsafe { *out.add((token + t) * stride + row) = sum };
+        for (row, sums) in rows.zip(sums) {
+            for (t, [[a, b], [c, d]]) in sums.into_iter().enumerate() {
+                let first = simd.add(a, b);
+                let sum = simd.sum(if M::PAIRS == 1 { first } else { simd.add(first, simd.add(c, d)) });
+                // SAFETY: each result is this part's own.
+                unsafe { *out.add((token + t) * stride + row) = sum };
+            }
         }
     }
-}
 
-/// Sums of a row by `T` tokens.
-type Sums<S, const T: usize> = [[[<S as Simd>::V; 2]; MOST_PAIRS]; T];
-
-/// Some elements at the end of a row, with zeros beside them.
-///
-/// # Safety
-/// `count` elements can be read, at most two vectors of most lanes.
-#[inline(always)]
-unsafe fn filled<E: Element>(from: *const E, count: usize) -> [E; 2 * MOST_LANES] {
-    let mut filled = [E::ZERO; 2 * MOST_LANES];
-    // SAFETY: the caller's contract.
-    unsafe { std::ptr::copy_nonoverlapping(from, filled.as_mut_ptr(), count) };
-    filled
+    /// sums += x · weight, over some columns of one row; `next` is asked for meanwhile, or of rows that pass several times a
+    /// part of it each time, so that the memory is never idle.
+    ///
+    /// # Safety
+    /// The laid out x can be read in `T` rows of as many elements, and as the rest of them lies.
+    #[inline(always)]
+    unsafe fn add<S: Simd, M: Meet<S>, const T: usize>(
+        &self,
+        simd: S,
+        (weight, next): (&[M::Weight], *const M::Weight),
+        (x, Pass { time, times, .. }): (*const f32, Pass),
+        total: &mut [[[S::V; 2]; MOST_PAIRS]; T],
+    ) {
+        let step = M::PAIRS * 2 * S::LANES;
+        let mut sums = *total;
+        let whole = weight.len() - weight.len() % step;
+        let mut wait = time;
+        for start in (0..whole).step_by(step) {
+            let asks = wait == 0;
+            wait = if asks { times - 1 } else { wait - 1 };
+            for index in 0..M::PAIRS {
+                let at = start + index * 2 * S::LANES;
+                for line in (0..2 * S::LANES * size_of::<M::Weight>()).step_by(LINE) {
+                    let line = next.wrapping_add(at).wrapping_byte_add(line).cast();
+                    // The first-level cache waits for few lines at a time, the second for more.
+                    match (asks, times) {
+                        (false, _) => {}
+                        (true, 1) => simd.prefetch_first(line),
+                        (true, _) => simd.prefetch(line),
+                    }
+                }
+                for (t, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: within the weight; of x, the caller's contract.
+                    unsafe {
+                        let x = x.add(t * self.x.stride + at / M::WIDTH);
+                        M::meet(simd, weight.as_ptr().add(at), x, &mut sums[index]);
+                    }
+                }
+            }
+        }
+        for (index, part) in weight[whole..].chunks(M::REST).enumerate() {
+            let mut filled = [M::Weight::ZERO; 2 * MOST_LANES];
+            filled[..part.len()].copy_from_slice(part);
+            let at = whole + index * 2 * S::LANES;
+            for (t, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `filled` has two vectors; of x, the caller's contract.
+                unsafe {
+                    let x = x.add(t * self.x.stride + at / M::WIDTH);
+                    M::meet(simd, filled.as_ptr(), x, &mut sums[0]);
+                }
+            }
+        }
+        *total = sums;
+    }
 }
