@@ -1,4 +1,5 @@
-//! Few tokens by quantised blocks: each block is unpacked in registers, once for up to three tokens.
+//! Few tokens by quantised blocks in f32: each block is unpacked in registers, once for up to three tokens. (For some, bytes
+//! are faster: see [`super::rounded::in_digits`].)
 //!
 //! What takes the time is the unpacking, and the memory behind it. Each dot product is summed in one order whatever stands
 //! beside it, so a token's result does not depend on the others of the call.

@@ -25,13 +25,34 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn of(cols: usize) -> Self {
-        Self { runs: cols.next_multiple_of(GROUP) / RUN }
+        Self { runs: runs(cols) }
     }
 
     /// Places of a token: whole cache lines, and rarely a power of two.
     pub(super) fn width(self) -> usize {
         (self.runs * (RUN / 4 + 4) + 16).next_multiple_of(16)
     }
+}
+
+/// Runs of a token, in whole groups.
+pub(super) fn runs(cols: usize) -> usize {
+    cols.next_multiple_of(GROUP) / RUN
+}
+
+/// A run of a token, beyond its end zeros.
+#[inline(always)]
+pub(super) fn run_of(x: &[f32], run: usize) -> [f32; RUN] {
+    let mut filled = [0.0; RUN];
+    let own = &x[x.len().min(run * RUN)..x.len().min((run + 1) * RUN)];
+    filled[..own.len()].copy_from_slice(own);
+    filled
+}
+
+/// max |x|; where not all are finite, neither is it.
+#[inline(always)]
+pub(super) fn largest(x: &[f32; RUN]) -> f32 {
+    // Without their sign floats are ordered as their bits are, and what is not finite comes last.
+    f32::from_bits(x.iter().fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff)))
 }
 
 /// The activations of a region, rounded.
@@ -126,10 +147,7 @@ impl ByteKernel for Round<'_> {
         let (bytes, _) = bytemuck::cast_slice_mut::<f32, i8>(bytes).as_chunks_mut::<RUN>();
         let (wholes, _) = bytemuck::cast_slice_mut::<f32, i32>(wholes).as_chunks_mut::<2>();
         for (run, bytes) in bytes.iter_mut().enumerate() {
-            let mut filled = [0.0; RUN];
-            let own = &self.x[self.x.len().min(run * RUN)..self.x.len().min((run + 1) * RUN)];
-            filled[..own.len()].copy_from_slice(own);
-            scales[run] = round(&filled, bytes);
+            scales[run] = round(&run_of(self.x, run), bytes);
             let mut halves = [0; 2];
             for (place, &byte) in bytes.iter().enumerate() {
                 halves[place / 16] += i32::from(byte);
@@ -143,8 +161,7 @@ impl ByteKernel for Round<'_> {
 /// Rounds a run, and gives its scale: NaN where not all are finite. Compilers see to the vectors.
 #[inline(always)]
 fn round(x: &[f32; RUN], bytes: &mut [i8; RUN]) -> f32 {
-    // Without their sign floats are ordered as their bits are, and what is not finite comes last.
-    let most = f32::from_bits(x.iter().fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff)));
+    let most = largest(x);
     if !most.is_finite() || most < LEAST {
         bytes.fill(0);
         return if most.is_finite() { 0.0 } else { f32::NAN };

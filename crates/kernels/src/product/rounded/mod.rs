@@ -10,6 +10,8 @@
 //! |error| ≤ Σ |w| d/2, and that of as many f32 sums as there are runs. Every float is computed in one order, so each
 //! instruction set gives the same bits. As in ggml (`quantize_row_q8_0`), but that rounds 256 at a time for `Q*_K`, and
 //! keeps d as f16.
+//!
+//! Few tokens are multiplied so in the exact form too, where that is faster: with x in 24 bits (see [`digits`]).
 
 mod activations;
 mod digits;
@@ -52,4 +54,45 @@ pub(super) fn in_digits(backend: &Backend, weight: Rows<'_>) -> bool {
 pub(super) fn multiply_in_digits(backend: &Backend, region: Region<'_>) {
     let mut buffer = backend.scratch().buffer(Digits::places(region));
     few::multiply(backend, region, Digits::new(backend, region, &mut buffer));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::SyncPtr;
+    use crate::product::region::Job;
+
+    /// Of two tokens by three rows of `cols` numbers.
+    fn product(isa: Isa, blocks: Blocks, cols: usize) -> Vec<u32> {
+        let backend = Backend::serial().with_isa(isa).expect("it is available");
+        let size = blocks.bytes();
+        // Any bytes are blocks, but for scales that are not finite.
+        let low = |at: usize| (at * 7919 % 251) as u8;
+        let bytes: Vec<u8> = (0..3 * cols / blocks.numbers() * size)
+            .map(|at| if matches!(at % size, 1 | 3) { low(at) & 0x3b } else { low(at) })
+            .collect();
+        let x: Vec<f32> = (0..2 * cols).map(|i| (i * 31 % 997) as f32 / 498.5 - 1.0).collect();
+        let mut out = vec![0.0; 6];
+        let weights = [Rows::Blocks(blocks, &bytes)];
+        let job = Job { weights: &weights, rows: 3, out: SyncPtr(out.as_mut_ptr()), combine: None };
+        multiply_in_digits(&backend, Region { x: &x, tokens: 2, cols, jobs: &[job] });
+        assert!(out.iter().all(|y| y.is_finite() && *y != 0.0), "{isa:?} {blocks:?} {out:?}");
+        out.into_iter().map(f32::to_bits).collect()
+    }
+
+    #[test]
+    fn digits_give_the_bits_of_the_portable_form_on_every_instruction_set() {
+        use Blocks::{Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K};
+        for (blocks, cols) in [Q4_0, Q4_1, Q5_0, Q5_1]
+            .map(|b| [(b, 32), (b, 448), (b, 512)])
+            .as_flattened()
+            .iter()
+            .chain(&[(Q4K, 512), (Q5K, 256)])
+        {
+            let portable = product(Isa::Portable, *blocks, *cols);
+            for isa in Isa::available() {
+                assert_eq!(product(isa, *blocks, *cols), portable, "{isa:?} {blocks:?} {cols}");
+            }
+        }
+    }
 }
